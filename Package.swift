@@ -1,0 +1,62 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The sources need neither the concurrency runtime nor the regex engine: without these two
+// imports an accidental `await` or `/regex/` does not compile. Whole-program inlining across
+// modules is what lets small span accessors in Base cost nothing in Wire and Upstream.
+let strict: [SwiftSetting] = [
+  .enableExperimentalFeature("Lifetimes"),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .unsafeFlags([
+    "-Xfrontend", "-disable-implicit-concurrency-module-import",
+    "-Xfrontend", "-disable-implicit-string-processing-module-import",
+  ]),
+  .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
+]
+
+/// One module of the product: `ARCHITECTURE.md` says what each may import.
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies,
+    swiftSettings: [.enableExperimentalFeature("Lifetimes")])
+}
+
+let package = Package(
+  name: "synaxis",
+  products: [.executable(name: "synaxis", targets: ["synaxis"])],
+  targets: [
+    .target(name: "CLinux"),
+    .systemLibrary(
+      name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+    module("Base", ["CLinux"]),
+    module("Wire", ["Base", "CLinux"]),
+    module("Policy", ["Base"]),
+    module("Exchange", ["Base", "Wire", "Policy"]),
+    module("TierFile", ["Base", "Policy", "CYAML", "CLinux"]),
+    module("Kernel", ["Base", "CLinux"]),
+    module("Upstream", ["Base", "Wire", "CCurl", "CLinux"]),
+    module("Server", ["Base", "Wire", "Policy", "Exchange", "Kernel", "Upstream", "CLinux"]),
+    module("Lab", ["Base", "Wire", "Kernel", "CLinux"]),
+    .executableTarget(
+      name: "synaxis", dependencies: ["Base", "Policy", "TierFile", "Server", "Lab", "CLinux"],
+      swiftSettings: strict),
+    tests("BaseTests", ["Base"]),
+    tests("WireTests", ["Wire"]),
+    tests("PolicyTests", ["Policy"]),
+    tests("ExchangeTests", ["Exchange"]),
+    tests("TierFileTests", ["TierFile"]),
+    tests("KernelTests", ["Kernel"]),
+    tests("UpstreamTests", ["Upstream"]),
+    tests("ServerTests", ["Server"]),
+    tests("LabTests", ["Lab"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .gnu17
+)

@@ -1,0 +1,193 @@
+internal import CLinux
+
+/// A growable run of bytes with a read end: bytes are appended behind and consumed in front.
+///
+/// The only owner of its memory, which it frees itself; ranges handed out by the parsers are offsets from
+/// the first readable byte and stay valid until bytes are consumed. It holds no memory until the first
+/// append, and `release()` gives all of it back.
+package struct ByteBuffer: ~Copyable {
+  // Lifetime: allocated by `reserve`, freed by `release`; nobody else keeps it beyond a `with…` closure.
+  @usableFromInline var storage: UnsafeMutableRawPointer?
+  @usableFromInline var head: Int
+  @usableFromInline var tail: Int
+  package private(set) var capacity: Int
+
+  package init() {
+    storage = nil
+    head = 0
+    tail = 0
+    capacity = 0
+  }
+
+  package init(capacity: Int) {
+    self.init()
+    reserve(capacity)
+  }
+
+  deinit { free(storage) }
+
+  /// Readable bytes.
+  @inlinable package var count: Int { tail - head }
+  @inlinable package var isEmpty: Bool { tail == head }
+
+  /// The readable bytes, borrowed for the length of `body`.
+  @inlinable @inline(__always)
+  package func withBytes<R, E: Error>(_ body: (Span<UInt8>) throws(E) -> R) throws(E) -> R {
+    try body(bytes)
+  }
+
+  /// A part of the readable bytes, borrowed for the length of `body`.
+  @inlinable @inline(__always)
+  package func withBytes<R, E: Error>(_ range: Range<Int>, _ body: (Span<UInt8>) throws(E) -> R) throws(E)
+    -> R
+  {
+    try body(bytes.extracting(range))
+  }
+
+  @inlinable package var bytes: Span<UInt8> {
+    @_lifetime(borrow self)
+    get {
+      guard let storage else { return Span<UInt8>() }
+      // Lifetime: the span borrows self, which owns the storage.
+      let start = UnsafePointer((storage + head).assumingMemoryBound(to: UInt8.self))
+      return _overrideLifetime(Span(_unsafeStart: start, count: tail - head), borrowing: self)
+    }
+  }
+
+  @inlinable package subscript(index: Int) -> UInt8 {
+    precondition(index >= 0 && index < count)
+    return storage.unsafelyUnwrapped.load(fromByteOffset: head + index, as: UInt8.self)
+  }
+
+  /// Makes room for `extra` more bytes, moving what is readable to the front or to a larger block.
+  /// Capacity grows by doubling, or to exactly what is asked for where that is more.
+  package mutating func reserve(_ extra: Int) {
+    if capacity - tail >= extra { return }
+    let readable = count
+    if let storage, head > 0, capacity - readable >= extra {
+      memmove(storage, storage + head, readable)
+    } else {
+      let wanted = max(readable + extra, min(capacity * 2, capacity + (1 << 20)), 256)
+      guard let grown = malloc(wanted) else { abort() }
+      if let storage, readable > 0 { memcpy(grown, storage + head, readable) }
+      free(storage)
+      storage = grown
+      capacity = wanted
+    }
+    head = 0
+    tail = readable
+  }
+
+  package mutating func append(_ bytes: Span<UInt8>) {
+    bytes.withUnsafeBufferPointer { append(UnsafeRawBufferPointer($0)) }
+  }
+
+  /// Appends bytes lent by C. They are copied before the call returns.
+  package mutating func append(_ bytes: UnsafeRawBufferPointer) {
+    guard let base = bytes.baseAddress, bytes.count > 0 else { return }
+    reserve(bytes.count)
+    memcpy(storage! + tail, base, bytes.count)
+    tail += bytes.count
+  }
+
+  package mutating func append(_ text: StaticString) {
+    append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+  }
+
+  package mutating func append(_ text: String) {
+    var text = text
+    text.withUTF8 { append(UnsafeRawBufferPointer($0)) }
+  }
+
+  package mutating func append(_ byte: UInt8) {
+    reserve(1)
+    storage!.storeBytes(of: byte, toByteOffset: tail, as: UInt8.self)
+    tail += 1
+  }
+
+  /// Decimal digits, with a minus sign for negative numbers.
+  package mutating func append(decimal value: Int64) {
+    var digits: (UInt64, UInt64, UInt64) = (0, 0, 0)
+    withUnsafeMutableBytes(of: &digits) { scratch in
+      var rest = value.magnitude
+      var at = scratch.count
+      repeat {
+        at -= 1
+        scratch[at] = UInt8(48 + rest % 10)
+        rest /= 10
+      } while rest > 0
+      if value < 0 {
+        at -= 1
+        scratch[at] = UInt8(ascii: "-")
+      }
+      append(UnsafeRawBufferPointer(rebasing: scratch[at...]))
+    }
+  }
+
+  package mutating func append(decimal value: Int) { append(decimal: Int64(value)) }
+
+  /// Lower-case hexadecimal without leading zeros: a chunk size (RFC 9112 §7.1).
+  package mutating func append(hex value: Int) {
+    var shift = value == 0 ? 0 : (Int.bitWidth - 1 - value.leadingZeroBitCount) / 4 * 4
+    while shift >= 0 {
+      let nibble = UInt8((value >> shift) & 15)
+      append(nibble < 10 ? 48 + nibble : 87 + nibble)
+      shift -= 4
+    }
+  }
+
+  /// Lets `fill` write into at least `room` free bytes; it returns how many it wrote (0 for none).
+  @inlinable package mutating func fill(room: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Int) -> Int {
+    reserve(room)
+    // Lifetime: the pointer is into our storage and valid for the call only.
+    let written = fill(UnsafeMutableRawBufferPointer(start: storage! + tail, count: capacity - tail))
+    precondition(written >= 0 && written <= capacity - tail)
+    tail += written
+    return written
+  }
+
+  /// The readable bytes, writable in place for the length of `body` (chunked decoding compacts them).
+  @inlinable package mutating func withMutableBytes<R>(_ body: (UnsafeMutableRawBufferPointer) -> R) -> R {
+    // Lifetime: the pointer is into our storage and valid for the call only.
+    body(UnsafeMutableRawBufferPointer(start: storage.map { $0 + head }, count: count))
+  }
+
+  /// Drops bytes in front.
+  @inlinable package mutating func consume(_ n: Int) {
+    precondition(n >= 0 && n <= count)
+    head += n
+    if head == tail { removeAll() }
+  }
+
+  /// Drops bytes behind, keeping the first `n`.
+  @inlinable package mutating func truncate(to n: Int) {
+    precondition(n >= 0 && n <= count)
+    tail = head + n
+  }
+
+  /// Empties the buffer and keeps its memory.
+  @inlinable package mutating func removeAll() {
+    head = 0
+    tail = 0
+  }
+
+  /// Empties the buffer and gives its memory back.
+  package mutating func release() {
+    free(storage)
+    storage = nil
+    capacity = 0
+    removeAll()
+  }
+
+  /// Empties the buffer, and gives its memory back if it grew beyond `keeping` bytes.
+  package mutating func recycle(keeping: Int) {
+    if capacity > keeping { release() } else { removeAll() }
+  }
+
+  /// Takes the contents out, leaving this buffer empty and without memory.
+  package mutating func take() -> ByteBuffer {
+    var taken = ByteBuffer()
+    swap(&taken, &self)
+    return taken
+  }
+}

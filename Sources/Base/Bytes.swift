@@ -1,0 +1,104 @@
+internal import CLinux
+
+// What the parsers ask of bytes. Wire bytes are never a String: `Int(_:)` accepts "+5" and "\r\n" is one
+// Character.
+
+extension Span<UInt8> {
+  @inlinable package func equals(_ text: StaticString) -> Bool {
+    guard count == text.utf8CodeUnitCount else { return false }
+    for i in 0..<count where self[i] != text.utf8Start[i] { return false }
+    return true
+  }
+
+  @inlinable package func equals(_ other: Span<UInt8>) -> Bool {
+    guard count == other.count else { return false }
+    for i in 0..<count where self[i] != other[i] { return false }
+    return true
+  }
+
+  package func equals(_ text: String) -> Bool {
+    var text = text
+    return text.withUTF8 { utf8 in
+      guard count == utf8.count else { return false }
+      for i in 0..<count where self[i] != utf8[i] { return false }
+      return true
+    }
+  }
+
+  /// ASCII letters compare without case; every other byte exactly. `text` must be lower case.
+  @inlinable package func equalsIgnoringCase(_ text: StaticString) -> Bool {
+    guard count == text.utf8CodeUnitCount else { return false }
+    for i in 0..<count where self[i].asciiLowercased != text.utf8Start[i] { return false }
+    return true
+  }
+
+  @inlinable package func hasPrefix(_ text: StaticString) -> Bool {
+    count >= text.utf8CodeUnitCount && extracting(0..<text.utf8CodeUnitCount).equals(text)
+  }
+
+  /// The first place of a byte, found with memchr(3).
+  package func firstIndex(of byte: UInt8) -> Int? {
+    withUnsafeBufferPointer { p in
+      guard let base = p.baseAddress, let found = memchr(base, Int32(byte), p.count) else { return nil }
+      return UnsafeRawPointer(found) - UnsafeRawPointer(base)
+    }
+  }
+
+  /// The first place of a text, found with memmem(3).
+  package func firstRange(of text: StaticString) -> Int? {
+    withUnsafeBufferPointer { p in
+      guard let base = p.baseAddress,
+        let found = memmem(base, p.count, text.utf8Start, text.utf8CodeUnitCount)
+      else { return nil }
+      return UnsafeRawPointer(found) - UnsafeRawPointer(base)
+    }
+  }
+
+  /// The place of a lower-case ASCII text, letters compared without case. For short inputs: error texts.
+  package func firstRangeIgnoringCase(of text: StaticString) -> Int? {
+    let n = text.utf8CodeUnitCount
+    guard n > 0, count >= n else { return nil }
+    for start in 0...(count - n) where extracting(start..<start + n).equalsIgnoringCase(text) { return start }
+    return nil
+  }
+
+  /// A run of ASCII digits and nothing else; nil where it is empty or does not fit.
+  @inlinable package var decimal: Int64? {
+    guard count > 0, count <= 19 else { return nil }
+    var value: Int64 = 0
+    for i in 0..<count {
+      let digit = self[i] &- 48
+      guard digit <= 9 else { return nil }
+      let (scaled, overflow) = value.multipliedReportingOverflow(by: 10)
+      let (sum, overflow2) = scaled.addingReportingOverflow(Int64(digit))
+      if overflow || overflow2 { return nil }
+      value = sum
+    }
+    return value
+  }
+
+  /// The range without spaces and tabs at either end (OWS, RFC 9110 §5.6.3).
+  @inlinable package func trimmed(_ range: Range<Int>) -> Range<Int> {
+    var low = range.lowerBound
+    var high = range.upperBound
+    while low < high, self[low] == 32 || self[low] == 9 { low += 1 }
+    while high > low, self[high - 1] == 32 || self[high - 1] == 9 { high -= 1 }
+    return low..<high
+  }
+
+  /// The bytes as text, ill-formed UTF-8 replaced. For messages and logs, never for decisions.
+  package var text: String {
+    withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
+  }
+}
+
+extension UInt8 {
+  @inlinable package var asciiLowercased: UInt8 { self &- 65 < 26 ? self | 32 : self }
+  @inlinable package var isDigit: Bool { self &- 48 < 10 }
+  /// The value of a hexadecimal digit.
+  @inlinable package var hexValue: UInt8? {
+    if isDigit { return self - 48 }
+    let lower = asciiLowercased
+    return lower &- 97 < 6 ? lower - 87 : nil
+  }
+}

@@ -1,0 +1,55 @@
+/// Every bound that is not the operator's to set, each with its unit. What is the operator's to set has its
+/// default in `Settings` (Policy).
+package enum Limits {
+  // MARK: Client side
+
+  /// Header fields in one request. nginx and Apache stop at 100.
+  package static let headerFields = 100
+  /// Bytes of a request target before 414.
+  package static let target = 8 * 1024
+  /// Time for a client to send a whole head.
+  package static let headTime = Interval.seconds(10)
+  /// Time without progress while a body is read.
+  package static let bodyStall = Interval.seconds(30)
+  /// Time that an idle keep-alive connection is held.
+  package static let keepAlive = Interval.seconds(75)
+  /// Time without progress of a client that does not read its answer.
+  package static let writeStall = Interval.seconds(60)
+  /// Time that a refused client's remaining bytes are read away, so that it sees the answer and not a reset.
+  package static let linger = Interval.seconds(2)
+  /// Connections taken from the listener in one turn of the loop.
+  package static let acceptsPerTurn = 64
+  /// Bytes read from one connection in one turn of the loop.
+  package static let readPerTurn = 64 * 1024
+  /// A connection's buffer that is kept between requests.
+  package static let keptBuffer = 4 * 1024
+
+  // MARK: Parsing
+
+  /// Nesting of JSON before it is refused.
+  package static let jsonDepth = 128
+  /// Top-level members of a request body whose ranges are remembered.
+  package static let jsonMembers = 128
+  /// Digits of a chunk size, and bytes of a chunk's extensions (RFC 9112 §7.1).
+  package static let chunkSizeDigits = 8
+  package static let chunkExtension = 1024
+  /// A line of an event stream that is looked into; a longer one is forwarded unread and counts as content.
+  package static let eventLine = 64 * 1024
+
+  // MARK: Upstream side
+
+  /// Bytes of a provider's response head.
+  package static let upstreamHead = 32 * 1024
+  /// Bytes of an answer that are held back before commit.
+  package static let held = 1 << 20
+  /// Bytes of a provider's error body that are read to classify it.
+  package static let errorBody = 64 * 1024
+  /// Attempts of one exchange.
+  package static let attempts = 16
+  /// Time between comments to a streaming client that waits for its first content.
+  package static let keepAliveComment = Interval.seconds(15)
+  /// Idle upstream connections kept over all providers.
+  package static let pooledConnections = 256
+  /// A cooldown that a provider names is never believed beyond this.
+  package static let longestCooldown = Interval.seconds(24 * 3600)
+}

@@ -1,0 +1,1 @@
+// Kernel: see ARCHITECTURE.md for its one job.

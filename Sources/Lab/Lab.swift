@@ -1,0 +1,1 @@
+// Lab: see ARCHITECTURE.md for its one job.

@@ -1,0 +1,1 @@
+// TierFile: see ARCHITECTURE.md for its one job.

@@ -1,0 +1,1 @@
+// Upstream: see ARCHITECTURE.md for its one job.
