@@ -50,6 +50,18 @@ package enum Limits {
   package static let keepAliveComment = Interval.seconds(15)
   /// Idle upstream connections kept over all providers.
   package static let pooledConnections = 256
+  /// Upstream transfers open at the same time, races and hedges included.
+  package static let transfers = 1024
+  /// Handles of ended transfers that are kept for the next ones.
+  package static let idleHandles = 16
+  /// Bytes of a free transfer's buffer that are kept.
+  package static let keptSlotBuffer = 16 * 1024
+  /// Bytes that libcurl reads or sends in one step, and the same for request bodies beyond `largeUpload`.
+  package static let upstreamBuffer = 16 * 1024
+  package static let largeUpload = 256 * 1024
+  package static let largeUploadBuffer = 64 * 1024
+  /// Bytes of one transfer gathered in one turn before they are written.
+  package static let staging = 64 * 1024
   /// A cooldown that a provider names is never believed beyond this.
   package static let longestCooldown = Interval.seconds(24 * 3600)
 }

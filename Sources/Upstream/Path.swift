@@ -1,10 +1,13 @@
 package import Base
+internal import CCurl
+internal import CLinux
 
 /// What the kernel knows about a transfer's way to its provider (TCP_INFO, tcp(7)).
 ///
 /// Behind an HTTP proxy it is the way to the proxy.
 package enum PathState: Equatable, Sendable {
-  /// No address has answered: the name is being looked up or a SYN is out.
+  /// No address has answered: the name is being looked up, a SYN is out, or the transfer waits for another
+  /// one's connection.
   case connecting
   /// TCP stands, the TLS handshake is not done.
   case handshaking(roundTrip: Interval)
@@ -14,4 +17,62 @@ package enum PathState: Equatable, Sendable {
   case acknowledged(roundTrip: Interval)
   /// Not open, ended, or the connection could not be found.
   case unknown
+}
+
+extension Upstream {
+  /// 1. Before the connection is ready, the best of the sockets that the transfer has opened tells. 2. After
+  /// it, the connection's own: dead where bytes are out, and both the request was started and the last
+  /// acknowledgement came at least `threshold` ago. A zero window holds bytes back in the kernel without
+  /// counting them as out, so a provider that reads slowly is not taken for a dead one.
+  package func pathState(_ id: TransferID, now: Instant, threshold: Interval) -> PathState {
+    guard let slot = live(id), slot.phase == .running else { return .unknown }
+    guard let connectedAt = slot.connectedAt else { return connectingState(id) }  // 1
+    guard let descriptor = descriptor(of: slot), let info = tcpInfo(descriptor) else { return .unknown }
+    // 2
+    let silence = min(now - connectedAt, .milliseconds(Int64(info.tcpi_last_ack_recv)))
+    if info.tcpi_unacked > 0, silence >= threshold { return .unacknowledged(for: silence) }
+    return .acknowledged(roundTrip: .microseconds(Int64(info.tcpi_rtt)))
+  }
+
+  private func connectingState(_ id: TransferID) -> PathState {
+    for (descriptor, entry) in sockets.entries.enumerated() where entry.isOpen && entry.opener == id {
+      guard let info = tcpInfo(Int32(descriptor)), info.tcpi_state == UInt8(TCP_ESTABLISHED) else { continue }
+      return .handshaking(roundTrip: .microseconds(Int64(info.tcpi_rtt)))
+    }
+    return .connecting
+  }
+
+  /// The socket that carries a transfer, found by the ports which libcurl told when the connection was
+  /// ready: 7.88 names no descriptor during a transfer, and its socket callback is silent about a second
+  /// transfer on an HTTP/2 connection.
+  func descriptor(of slot: Slot) -> Int32? {
+    if slot.connectedAt == nil { return nil }
+    if let entry = sockets[slot.descriptor], entry.isOpen, entry.localPort == slot.localPort,
+      entry.remotePort == slot.remotePort
+    {
+      return slot.descriptor
+    }
+    for at in 0..<sockets.entries.count {
+      let entry = sockets.entries[at]
+      guard entry.isOpen, entry.remotePort == slot.remotePort else { continue }
+      let descriptor = Int32(at)
+      let port = entry.localPort != 0 ? entry.localPort : ccurl_local_port(descriptor)
+      sockets.setLocalPort(port, of: descriptor)
+      if port == slot.localPort, entry.host == slot.host {
+        slot.descriptor = descriptor
+        return descriptor
+      }
+    }
+    return nil
+  }
+
+  private func tcpInfo(_ descriptor: Int32) -> tcp_info? {
+    var info = tcp_info()
+    var length = socklen_t(MemoryLayout<tcp_info>.size)
+    // Lifetime: getsockopt writes into the local during the call.
+    let result = withUnsafeMutablePointer(to: &info) {
+      getsockopt(descriptor, Int32(IPPROTO_TCP), TCP_INFO, $0, &length)
+    }
+    return result == 0 ? info : nil
+  }
 }

@@ -1,12 +1,16 @@
 package import Base
+internal import CCurl
+internal import CLinux
+package import Wire
 
 package struct UpstreamSettings: Sendable {
   /// Transfers open at the same time.
-  package var transfers = 1024
-  /// As `SSL_CERT_FILE` and `SSL_CERT_DIR` say; nil where unset.
+  package var transfers = Limits.transfers
+  /// As `SSL_CERT_FILE` and `SSL_CERT_DIR` say; nil where unset. They replace the system's own.
   package var certificateFile: String?
   package var certificateDirectory: String?
-  /// Trusted besides everything else: a file of certificates in PEM.
+  /// Trusted besides the system's hashed directory: a file of certificates in PEM. Where the system has only
+  /// a bundle, it stands alone.
   package var extraCertificateFile: String?
   package init() {}
 }
@@ -18,22 +22,137 @@ package enum UpstreamError: Error, Equatable, Sendable {
 
 /// The only user of libcurl: transfers in, events and bytes out.
 ///
-/// It polls nothing. After every call the owner drains `nextEvent`, `nextWatchChange` and `takeTimerChange`,
-/// and calls `socketReady` and `timerFired` when what was asked for has come. All on one thread, and never
-/// from inside one of its own calls.
+/// It polls nothing. After every call, and before it makes or closes any descriptor of its own, the owner
+/// drains `nextWatchChange`; in the same turn also `takeTimerChange` and `nextEvent`. It calls `socketReady` and
+/// `timerFired` when what was asked for has come. All on one thread, and never from inside one of its calls.
 package final class Upstream {
-  package init(_ settings: UpstreamSettings) throws(UpstreamError) {}
+  // Lifetime: both are made in init and ended in deinit, after every easy handle.
+  private let multi: UnsafeMutableRawPointer
+  let share: UnsafeMutableRawPointer
+
+  let trust: Trust
+  private let transferLimit: Int
+  /// HTTP/2 streams share a connection. Until 8.1, libcurl stops a whole connection when one of its streams
+  /// is paused, so a client that does not read would hold up the others: each stream gets its own there.
+  let sharesConnections: Bool
+
+  private(set) var slots: [Slot] = []
+  /// Free slots with a handle, the latest used last, and free slots without one.
+  private var idle: [Int] = []
+  private var bare: [Int] = []
+  private var targets: [Target?] = []
+  private var hosts: [String] = []
+
+  var sockets = WatchTable()
+  var events: [TransferEvent] = []
+  private var eventsRead = 0
+  var timerChange: TimerChange?
+  /// The owner's clock as of the current call.
+  var now = Instant.distantPast
+  /// Counts calls into libcurl.
+  var turn: UInt64 = 0
+
+  /// Gathered body bytes of one transfer, written when the turn is over; −1: of none.
+  var staging = ByteBuffer()
+  var stagingOwner = -1
+  /// Scratch for what is written before body bytes: head and chunk size.
+  var frame = ByteBuffer()
+
+  package init(_ settings: UpstreamSettings) throws(UpstreamError) {
+    let code = curl_global_init(Int(CURL_GLOBAL_DEFAULT))
+    guard code == CURLE_OK else { throw .startFailed(code: Int32(code.rawValue)) }
+    guard let multi = curl_multi_init(), let share = curl_share_init() else {
+      curl_global_cleanup()
+      throw .startFailed(code: Int32(CURLE_OUT_OF_MEMORY.rawValue))
+    }
+    self.multi = multi
+    self.share = UnsafeMutableRawPointer(share)
+    trust = Trust(settings)
+    transferLimit = settings.transfers
+    sharesConnections = ccurl_version() >= 0x080100
+    // One thread: the share needs no locks. The multi shares names and connections by itself, but until 8.12
+    // not TLS sessions.
+    _ = ccurl_share_sessions(share)
+    _ = ccurl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, Limits.pooledConnections)
+    if !sharesConnections { _ = ccurl_multi_set_long(multi, CURLMOPT_MAX_CONCURRENT_STREAMS, 1) }
+    connectCallbacks(multi: multi)
+  }
+
+  deinit {
+    for slot in slots {
+      if let easy = slot.easy {
+        curl_multi_remove_handle(multi, easy)
+        curl_easy_cleanup(easy)
+      }
+    }
+    curl_multi_cleanup(multi)
+    curl_share_cleanup(share)
+    curl_global_cleanup()
+  }
 
   // MARK: - Targets
 
   /// Takes in a target. Equal targets share one name; each `prepare` is undone by one `forget`.
-  package func prepare(_ target: TransferTarget) -> TargetID { TargetID(index: 0) }
+  package func prepare(_ spec: TransferTarget) -> TargetID {
+    var free: Int?
+    for (index, target) in targets.enumerated() {
+      guard let target else {
+        free = index
+        continue
+      }
+      if target.holders > 0, target.spec == spec {
+        target.holders += 1
+        return TargetID(index: Int32(index))
+      }
+    }
+    let authority = Target.authority(of: spec.url)
+    let host = hosts.firstIndex(of: authority) ?? hosts.count
+    if host == hosts.count { hosts.append(authority) }
+    let target = Target(spec, host: Int32(host))
+    target.holders = 1
+    if let free {
+      targets[free] = target
+      return TargetID(index: Int32(free))
+    }
+    targets.append(target)
+    return TargetID(index: Int32(targets.count - 1))
+  }
+
   /// Gives a target back. Its transfers go on to their end.
-  package func forget(_ target: TargetID) {}
-  /// Closes the idle connections to the target's host and takes busy HTTP/2 ones out of use.
-  package func dropConnections(of target: TargetID) {}
+  package func forget(_ id: TargetID) {
+    guard let target = targets[Int(id.index)], target.holders > 0 else { return }
+    target.holders -= 1
+    if target.holders == 0 { targets[Int(id.index)] = nil }
+  }
+
+  /// Closes the idle connections to the target's host: they lead where a path has just been found dead.
+  ///
+  /// libcurl has no call for it. A socket that is shut down is found dead before it is used again.
+  package func dropConnections(of id: TargetID) {
+    guard let target = targets[Int(id.index)] else { return }
+    target.speaksHTTP2 = false
+    var busy: [Int32] = []
+    for slot in slots where slot.phase == .running && slot.host == target.host {
+      if let descriptor = descriptor(of: slot) { busy.append(descriptor) }
+    }
+    for (at, entry) in sockets.entries.enumerated() where entry.isOpen && entry.host == target.host {
+      let isConnecting = live(entry.opener).map { $0.phase == .running && $0.connectedAt == nil } ?? false
+      if !isConnecting, !busy.contains(Int32(at)) { shutOff(Int32(at)) }
+    }
+  }
+
+  private func shutOff(_ descriptor: Int32) {
+    _ = shutdown(descriptor, Int32(SHUT_RDWR))
+    if sockets[descriptor]?.wanted.isEmpty == true { sockets.turnAway(descriptor) }
+  }
 
   // MARK: - Transfers
+
+  func live(_ id: TransferID) -> Slot? {
+    guard Int(id.slot) < slots.count else { return nil }
+    let slot = slots[Int(id.slot)]
+    return slot.generation == id.generation && slot.phase != .free ? slot : nil
+  }
 
   /// Starts a transfer; nil: too many are open, or memory is out.
   ///
@@ -41,39 +160,197 @@ package final class Upstream {
   /// segments are read later. Lifetime: the caller keeps their bytes in place until `.ended` or `cancel`.
   package func open(
     _ request: TransferRequest, headerLines: Span<UInt8>, body: Span<UnsafeRawBufferPointer>, now: Instant
-  ) -> TransferID? { nil }
-  /// Ends a transfer at any time, or gives the slot of an ended one back. No event of it follows. Unknown
-  /// and old names are ignored.
-  package func cancel(_ id: TransferID) {}
-  package func isOpen(_ id: TransferID) -> Bool { false }
+  ) -> TransferID? {
+    guard let target = targets[Int(request.target.index)], let slot = takeSlot(for: target) else {
+      return nil
+    }
+    let easy = slot.easy!
+    slot.begin(request, body: body, now: now)
+    slot.list.fill(headerLines)
+    configure(slot, easy, target)
+    var isAdded = false
+    call(now) {
+      isAdded = curl_multi_add_handle(multi, easy) == CURLM_OK
+      if !isAdded { return }
+      // Without waiting for the next turn: on a pooled connection the request goes out in this call.
+      var running: Int32 = 0
+      curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running)
+    }
+    if !isAdded {
+      slot.end()
+      recycle(slot)
+      return nil
+    }
+    return slot.id
+  }
 
-  /// Writes `head` and all held bytes at once, then forwards what comes to `outlet`.
+  /// Ends a transfer at any time, or gives the slot of an ended one back. No event of it follows. Unknown and
+  /// old names are ignored.
   ///
-  /// Also after `.ended`. Returns how many body bytes were held. Lifetime: the outlet is kept until `cancel`.
-  @discardableResult
-  package func commit(
-    _ id: TransferID, head: Span<UInt8>, to outlet: Outlet, framing: RelayFraming, now: Instant
-  ) -> Int { 0 }
-  /// The outlet has drained: lets a paused transfer go on.
-  package func resume(_ id: TransferID, now: Instant) {}
+  /// `pathIsDead`: its connection must not be used again, even where HTTP/2 would keep it.
+  package func cancel(_ id: TransferID, pathIsDead: Bool = false) {
+    guard let slot = live(id) else { return }
+    if pathIsDead, let descriptor = descriptor(of: slot) { shutOff(descriptor) }
+    if slot.phase == .running { curl_multi_remove_handle(multi, slot.easy) }
+    slot.end()
+    recycle(slot)
+  }
+
+  package func isOpen(_ id: TransferID) -> Bool { live(id) != nil }
+
+  /// A free slot with a handle: 1. one that was last used for this target, 2. the latest used, 3. a new one.
+  private func takeSlot(for target: Target) -> Slot? {
+    // 1
+    if let at = idle.lastIndex(where: { slots[$0].target === target }) { return slots[idle.remove(at: at)] }
+    // 2
+    if let index = idle.popLast() { return slots[index] }
+    // 3
+    if bare.isEmpty {
+      if slots.count >= transferLimit { return nil }
+      bare.append(slots.count)
+      slots.append(Slot(index: UInt32(slots.count), upstream: opaque))
+    }
+    let slot = slots[bare.last!]
+    slot.easy = makeHandle(for: slot)
+    if slot.easy == nil { return nil }
+    bare.removeLast()
+    return slot
+  }
+
+  /// Keeps a bounded number of handles for the next transfers.
+  private func recycle(_ slot: Slot) {
+    if idle.count < Limits.idleHandles {
+      idle.append(Int(slot.index))
+      return
+    }
+    curl_easy_cleanup(slot.easy)
+    slot.easy = nil
+    slot.target = nil
+    slot.shrink()
+    bare.append(Int(slot.index))
+  }
+
+  // MARK: - Looking at a transfer
 
   /// The raw lines of the final response head, with the empty line; empty before `.head`.
-  package func withHead<R>(_ id: TransferID, _ body: (Span<UInt8>) -> R) -> R? { nil }
+  package func withHead<R>(_ id: TransferID, _ body: (Span<UInt8>) -> R) -> R? {
+    guard let slot = live(id) else { return nil }
+    return slot.head.withBytes(0..<(slot.isHeadSeen ? slot.head.count : 0), body)
+  }
+
   /// Body bytes that are held back; empty after `commit`.
-  package func withHeld<R>(_ id: TransferID, _ body: (Span<UInt8>) -> R) -> R? { nil }
-  package func progress(_ id: TransferID) -> TransferProgress? { nil }
-  /// What libcurl said about the fault, for the log.
-  package func message(_ id: TransferID) -> String { "" }
-  package func pathState(_ id: TransferID, now: Instant, threshold: Interval) -> PathState { .unknown }
+  package func withHeld<R>(_ id: TransferID, _ body: (Span<UInt8>) -> R) -> R? {
+    guard let slot = live(id) else { return nil }
+    return slot.held.withBytes(body)
+  }
+
+  /// What was seen in an event stream; nil for other answers.
+  package func withObserver<R>(_ id: TransferID, _ body: (borrowing EventStreamObserver) -> R) -> R? {
+    guard let slot = live(id), slot.isWatched else { return nil }
+    return body(slot.observer)
+  }
+
+  package func progress(_ id: TransferID) -> TransferProgress? {
+    guard let slot = live(id) else { return nil }
+    return TransferProgress(
+      openedAt: slot.openedAt, connectedAt: slot.connectedAt, firstByteAt: slot.firstByteAt,
+      firstContentAt: slot.firstContentAt, lastContentAt: slot.lastContentAt, received: slot.received,
+      forwarded: slot.forwarded, isPaused: slot.isPaused, isReused: slot.isReused,
+      isEventStream: slot.isWatched)
+  }
+
+  /// What libcurl said about the fault, for the log; may be empty.
+  package func message(_ id: TransferID) -> String {
+    guard let slot = live(id) else { return "" }
+    // Lifetime: the buffer is the slot's and always ends in a NUL.
+    return String(cString: slot.message)
+  }
 
   // MARK: - The loop's side
 
+  /// A watched descriptor is ready. `failed`: EPOLLERR or EPOLLHUP.
+  ///
+  /// A failure is passed on as readiness: libcurl then reads what is left and meets the true error itself.
   package func socketReady(
     _ descriptor: Int32, readable: Bool, writable: Bool, failed: Bool, now: Instant
-  ) {}
-  package func timerFired(now: Instant) {}
+  ) {
+    guard let entry = sockets[descriptor], !entry.wanted.isEmpty else {
+      if descriptor >= 0 { sockets.turnAway(descriptor) }
+      return
+    }
+    var ready: Int32 = 0
+    if readable || failed { ready |= CURL_CSELECT_IN }
+    if writable || (failed && entry.wanted.contains(.write)) { ready |= CURL_CSELECT_OUT }
+    call(now) {
+      var running: Int32 = 0
+      curl_multi_socket_action(multi, descriptor, ready, &running)
+    }
+  }
+
+  /// The armed time has come.
+  package func timerFired(now: Instant) {
+    call(now) {
+      var running: Int32 = 0
+      curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running)
+    }
+  }
+
   /// The next fact to act on; nil when there is none. Facts of cancelled transfers are skipped.
-  package func nextEvent() -> TransferEvent? { nil }
-  package func nextWatchChange() -> WatchChange? { nil }
-  package func takeTimerChange() -> TimerChange? { nil }
+  package func nextEvent() -> TransferEvent? {
+    while eventsRead < events.count {
+      let event = events[eventsRead]
+      eventsRead += 1
+      if live(event.transfer) != nil { return event }
+    }
+    events.removeAll(keepingCapacity: true)
+    eventsRead = 0
+    return nil
+  }
+
+  package func nextWatchChange() -> WatchChange? { sockets.next() }
+
+  package func takeTimerChange() -> TimerChange? {
+    defer { timerChange = nil }
+    return timerChange
+  }
+
+  // MARK: - Around libcurl
+
+  /// One turn: a call into libcurl, then what its callbacks left to do.
+  func call(_ now: Instant, _ body: () -> Void) {
+    self.now = now
+    turn &+= 1
+    body()
+    flushStaging()
+    var code = CURLE_OK
+    while let easy = ccurl_next_finished(multi, &code) {
+      // Lifetime: CURLOPT_PRIVATE is the slot's context.
+      let context = ccurl_private(easy).assumingMemoryBound(to: CallbackContext.self)
+      finish(slots[Int(context.pointee.slot)], code)
+    }
+  }
+
+  func unpause(_ slot: Slot) {
+    // The write callback may run, and pause again, before this returns.
+    slot.isPaused = false
+    curl_easy_pause(slot.easy, CURLPAUSE_CONT)
+  }
+
+  private func finish(_ slot: Slot, _ code: CURLcode) {
+    if slot.isWatched {
+      let before = slot.observer.contentEvents
+      slot.observer.finish()
+      if slot.observer.contentEvents > before, slot.firstContentAt == nil {
+        slot.firstContentAt = now
+        slot.lastContentAt = now
+        note(.content, slot)
+      }
+    }
+    let outcome = outcome(of: slot, code: code)
+    if slot.isHeadSeen { slot.target?.speaksHTTP2 = slot.speaksHTTP2 }
+    curl_multi_remove_handle(multi, slot.easy)
+    slot.phase = .ended
+    slot.segments.removeAll(keepingCapacity: true)
+    note(.ended(outcome), slot)
+  }
 }

@@ -13,7 +13,7 @@ package enum WatchChange: Equatable, Sendable {
   /// Begin to watch a descriptor that is not watched.
   case add(descriptor: Int32, WatchInterest)
   case modify(descriptor: Int32, WatchInterest)
-  /// Stop watching; the descriptor is still open.
+  /// Stop watching. The descriptor is open, or (the resolver's) just closed: EBADF and ENOENT mean nothing.
   case remove(descriptor: Int32)
   /// The descriptor was closed, which took it out of the poller: drop what is kept about it, and ask the
   /// kernel nothing, since the number may already mean another socket.
@@ -24,4 +24,134 @@ package enum TimerChange: Equatable, Sendable {
   case disarm
   /// Call `timerFired` then. An instant that has passed means the next turn.
   case arm(at: Instant)
+}
+
+/// libcurl's sockets: what is to be watched, what the poller has been told, and who opened them.
+///
+/// libcurl stops watching a connection at the end of each transfer and begins again with the next one. The
+/// poller is not told so: a pooled connection stays registered for reading, and only readiness that nobody
+/// wants (the peer has closed it, or a paused transfer has more) takes it out. A request on a pooled
+/// connection thus changes nothing in the poller.
+struct WatchTable {
+  struct Entry {
+    /// What libcurl wants now.
+    var wanted: WatchInterest = []
+    /// What the poller has been told; nil: not registered.
+    var told: WatchInterest?
+    var isDirty = false
+    /// Closed after the poller was told; the number may be open again.
+    var isStale = false
+    /// Take it out of the poller unless it is wanted.
+    var isUnwelcome = false
+
+    /// Opened by us for a connection; false also for libcurl's own wake-up descriptors.
+    var isOpen = false
+    var host: Int32 = -1
+    /// The transfer that opened it, and the server's port.
+    var opener = TransferID(slot: .max, generation: 0)
+    var remotePort: UInt16 = 0
+    /// 0: not asked for yet.
+    var localPort: UInt16 = 0
+  }
+
+  /// By descriptor. Descriptors are small numbers: the table is as long as the highest one.
+  private(set) var entries: [Entry] = []
+  private var dirty: [Int32] = []
+
+  subscript(descriptor: Int32) -> Entry? {
+    descriptor >= 0 && Int(descriptor) < entries.count ? entries[Int(descriptor)] : nil
+  }
+
+  mutating func opened(_ descriptor: Int32, host: Int32, opener: TransferID, remotePort: UInt16) {
+    let at = place(descriptor)
+    entries[at].isOpen = true
+    entries[at].host = host
+    entries[at].opener = opener
+    entries[at].remotePort = remotePort
+    entries[at].localPort = 0
+  }
+
+  mutating func closed(_ descriptor: Int32) {
+    let at = place(descriptor)
+    entries[at].isOpen = false
+    entries[at].wanted = []
+    entries[at].isUnwelcome = false
+    if entries[at].told != nil {
+      entries[at].isStale = true
+      soil(at)
+    }
+  }
+
+  mutating func want(_ interest: WatchInterest, on descriptor: Int32) {
+    let at = place(descriptor)
+    entries[at].wanted = interest
+    // A descriptor that libcurl made for itself is closed without a word: it is not kept registered.
+    if interest.isEmpty, !entries[at].isOpen { entries[at].isUnwelcome = true }
+    if entries[at].told != interest { soil(at) }
+  }
+
+  /// Nobody wants what the poller reported.
+  mutating func turnAway(_ descriptor: Int32) {
+    let at = place(descriptor)
+    entries[at].isUnwelcome = true
+    soil(at)
+  }
+
+  mutating func setLocalPort(_ port: UInt16, of descriptor: Int32) {
+    entries[Int(descriptor)].localPort = port
+  }
+
+  /// The next difference between what the poller was told and what it should know.
+  mutating func next() -> WatchChange? {
+    while let descriptor = dirty.last {
+      let at = Int(descriptor)
+      if entries[at].isStale {
+        entries[at].isStale = false
+        entries[at].told = nil
+        return .forget(descriptor: descriptor)
+      }
+      dirty.removeLast()
+      entries[at].isDirty = false
+      if let change = settle(at) { return change }
+    }
+    return nil
+  }
+
+  private mutating func settle(_ at: Int) -> WatchChange? {
+    let descriptor = Int32(at)
+    let wanted = entries[at].wanted
+    let isUnwelcome = entries[at].isUnwelcome
+    entries[at].isUnwelcome = false
+    guard let told = entries[at].told else {
+      if wanted.isEmpty { return nil }
+      entries[at].told = wanted
+      return .add(descriptor: descriptor, wanted)
+    }
+    if wanted == told { return nil }
+    if !wanted.isEmpty {
+      entries[at].told = wanted
+      return .modify(descriptor: descriptor, wanted)
+    }
+    if isUnwelcome {
+      entries[at].told = nil
+      return .remove(descriptor: descriptor)
+    }
+    // An idle socket is writable all the time, readable only at its end.
+    if told == .read { return nil }
+    entries[at].told = .read
+    return .modify(descriptor: descriptor, .read)
+  }
+
+  private mutating func place(_ descriptor: Int32) -> Int {
+    precondition(descriptor >= 0)
+    let at = Int(descriptor)
+    while entries.count <= at { entries.append(Entry()) }
+    return at
+  }
+
+  private mutating func soil(_ at: Int) {
+    if entries[at].isDirty { return }
+    entries[at].isDirty = true
+    dirty.append(Int32(at))
+  }
 }

@@ -1,0 +1,140 @@
+package import Base
+internal import Wire
+
+// The data plane: body bytes from libcurl's buffer to the client's socket, on the shortest way.
+//
+// libcurl calls once for each chunk of a chunked answer, so a burst comes as many small pieces in one turn (one
+// call into libcurl). The first piece of a turn is written at once, from libcurl's buffer; further ones are
+// gathered in one staging buffer that all transfers share, and written when the turn is over.
+extension Upstream {
+  private static let lineEnd: StaticString = "\r\n"
+  /// Lifetime: a StaticString's bytes are always there.
+  private static var lineEndBytes: UnsafeRawBufferPointer {
+    .init(start: lineEnd.utf8Start, count: lineEnd.utf8CodeUnitCount)
+  }
+  private static var nothing: UnsafeRawBufferPointer { .init(start: nil, count: 0) }
+
+  /// Takes a piece of the body whole, or (false) nothing of it: the transfer is then paused.
+  ///
+  /// 1. Held back for a decision, up to `Limits.held`. 2. The client's socket is full. 3. The first piece of
+  /// the turn: straight to the socket. 4. A further one: gathered.
+  func relay(_ piece: UnsafeRawBufferPointer, of slot: Slot) -> Bool {
+    switch slot.flow {
+    case .holding:
+      // 1
+      if slot.held.count + piece.count > Limits.held {
+        slot.isPaused = true
+        if !slot.isHeldFull { note(.heldFull, slot) }
+        slot.isHeldFull = true
+        return false
+      }
+      slot.held.append(piece)
+    case .forwarding(let outlet, let framing):
+      // 2
+      if outlet.isBlocked {
+        slot.isPaused = true
+        return false
+      }
+      if slot.turn != turn {
+        // 3
+        slot.turn = turn
+        write(piece, to: outlet, framing)
+      } else {
+        // 4
+        if stagingOwner != Int(slot.index) { flushStaging() }
+        stagingOwner = Int(slot.index)
+        staging.append(piece)
+        if staging.count >= Limits.staging { flushStaging() }
+      }
+      slot.forwarded &+= UInt64(piece.count)
+    }
+    look(at: piece, slot)
+    return true
+  }
+
+  /// Keeps the times, and has the observer look at event streams.
+  private func look(at piece: UnsafeRawBufferPointer, _ slot: Slot) {
+    slot.received &+= UInt64(piece.count)
+    if slot.isWatched {
+      let before = slot.observer.contentEvents
+      // Lifetime: the span is over libcurl's bytes and is not kept.
+      slot.observer.observe(Span<UInt8>(_unsafeBytes: piece))
+      if slot.observer.contentEvents == before { return }
+      if slot.firstContentAt == nil { note(.content, slot) }
+    }
+    if slot.firstContentAt == nil { slot.firstContentAt = now }
+    slot.lastContentAt = now
+  }
+
+  private func write(_ piece: UnsafeRawBufferPointer, to outlet: Outlet, _ framing: RelayFraming) {
+    switch framing {
+    case .identity: outlet.write(piece)
+    case .chunked:
+      if piece.count == 0 { return }
+      frame.removeAll()
+      frame.append(hex: piece.count)
+      frame.append(Self.lineEnd)
+      frame.withBytes { head in
+        head.withUnsafeBufferPointer { outlet.write(UnsafeRawBufferPointer($0), piece, Self.lineEndBytes) }
+      }
+    }
+  }
+
+  /// Writes what the turn has gathered.
+  func flushStaging() {
+    guard stagingOwner >= 0 else { return }
+    let slot = slots[stagingOwner]
+    stagingOwner = -1
+    if case .forwarding(let outlet, let framing) = slot.flow {
+      staging.withBytes { bytes in
+        bytes.withUnsafeBufferPointer { write(UnsafeRawBufferPointer($0), to: outlet, framing) }
+      }
+    }
+    staging.recycle(keeping: Limits.staging * 2)
+  }
+
+  /// Writes `head` and all held bytes at once, then forwards what comes to `outlet`.
+  ///
+  /// Also after `.ended`. Returns how many body bytes were held. Lifetime: the outlet is kept until `cancel`.
+  @discardableResult
+  package func commit(
+    _ id: TransferID, head: Span<UInt8>, to outlet: Outlet, framing: RelayFraming, now: Instant
+  ) -> Int {
+    guard let slot = live(id), case .holding = slot.flow else { return 0 }
+    let count = slot.held.count
+    slot.flow = .forwarding(outlet, framing)
+    frame.removeAll()
+    frame.append(head)
+    let isChunk = framing == .chunked && count > 0
+    if isChunk {
+      frame.append(hex: count)
+      frame.append(Self.lineEnd)
+    }
+    frame.withBytes { first in
+      first.withUnsafeBufferPointer { first in
+        slot.held.withBytes { held in
+          held.withUnsafeBufferPointer { held in
+            outlet.write(
+              UnsafeRawBufferPointer(first), UnsafeRawBufferPointer(held),
+              isChunk ? Self.lineEndBytes : Self.nothing)
+          }
+        }
+      }
+    }
+    frame.recycle(keeping: Limits.keptSlotBuffer)
+    slot.forwarded &+= UInt64(count)
+    slot.held.recycle(keeping: Limits.keptSlotBuffer)
+    resume(id, now: now)
+    return count
+  }
+
+  /// The outlet has drained: lets a paused transfer go on. Harmless at any other time.
+  package func resume(_ id: TransferID, now: Instant) {
+    guard let slot = live(id), slot.phase == .running, slot.isPaused else { return }
+    switch slot.flow {
+    case .holding: return
+    case .forwarding(let outlet, _): if outlet.isBlocked { return }
+    }
+    call(now) { unpause(slot) }
+  }
+}

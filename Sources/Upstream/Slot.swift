@@ -1,0 +1,155 @@
+internal import Base
+internal import CCurl
+internal import Wire
+
+/// The place of one transfer: its easy handle, what it sends, and what has come back.
+///
+/// Slots and the latest handles are used again. Resident per open transfer with libcurl 7.88 and without its
+/// connection: about 6 KiB for the easy handle and 17 KiB for libcurl's receive buffer (given back when the
+/// transfer ends), 16 KiB more while a body is being sent, and what is held back here.
+final class Slot {
+  enum Phase { case free, running, ended }
+
+  enum Flow {
+    /// Body bytes are kept in `held`.
+    case holding
+    /// Body bytes go to the outlet. Lifetime: the strong reference is dropped by `cancel`.
+    case forwarding(Outlet, RelayFraming)
+  }
+
+  /// Why a callback made libcurl give the transfer up.
+  enum Abort { case none, lostRace, reusedConnectionDied, headTooLong }
+
+  let index: UInt32
+  var generation: UInt32 = 0
+  var phase = Phase.free
+  /// Lifetime: made by `Handle.make`, ended by `curl_easy_cleanup` in `recycle` or when the Upstream ends.
+  var easy: UnsafeMutableRawPointer?
+  /// What every callback of this handle is given. Lifetime: allocated with the slot, freed when the Upstream
+  /// ends, after all handles.
+  let context: UnsafeMutablePointer<CallbackContext>
+  /// CURLOPT_ERRORBUFFER; freed with the context.
+  let message: UnsafeMutablePointer<CChar>
+
+  // What the handle was last set to, so that only differences are set again.
+  var target: Target?
+  var wasPost: Bool?
+  var uploadBuffer = 0
+  var waitsForPipe = false
+
+  // The request.
+  var request = TransferRequest(target: TargetID(index: 0))
+  var list = HeaderList()
+  /// Lifetime: the caller keeps the bytes in place until `.ended` or `cancel`.
+  var segments: [UnsafeRawBufferPointer] = []
+  var segment = 0
+  var segmentOffset = 0
+  var bodySize = 0
+  var bodyTaken = 0
+
+  // The connection.
+  var host: Int32 = -1
+  var socketsOpened = 0
+  var localPort: UInt16 = 0
+  var remotePort: UInt16 = 0
+  var descriptor: Int32 = -1
+  var abort = Abort.none
+  var hasWonRace = false
+
+  // The answer.
+  var head = ByteBuffer()
+  var status = 0
+  var isHeadSeen = false
+  var speaksHTTP2 = false
+  var hasContentType = false
+  var isEventStream = false
+  var isWatched: Bool { isEventStream || (request.expectsEventStream && !hasContentType) }
+  var observer = EventStreamObserver()
+  var held = ByteBuffer()
+  var flow = Flow.holding
+  var isPaused = false
+  var isHeldFull = false
+  /// The turn in which body bytes were last written straight from libcurl's buffer.
+  var turn: UInt64 = 0
+  var received: UInt64 = 0
+  var forwarded: UInt64 = 0
+  var openedAt = Instant.distantPast
+  var connectedAt: Instant?
+  var firstByteAt: Instant?
+  var firstContentAt: Instant?
+  var lastContentAt: Instant?
+
+  init(index: UInt32, upstream: UnsafeMutableRawPointer) {
+    self.index = index
+    context = .allocate(capacity: 1)
+    context.initialize(to: CallbackContext(upstream: upstream, slot: index))
+    message = .allocate(capacity: Int(CURL_ERROR_SIZE))
+    message.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
+  }
+
+  deinit {
+    context.deallocate()
+    message.deallocate()
+  }
+
+  var id: TransferID { TransferID(slot: index, generation: generation) }
+  var isReused: Bool { connectedAt != nil && socketsOpened == 0 }
+
+  /// Makes the slot new for a request. Memory of modest size is kept.
+  func begin(_ request: TransferRequest, body: Span<UnsafeRawBufferPointer>, now: Instant) {
+    self.request = request
+    segments.removeAll(keepingCapacity: true)
+    segment = 0
+    segmentOffset = 0
+    bodyTaken = 0
+    bodySize = 0
+    for i in 0..<body.count where body[i].count > 0 {
+      segments.append(body[i])
+      bodySize += body[i].count
+    }
+    message[0] = 0
+    openedAt = now
+    phase = .running
+  }
+
+  /// Forgets the transfer: what is left is an unused slot.
+  func end() {
+    phase = .free
+    generation &+= 1
+    segments.removeAll(keepingCapacity: true)
+    list.clear()
+    socketsOpened = 0
+    localPort = 0
+    remotePort = 0
+    descriptor = -1
+    abort = .none
+    hasWonRace = false
+    head.recycle(keeping: Limits.keptSlotBuffer)
+    status = 0
+    isHeadSeen = false
+    speaksHTTP2 = false
+    hasContentType = false
+    if isEventStream || request.expectsEventStream { observer.reset() }
+    isEventStream = false
+    held.recycle(keeping: Limits.keptSlotBuffer)
+    flow = .holding
+    isPaused = false
+    isHeldFull = false
+    turn = 0
+    received = 0
+    forwarded = 0
+    connectedAt = nil
+    firstByteAt = nil
+    firstContentAt = nil
+    lastContentAt = nil
+  }
+
+  /// Gives back what an idle slot need not keep.
+  func shrink() {
+    head.release()
+    held.release()
+    segments = []
+    list = HeaderList()
+    observer = EventStreamObserver()
+  }
+}
