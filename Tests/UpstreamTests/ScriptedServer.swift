@@ -1,0 +1,160 @@
+import Foundation
+
+/// One accepted connection of a scripted server, on a thread of its own; all calls block.
+final class Peer: @unchecked Sendable {
+  let descriptor: Int32
+  private var pending: [UInt8] = []
+  private var isClosed = false
+
+  init(_ descriptor: Int32) { self.descriptor = descriptor }
+
+  /// Reads one request with a Content-Length body; nil when the client has closed.
+  func readRequest() -> (head: String, body: [UInt8])? {
+    while true {
+      if let end = find("\r\n\r\n") {
+        let head = String(decoding: pending[..<end], as: UTF8.self)
+        var length = 0
+        for line in head.split(separator: "\r\n") where line.lowercased().hasPrefix("content-length:") {
+          length = Int(line.dropFirst(15).trimmingCharacters(in: .whitespaces))!
+        }
+        while pending.count < end + 4 + length { if !fill() { return nil } }
+        let body = Array(pending[(end + 4)..<(end + 4 + length)])
+        pending.removeFirst(end + 4 + length)
+        return (head, body)
+      }
+      if !fill() { return nil }
+    }
+  }
+
+  /// Reads a request's head and nothing of what follows.
+  func readHead() -> Bool {
+    while find("\r\n\r\n") == nil { if !fill() { return false } }
+    return true
+  }
+
+  /// Blocks until the client closes; what it sends meanwhile is dropped.
+  func awaitEnd() { while fill() {} }
+
+  private func find(_ text: String) -> Int? {
+    pending.withUnsafeBytes { bytes in
+      text.withCString { needle in
+        guard let base = bytes.baseAddress, let at = memmem(base, bytes.count, needle, text.utf8.count) else {
+          return nil
+        }
+        return UnsafeRawPointer(at) - base
+      }
+    }
+  }
+
+  private func fill() -> Bool {
+    var chunk = [UInt8](repeating: 0, count: 65536)
+    let n = read(descriptor, &chunk, chunk.count)
+    if n <= 0 { return false }
+    pending.append(contentsOf: chunk[..<n])
+    return true
+  }
+
+  @discardableResult func send(_ text: String) -> Bool { send(Array(text.utf8)) }
+  @discardableResult func send(_ bytes: [UInt8]) -> Bool {
+    var at = 0
+    while at < bytes.count {
+      let n = bytes[at...].withUnsafeBytes {
+        Foundation.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue))
+      }
+      if n <= 0 { return false }
+      at += n
+    }
+    return true
+  }
+
+  func answer(_ body: String, status: String = "200 OK", type: String = "application/json") {
+    send("HTTP/1.1 \(status)\r\nContent-Type: \(type)\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+  }
+
+  func close() {
+    if isClosed { return }
+    isClosed = true
+    Foundation.close(descriptor)
+  }
+
+  /// Ends the connection with a RST.
+  func reset() {
+    var linger = linger(l_onoff: 1, l_linger: 0)
+    setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Foundation.linger>.size))
+    close()
+  }
+}
+
+/// A server on loopback that runs a script for each connection.
+final class ScriptedServer: @unchecked Sendable {
+  let port: UInt16
+  private let listener: Int32
+  private let lock = NSLock()
+  private var accepted = 0
+  private var requested = 0
+  private var peers: [Peer] = []
+
+  /// `script`: the connection and its number, from 0.
+  init(
+    backlog: Int32 = 64, accepts: Bool = true,
+    _ script: @escaping @Sendable (ScriptedServer, Peer, Int) -> Void
+  ) {
+    (listener, port) = ScriptedServer.listen(backlog: backlog)
+    if !accepts { return }
+    let listener = self.listener
+    Thread.detachNewThread { [weak self] in
+      while true {
+        let descriptor = accept(listener, nil, nil)
+        guard descriptor >= 0, let server = self else { return }
+        var one: Int32 = 1
+        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
+        let peer = Peer(descriptor)
+        let number = server.note(peer)
+        Thread.detachNewThread {
+          script(server, peer, number)
+          peer.close()
+        }
+      }
+    }
+  }
+
+  deinit {
+    shutdown(listener, Int32(SHUT_RDWR))
+    close(listener)
+  }
+
+  var url: String { "http://127.0.0.1:\(port)/v1/chat/completions" }
+  var connections: Int { lock.withLock { accepted } }
+  var requests: Int { lock.withLock { requested } }
+  func countRequest() { lock.withLock { requested += 1 } }
+  private func note(_ peer: Peer) -> Int {
+    lock.withLock {
+      accepted += 1
+      peers.append(peer)
+      return accepted - 1
+    }
+  }
+
+  static func listen(backlog: Int32) -> (Int32, UInt16) {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        precondition(bind(descriptor, $0, length) == 0)
+        precondition(Foundation.listen(descriptor, backlog) == 0)
+        precondition(getsockname(descriptor, $0, &length) == 0)
+      }
+    }
+    return (descriptor, UInt16(bigEndian: address.sin_port))
+  }
+
+  /// A port of loopback on which nobody listens.
+  static func closedPort() -> UInt16 {
+    let (descriptor, port) = listen(backlog: 1)
+    close(descriptor)
+    return port
+  }
+}
