@@ -24,6 +24,15 @@ package enum Limits {
   /// A connection's buffer that is kept between requests.
   package static let keptBuffer = 4 * 1024
 
+  // MARK: Kernel
+
+  /// Connections that the kernel completes and holds until they are accepted. nginx's number.
+  package static let backlog = 511
+  /// Events taken from epoll in one turn of the loop; the rest comes in the next.
+  package static let eventsPerTurn = 256
+  /// Sockets taken over from a service manager.
+  package static let inheritedSockets = 64
+
   // MARK: Parsing
 
   /// Nesting of JSON before it is refused.
