@@ -1,0 +1,97 @@
+package import Base
+
+/// Names one transfer: a slot and the number of its use, so that an old name never meets a new transfer.
+package struct TransferID: Hashable, Sendable {
+  let slot: UInt32
+  let generation: UInt32
+}
+
+/// Names a prepared target.
+package struct TargetID: Hashable, Sendable {
+  let index: Int32
+}
+
+/// Groups the transfers of one exchange of which only one may send its request. The caller picks the number
+/// (the exchange's own); it must not be in use by another group.
+package struct RaceID: Hashable, Sendable {
+  package let number: UInt64
+  package init(_ number: UInt64) { self.number = number }
+}
+
+/// Where requests go: what stays the same over many transfers to one endpoint of one provider with one key.
+package struct TransferTarget: Hashable, Sendable {
+  /// The whole URL, `http` or `https`.
+  package var url: String
+  /// Complete field lines without line ends, `Authorization: Bearer …`.
+  package var headerLines: [String] = []
+  /// URL of an HTTP proxy; nil for none. The environment's proxy variables are never looked at.
+  package var proxy: String?
+  /// Bounds name look-up, connection and TLS handshake together.
+  package var connectTimeout = Interval.seconds(5)
+
+  package init(url: String, headerLines: [String] = []) {
+    self.url = url
+    self.headerLines = headerLines
+  }
+}
+
+package enum TransferMethod: Sendable { case get, post }
+
+/// One request to a target.
+package struct TransferRequest: Sendable {
+  package var target: TargetID
+  package var method = TransferMethod.post
+  /// A transfer of a race is given up just before its request is sent if another one got there first.
+  package var race: RaceID?
+  /// An answer without a Content-Type is watched as an event stream. One that says `text/event-stream`
+  /// always is.
+  package var expectsEventStream = false
+  /// Given back with every event of the transfer.
+  package var tag: UInt64 = 0
+
+  package init(target: TargetID) { self.target = target }
+}
+
+/// How body bytes are laid out on the client's connection.
+package enum RelayFraming: Sendable {
+  /// As they are: the head gave their length, or closing the connection ends them.
+  case identity
+  /// RFC 9112 §7.1, one chunk for each write. The caller writes the last chunk when the transfer has ended.
+  case chunked
+}
+
+/// What happened to a transfer. Past facts, in the order in which they came.
+package struct TransferEvent: Sendable {
+  package enum Fact: Sendable {
+    /// The connection is ready and the request goes out next.
+    case connected(isReused: Bool)
+    /// The final response head is complete; `withHead` has it. Interim (1xx) heads are not reported.
+    case head(status: Int)
+    /// The event stream has shown its first content. Held back until `commit`.
+    case content
+    /// `Limits.held` bytes wait for a decision and the transfer is paused until `commit` or `cancel`.
+    case heldFull
+    /// Nothing comes after it. The slot, its head and its held bytes stay until `cancel`.
+    case ended(TransferOutcome)
+  }
+  package let transfer: TransferID
+  package let tag: UInt64
+  package let fact: Fact
+}
+
+/// Figures of one transfer as it stands.
+package struct TransferProgress: Sendable {
+  package var openedAt: Instant
+  package var connectedAt: Instant?
+  package var firstByteAt: Instant?
+  package var firstContentAt: Instant?
+  /// The last content of an event stream; for other answers the last body byte.
+  package var lastContentAt: Instant?
+  /// Body bytes taken from the provider.
+  package var received: UInt64
+  /// Body bytes handed to the outlet, without framing.
+  package var forwarded: UInt64
+  package var isPaused: Bool
+  package var isReused: Bool
+  package var isEventStream: Bool
+}
