@@ -1,4 +1,4 @@
-package import Base
+internal import Base
 
 /// A quota and what is known of it: one per key, or one per provider where the preset says that keys share it.
 ///
@@ -32,7 +32,9 @@ struct Account: Sendable {
   enum Obstacle: Equatable, Sendable { case cooling, concurrency, ownBudget, learnedQuota }
 
   /// When an attempt may begin, and what stands in its way until then.
-  mutating func due(tokens: Int64, budgets: Budgets, quota: QuotaHeaders, now: Instant) -> (Instant, Obstacle?) {
+  mutating func due(tokens: Int64, budgets: Budgets, pairs: [QuotaHeaders.Pair], now: Instant) -> (
+    Instant, Obstacle?
+  ) {
     var due = now
     var obstacle: Obstacle?
     func wait(_ until: Instant, _ cause: Obstacle) {
@@ -44,19 +46,19 @@ struct Account: Sendable {
     wait(cooldown.until, .cooling)
     if let limit = budgets.concurrent, inFlight >= limit { wait(now + Limits.recheck, .concurrency) }
     if let limit = budgets.requestsPerMinute {
-      wait(requestsPerMinute.due(min(1, Int64(limit)), limit: Int64(limit), now: now), .ownBudget)
+      wait(requestsPerMinute.due(1, limit: Int64(limit), now: now), .ownBudget)
     }
     if let limit = budgets.requestsPerDay {
-      wait(requestsPerDay.due(min(1, Int64(limit)), limit: Int64(limit), now: now), .ownBudget)
+      wait(requestsPerDay.due(1, limit: Int64(limit), now: now), .ownBudget)
     }
     if let limit = budgets.tokensPerMinute {
-      wait(tokensPerMinute.due(min(tokens, Int64(limit)), limit: Int64(limit), now: now), .ownBudget)
+      wait(tokensPerMinute.due(max(1, min(tokens, Int64(limit))), limit: Int64(limit), now: now), .ownBudget)
     }
     if let limit = budgets.tokensPerDay {
-      wait(tokensPerDay.due(min(tokens, Int64(limit)), limit: Int64(limit), now: now), .ownBudget)
+      wait(tokensPerDay.due(max(1, min(tokens, Int64(limit))), limit: Int64(limit), now: now), .ownBudget)
     }
     for n in learned.indices {
-      let unit = quota.pairs[n].unit
+      let unit = pairs[n].unit
       wait(
         learned[n].due(
           cost: unit == .requests ? 1 : tokens, spent: unit == .requests ? requestsSpent : tokensSpent,
@@ -138,10 +140,20 @@ struct Account: Sendable {
     if let limit = budgets.requestsPerMinute {
       left.take(.requests, limit - Int(requestsPerMinute.total(now: now)))
     }
-    if let limit = budgets.requestsPerDay { left.take(.requests, limit - Int(requestsPerDay.total(now: now))) }
-    if let limit = budgets.tokensPerMinute { left.take(.tokens, limit - Int(tokensPerMinute.total(now: now))) }
+    if let limit = budgets.requestsPerDay {
+      left.take(.requests, limit - Int(requestsPerDay.total(now: now)))
+    }
+    if let limit = budgets.tokensPerMinute {
+      left.take(.tokens, limit - Int(tokensPerMinute.total(now: now)))
+    }
     if let limit = budgets.tokensPerDay { left.take(.tokens, limit - Int(tokensPerDay.total(now: now))) }
     return left
+  }
+
+  /// The operator ends the cooldown, and what headers told is asked anew.
+  mutating func endCooldown() {
+    cooldown.reset()
+    learned = Array(repeating: LearnedQuota(), count: learned.count)
   }
 
   /// A reload: the past stays known, the attempts under way belong to the old ledger.

@@ -146,7 +146,9 @@ struct CatalogPlan {
   private mutating func find(_ target: Alias.Target) -> [CandidateID] {
     if target.provider.isEmpty { return listed.members(of: target.model) }
     let wanted = Self.lowercased(target.provider)
-    guard let provider = providers.firstIndex(where: { Self.lowercased($0.name) == wanted }) else { return [] }
+    guard let provider = providers.firstIndex(where: { Self.lowercased($0.name) == wanted }) else {
+      return []
+    }
     if let place = served[provider].names.firstIndex(of: target.model) {
       return [served[provider].members[place]]
     }

@@ -21,7 +21,8 @@ package struct LearnedQuota: Sendable {
 
   /// A report of an attempt that began when `spent` stood at `spentThen`, its own `cost` included. A report
   /// without a reset to come is nonsense and ignored, as is an older attempt's that arrives late.
-  package mutating func learn(remaining: Int64, cost: Int64, resetAt: Instant, spentThen: Int64, now: Instant) {
+  package mutating func learn(remaining: Int64, cost: Int64, resetAt: Instant, spentThen: Int64, now: Instant)
+  {
     guard remaining >= 0, resetAt > now else { return }
     if !isPresumed, self.resetAt > now, spentThen < reportedAt { return }
     baseline = remaining + spentThen

@@ -16,7 +16,8 @@ extension Catalog {
   package func modelList() -> [ListedModel] {
     var out: [ListedModel] = []
     for (name, list) in zip(aliasTexts, aliasLists) { out.append(entry(name, list, isAlias: true)) }
-    for (name, list) in zip(listedTexts, listedLists) where !aliasTexts.contains(name) {
+    let taken = Set(aliasTexts)
+    for (name, list) in zip(listedTexts, listedLists) where !taken.contains(name) {
       out.append(entry(name, list, isAlias: false))
     }
     return out

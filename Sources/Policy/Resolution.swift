@@ -48,7 +48,8 @@ extension Catalog {
     {
       let rest = slash + 1..<model.count
       if let index = servedNames[provider].index(of: model.extracting(rest)) {
-        return .route(route(.exact, single[servedCandidates[provider][index].index], passing: 0..<0, of: model))
+        return .route(
+          route(.exact, single[servedCandidates[provider][index].index], passing: 0..<0, of: model))
       }
       if let wildcard = wildcards[provider] {
         return .route(route(.exact, single[wildcard.index], passing: rest, of: model))

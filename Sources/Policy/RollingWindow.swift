@@ -42,7 +42,8 @@ package struct RollingWindow: Sendable {
     return sum
   }
 
-  /// When `amount` more fits under `limit`: now or earlier if it does already. `amount` is at most `limit`.
+  /// When `amount` more fits under `limit`: now if it does already. Where it never will, the end of
+  /// what is counted now.
   package mutating func due(_ amount: Int64, limit: Int64, now: Instant) -> Instant {
     advance(now)
     if sum + amount <= limit { return now }
