@@ -24,6 +24,15 @@ package enum Limits {
   /// A connection's buffer that is kept between requests.
   package static let keptBuffer = 4 * 1024
 
+  // MARK: Kernel
+
+  /// Connections that the kernel completes and holds until they are accepted. nginx's number.
+  package static let backlog = 511
+  /// Events taken from epoll in one turn of the loop; the rest comes in the next.
+  package static let eventsPerTurn = 256
+  /// Sockets taken over from a service manager.
+  package static let inheritedSockets = 64
+
   // MARK: Parsing
 
   /// Nesting of JSON before it is refused.
@@ -64,4 +73,44 @@ package enum Limits {
   package static let staging = 64 * 1024
   /// A cooldown that a provider names is never believed beyond this.
   package static let longestCooldown = Interval.seconds(24 * 3600)
+
+  // MARK: Routing and health
+
+  /// The span that the breaker looks back over, and the outcomes it needs to judge by share.
+  package static let breakerWindow = Interval.seconds(30)
+  package static let breakerOutcomes: Int64 = 5
+  /// Failures in a row that open the breaker.
+  package static let breakerFailures = 3
+  /// The breaker's first cooldown, doubled each time, and its longest.
+  package static let breakerCooldown = Interval.seconds(15)
+  package static let longestBreakerCooldown = Interval.seconds(300)
+  /// A 429 that names no time and whose key has no learned reset.
+  package static let rateCooldown = Interval.seconds(60)
+  /// A 429 that names the moment now or an earlier one.
+  package static let shortestRateCooldown = Interval.seconds(1)
+  /// A used-up quota that names no reset, a rejected key, a missing model.
+  package static let quotaCooldown = Interval.seconds(3600)
+  package static let keyCooldown = Interval.seconds(3600)
+  package static let modelCooldown = Interval.seconds(3600)
+  /// Time after which an old time to first token weighs 1/e.
+  package static let latencyDecay = Interval.seconds(30)
+  /// What a failure counts as at least, and a provider whose first sample is still on its way.
+  package static let failureLatency = Interval.seconds(1)
+  package static let assumedLatency = Interval.milliseconds(500)
+  /// The longest time to first token that is believed.
+  package static let longestLatency = Interval.seconds(600)
+  /// An exchange waits at most this for a candidate that is merely cooling.
+  package static let coolingWait = Interval.seconds(2)
+  /// Time after which a candidate is looked at again whose place is taken (concurrency, a probe).
+  package static let recheck = Interval.milliseconds(50)
+  /// The span of the success rate that status pages show.
+  package static let statusWindow = Interval.seconds(300)
+  /// Names that providers with "*" said they do not have, remembered over all of them.
+  package static let missingNames = 64
+  /// Bytes of a provider's name that `provider/name` and `X-Synaxis-Provider` can say.
+  package static let providerName = 128
+  /// Names that are compared for the text of a 404, their length, and how many it tells.
+  package static let nearestCompared = 512
+  package static let nearestLength = 96
+  package static let nearestTold = 3
 }

@@ -7,6 +7,7 @@
 #define _GNU_SOURCE 1
 #endif
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -28,6 +29,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -68,6 +70,180 @@ static inline int64_t linux_wall_ms(void) {
   struct timespec t;
   clock_gettime(CLOCK_REALTIME, &t);
   return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+// MARK: - Socket addresses: one value in place of a sockaddr pointer cast at every call.
+
+struct linux_address {
+  struct sockaddr_storage storage;
+  socklen_t length;
+};
+
+/// A host and a port to an address. Numeric hosts only, unless `by_name`: then getaddrinfo(3) may block.
+/// Returns 0 or an EAI_ code.
+static inline int linux_resolve(const char *host, uint16_t port, int by_name, struct linux_address *out) {
+  struct addrinfo hints, *found = NULL;
+  char service[8];
+  memset(&hints, 0, sizeof hints);
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICSERV | (by_name ? 0 : AI_NUMERICHOST);
+  snprintf(service, sizeof service, "%u", (unsigned)port);
+  int code = getaddrinfo(host, service, &hints, &found);
+  if (code != 0) return code;
+  memset(out, 0, sizeof *out);
+  memcpy(&out->storage, found->ai_addr, found->ai_addrlen);
+  out->length = found->ai_addrlen;
+  freeaddrinfo(found);
+  return 0;
+}
+
+/// A unix socket's address; `abstract` puts it into the abstract namespace. Returns -1 where it is too long.
+static inline int linux_unix_address(const char *path, size_t n, int abstract, struct linux_address *out) {
+  struct sockaddr_un *un = (struct sockaddr_un *)&out->storage;
+  memset(out, 0, sizeof *out);
+  size_t start = abstract ? 1 : 0;
+  if (n == 0 || start + n >= sizeof un->sun_path) return -1;
+  un->sun_family = AF_UNIX;
+  memcpy(un->sun_path + start, path, n);
+  out->length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + start + n + (abstract ? 0 : 1));
+  return 0;
+}
+
+/// The numeric host of an IP address. Returns -1 for other families.
+static inline int linux_host_text(const struct linux_address *a, char *out, size_t n) {
+  const void *host;
+  if (a->storage.ss_family == AF_INET)
+    host = &((const struct sockaddr_in *)&a->storage)->sin_addr;
+  else if (a->storage.ss_family == AF_INET6)
+    host = &((const struct sockaddr_in6 *)&a->storage)->sin6_addr;
+  else
+    return -1;
+  return inet_ntop(a->storage.ss_family, host, out, (socklen_t)n) ? 0 : -1;
+}
+
+static inline uint16_t linux_port(const struct linux_address *a) {
+  if (a->storage.ss_family == AF_INET) return ntohs(((const struct sockaddr_in *)&a->storage)->sin_port);
+  if (a->storage.ss_family == AF_INET6) return ntohs(((const struct sockaddr_in6 *)&a->storage)->sin6_port);
+  return 0;
+}
+
+/// 127.0.0.0/8, ::1, the same mapped into IPv6, or a unix socket.
+static inline int linux_is_loopback(const struct linux_address *a) {
+  if (a->storage.ss_family == AF_UNIX) return 1;
+  if (a->storage.ss_family == AF_INET)
+    return ntohl(((const struct sockaddr_in *)&a->storage)->sin_addr.s_addr) >> 24 == 127;
+  if (a->storage.ss_family == AF_INET6) {
+    const struct in6_addr *six = &((const struct sockaddr_in6 *)&a->storage)->sin6_addr;
+    return IN6_IS_ADDR_LOOPBACK(six) || (IN6_IS_ADDR_V4MAPPED(six) && six->s6_addr[12] == 127);
+  }
+  return 0;
+}
+
+static inline int linux_stream_socket(int family) {
+  return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+static inline int linux_bind(int fd, const struct linux_address *a) {
+  return bind(fd, (const struct sockaddr *)&a->storage, a->length);
+}
+
+static inline int linux_connect(int fd, const struct linux_address *a) {
+  return connect(fd, (const struct sockaddr *)&a->storage, a->length);
+}
+
+/// accept4(2), not blocking and closed on exec, with the peer's address.
+static inline int linux_accept(int fd, struct linux_address *peer) {
+  peer->length = sizeof peer->storage;
+  return accept4(fd, (struct sockaddr *)&peer->storage, &peer->length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+static inline int linux_local_address(int fd, struct linux_address *out) {
+  memset(out, 0, sizeof *out);
+  out->length = sizeof out->storage;
+  return getsockname(fd, (struct sockaddr *)&out->storage, &out->length);
+}
+
+static inline int linux_set_option(int fd, int level, int option, int value) {
+  return setsockopt(fd, level, option, &value, sizeof value);
+}
+
+/// The value of an integer socket option, or -1 with errno.
+static inline int linux_option(int fd, int level, int option) {
+  int value = -1;
+  socklen_t n = sizeof value;
+  return getsockopt(fd, level, option, &value, &n) < 0 ? -1 : value;
+}
+
+/// One datagram to a unix address from a socket of its own: what sd_notify(3) does.
+static inline int linux_send_datagram(const struct linux_address *to, const char *text, size_t n) {
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -1;
+  ssize_t sent = sendto(fd, text, n, MSG_NOSIGNAL, (const struct sockaddr *)&to->storage, to->length);
+  int code = errno;
+  close(fd);
+  errno = code;
+  return sent < 0 ? -1 : 0;
+}
+
+// MARK: - epoll, signals, the process
+
+static inline int linux_epoll_control(int epoll, int operation, int fd, uint32_t events, uint64_t token) {
+  struct epoll_event e;
+  memset(&e, 0, sizeof e);
+  e.events = events;
+  e.data.u64 = token;
+  return epoll_ctl(epoll, operation, fd, &e);
+}
+
+/// epoll_pwait2 (Linux 5.11) by its number, which is the same everywhere: glibc has it only since 2.35.
+/// A negative time waits for ever.
+static inline int linux_epoll_wait_ns(int epoll, struct epoll_event *out, int room, int64_t ns) {
+  struct { int64_t seconds, nanoseconds; } time = {ns / 1000000000, ns % 1000000000};
+  return (int)syscall(441, epoll, out, room, ns < 0 ? NULL : &time, NULL, (size_t)8);
+}
+
+static inline uint32_t linux_epoll_bits(const struct epoll_event *e) { return e->events; }
+static inline uint64_t linux_epoll_token(const struct epoll_event *e) { return e->data.u64; }
+
+/// SIG_IGN is a cast that Swift does not import.
+static inline void linux_ignore_sigpipe(void) { signal(SIGPIPE, SIG_IGN); }
+
+/// The soft limit of open descriptors after raising it towards `wanted`, never above the hard limit and never
+/// lowering it.
+static inline long linux_raise_descriptor_limit(long wanted) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return -1;
+  rlim_t target = (rlim_t)wanted < limit.rlim_max ? (rlim_t)wanted : limit.rlim_max;
+  if (target > limit.rlim_cur) {
+    rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = target;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0) limit.rlim_cur = before;
+  }
+  return limit.rlim_cur > (rlim_t)LONG_MAX ? LONG_MAX : (long)limit.rlim_cur;
+}
+
+/// The entries of /proc/self/fd without the one that reads it, or -1.
+static inline int linux_open_descriptors(void) {
+  DIR *directory = opendir("/proc/self/fd");
+  if (!directory) return -1;
+  int n = 0;
+  for (struct dirent *e; (e = readdir(directory));) n += e->d_name[0] != '.';
+  closedir(directory);
+  return n - 1;
+}
+
+/// Resident bytes of this process by /proc/self/statm, or -1.
+static inline int64_t linux_resident_bytes(void) {
+  char text[128];
+  int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  ssize_t n = read(fd, text, sizeof text - 1);
+  close(fd);
+  if (n <= 0) return -1;
+  text[n] = 0;
+  long long all, resident;
+  if (sscanf(text, "%lld %lld", &all, &resident) != 2) return -1;
+  return (int64_t)resident * sysconf(_SC_PAGESIZE);
 }
 
 #endif

@@ -1,0 +1,24 @@
+internal import CLinux
+
+/// What the process knows about itself, and the few things that it sets for itself.
+package enum ProcessFacts {
+  /// Resident memory in bytes.
+  package static var residentBytes: Int { max(0, Int(linux_resident_bytes())) }
+
+  package static var openDescriptors: Int { max(0, Int(linux_open_descriptors())) }
+
+  package static var processID: Int32 { getpid() }
+
+  /// Raises the soft limit of open descriptors towards `wanted`, at most to the hard one; never lowers it.
+  /// Returns the limit that holds now.
+  @discardableResult package static func raiseDescriptorLimit(to wanted: Int) -> Int {
+    max(0, Int(linux_raise_descriptor_limit(wanted)))
+  }
+
+  /// One malloc arena for all threads: glibc otherwise reserves 64 MB of address space for the resolver's.
+  /// Call it before a second thread starts.
+  package static func useOneArena() { _ = mallopt(M_ARENA_MAX, 1) }
+
+  /// Gives free heap pages back to the kernel, after a peak. Takes up to some milliseconds.
+  package static func trimHeap() { _ = malloc_trim(0) }
+}

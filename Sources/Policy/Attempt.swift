@@ -1,0 +1,121 @@
+package import Base
+
+/// The candidate and the key that an attempt is to be made with.
+package struct Choice: Equatable, Sendable {
+  package let candidate: CandidateID
+  /// Index in `Catalog.providers`.
+  package let provider: Int
+  /// Index in `Provider.keys`; 0 also where the provider has none.
+  package let key: Int
+  /// No pooled connection: the last one turned out to be closed.
+  package let needsFreshConnection: Bool
+  /// What the budgets reserve.
+  let tokens: Int64
+  /// The route's, for names that a wildcard passes on.
+  let nameHash: UInt64
+}
+
+/// The receipt of an attempt that was begun: to be given back once, with `Ledger.end`.
+package struct AttemptTicket: Equatable, Sendable {
+  let slot: Int32
+  let generation: UInt32
+}
+
+/// How an attempt ended.
+package struct AttemptOutcome: Equatable, Sendable {
+  /// nil: a complete answer.
+  package var fault: Fault?
+  /// From the start of the attempt to its first content; nil if there was none.
+  package var timeToFirstToken: Interval?
+  /// Tokens of request and answer as `usage` told; nil if it did not.
+  package var tokens: Int?
+
+  package init(fault: Fault? = nil, timeToFirstToken: Interval? = nil, tokens: Int? = nil) {
+    self.fault = fault
+    self.timeToFirstToken = timeToFirstToken
+    self.tokens = tokens
+  }
+}
+
+/// What an attempt's end brought about: for the log.
+package struct Consequence: Equatable, Sendable {
+  package enum Scope: Equatable, Sendable { case provider, account, key, candidate }
+  package var scope: Scope
+  package var until: Instant
+  /// It was not cooling already: worth a line in the log.
+  package var isNew: Bool
+}
+
+/// The attempts that an exchange has made: kept by the exchange, read by the router. Bounded.
+package struct Trail: Sendable {
+  struct Entry: Sendable {
+    var candidate: Int32 = -1
+    var key: Int32 = -1
+    var fault: Fault?
+  }
+  private var entries = InlineArray<16, Entry>(repeating: Entry())
+  package private(set) var count = 0
+  /// When the exchange was first told to wait.
+  var waitingSince: Instant?
+  /// The context of the largest candidate for which the request was too long; 0 where not known.
+  private(set) var tooLongFor: Int?
+
+  package init() {}
+
+  /// Room for one more attempt.
+  package var isFull: Bool { count >= min(Limits.attempts, entries.count) }
+
+  /// An attempt was begun: it is not chosen again, and whether it failed is not yet known.
+  package mutating func note(_ choice: Choice) {
+    precondition(!isFull)
+    entries[count] = Entry(candidate: Int32(choice.candidate.index), key: Int32(choice.key))
+    count += 1
+  }
+
+  /// The latest attempt at that choice ended with a fault. `context` is the candidate's, if known.
+  package mutating func note(_ fault: Fault, of choice: Choice, context: Int? = nil) {
+    if fault == .tooLong { tooLongFor = max(tooLongFor ?? 0, context ?? 0) }
+    for n in stride(from: count - 1, through: 0, by: -1)
+    where entries[n].candidate == choice.candidate.index && entries[n].key == choice.key {
+      entries[n].fault = fault
+      return
+    }
+  }
+
+  subscript(n: Int) -> Entry { entries[n] }
+}
+
+/// What the router is asked.
+package struct RouteRequest: Sendable {
+  package var route: Route
+  /// The provider that `X-Synaxis-Provider` names.
+  package var preference: Int?
+  /// Tokens of prompt and answer, estimated from the body's bytes.
+  package var estimatedTokens: Int
+  /// Waiting for a cooling candidate ends here.
+  package var deadline: Instant
+
+  package init(route: Route, preference: Int? = nil, estimatedTokens: Int = 0, deadline: Instant) {
+    self.route = route
+    self.preference = preference
+    self.estimatedTokens = estimatedTokens
+    self.deadline = deadline
+  }
+}
+
+/// Why no candidate is left.
+package enum Exhaustion: Equatable, Sendable {
+  /// Every candidate is at its rate or quota: 429, with the time of the first to come back.
+  case allRateLimited(until: Instant)
+  /// None could be tried: 503, with the time of the first to come back if there is one.
+  case unavailable(until: Instant?)
+  /// Attempts were made and failed: 502.
+  case allFailed
+}
+
+package enum Decision: Equatable, Sendable {
+  case attempt(Choice)
+  /// Ask again then; a candidate is merely cooling.
+  case wait(until: Instant)
+  case exhausted(Exhaustion)
+}

@@ -1,0 +1,26 @@
+package import Base
+
+/// The time that something is left alone, and why. It is only ever made longer, until it has passed.
+package struct Cooldown: Equatable, Sendable {
+  package private(set) var until = Instant.distantPast
+  package private(set) var fault: Fault?
+
+  package init() {}
+
+  package func isActive(at now: Instant) -> Bool { until > now }
+
+  /// Cools until `time`, at most `Limits.longestCooldown` from now. True if it was not cooling before.
+  @discardableResult
+  package mutating func extend(until time: Instant, for fault: Fault, now: Instant) -> Bool {
+    let isNew = !isActive(at: now)
+    let capped = min(time, now + Limits.longestCooldown)
+    if capped > until {
+      until = capped
+      self.fault = fault
+    }
+    return isNew
+  }
+
+  /// The operator ends it.
+  package mutating func reset() { self = Cooldown() }
+}

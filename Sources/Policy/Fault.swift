@@ -1,0 +1,122 @@
+package import Base
+
+/// What went wrong with an attempt, as far as the decision about the next one goes (SPEC 4, "Faults").
+package enum Fault: Equatable, Sendable {
+  /// No connection: refused, no route, name not found, `timeouts.connect` passed.
+  case unreachable
+  case tls
+  case reset
+  /// The path is dead: SYN or request bytes stayed unacknowledged (SPEC 4, "Silence is not slowness").
+  case silence
+  /// Any 5xx but 529.
+  case serverError
+  /// 529.
+  case overloaded
+  /// 408.
+  case timedOut
+  /// The answer's body ended before its end.
+  case cut
+  /// An error object in a 200.
+  case errorInside
+  /// A 200 that is neither JSON nor an event stream.
+  case foreign
+  case emptyStream
+  /// `timeouts.first_token` or `stream_idle` passed, or our own deadline.
+  case tooSlow
+  /// 429 for the rate, until the time it gave.
+  case rate(until: Instant?)
+  /// 429 or 402 for a used-up quota or missing credit, until the reset it named.
+  case quota(until: Instant?)
+  /// 401, 403.
+  case keyRejected
+  /// 404 or "model not found".
+  case modelMissing
+  /// 413 or "context too long".
+  case tooLong
+  /// 400, 409, 415, 422 and other 4xx: the client's own, relayed as it came.
+  case clientFault
+  /// A reused connection closed before a byte of the answer.
+  case staleConnection
+  /// The client went away: the attempt was cancelled.
+  case clientGone
+  /// Another connection of the race was ready first; no byte of the request was sent.
+  case raceLost
+
+  /// Whose fault it is, and so what is left alone.
+  package enum Blame: Equatable, Sendable { case provider, account, key, candidate, client, nobody }
+
+  package var blame: Blame {
+    switch self {
+    case .unreachable, .tls, .reset, .silence, .serverError, .overloaded, .timedOut, .cut, .errorInside,
+      .foreign, .emptyStream, .tooSlow:
+      .provider
+    case .rate, .quota: .account
+    case .keyRejected: .key
+    case .modelMissing: .candidate
+    case .tooLong, .clientFault: .client
+    case .staleConnection, .clientGone, .raceLost: .nobody
+    }
+  }
+
+  /// The exchange goes on to another candidate.
+  package var allowsNext: Bool {
+    switch self {
+    case .clientFault, .clientGone: false
+    case .unreachable, .tls, .reset, .silence, .serverError, .overloaded, .timedOut, .cut, .errorInside,
+      .foreign, .emptyStream, .tooSlow, .rate, .quota, .keyRejected, .modelMissing, .tooLong,
+      .staleConnection, .raceLost:
+      true
+    }
+  }
+
+  /// The path itself failed, not the program behind it.
+  package var isOfThePath: Bool {
+    switch self {
+    case .unreachable, .tls, .reset, .silence: true
+    case .serverError, .overloaded, .timedOut, .cut, .errorInside, .foreign, .emptyStream, .tooSlow, .rate,
+      .quota, .keyRejected, .modelMissing, .tooLong, .clientFault, .staleConnection, .clientGone, .raceLost:
+      false
+    }
+  }
+
+  /// What the attempt is charged to its budgets where no `usage` tells: nothing if the request was never sent,
+  /// no tokens if it was refused, else what was estimated.
+  var charge: Charge {
+    switch self {
+    case .unreachable, .tls, .raceLost: .nothing
+    case .rate, .quota, .keyRejected, .modelMissing, .tooLong, .clientFault: .requestOnly
+    case .reset, .silence, .serverError, .overloaded, .timedOut, .cut, .errorInside, .foreign, .emptyStream,
+      .tooSlow, .staleConnection, .clientGone:
+      .estimate
+    }
+  }
+
+  enum Charge { case nothing, requestOnly, estimate }
+
+  /// One word for logs, `X-Synaxis-Attempts` and status pages.
+  package var reason: StaticString {
+    switch self {
+    case .unreachable: "unreachable"
+    case .tls: "tls"
+    case .reset: "reset"
+    case .silence: "silence"
+    case .serverError: "server_error"
+    case .overloaded: "overloaded"
+    case .timedOut: "timeout"
+    case .cut: "cut"
+    case .errorInside: "error_in_200"
+    case .foreign: "foreign_content"
+    case .emptyStream: "empty_stream"
+    case .tooSlow: "too_slow"
+    case .rate: "rate_limited"
+    case .quota: "quota"
+    case .keyRejected: "key_rejected"
+    case .modelMissing: "model_not_found"
+    case .tooLong: "context_too_long"
+    case .clientFault: "client_error"
+    case .staleConnection: "stale_connection"
+    case .clientGone: "client_gone"
+    case .raceLost: "race_lost"
+    }
+  }
+}

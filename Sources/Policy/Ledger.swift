@@ -1,0 +1,183 @@
+package import Base
+
+/// All that is known of the providers' health: per provider, per key, per account and per candidate.
+///
+/// One per catalog, changed by the one loop only. An attempt is begun and ended exactly once; the ticket says
+/// which it was. Nothing here reads a clock, and nothing grows but with the file and with attempts in flight.
+package final class Ledger {
+  struct ProviderState {
+    var breaker = Breaker()
+    var latency = Latency()
+    var inFlight = 0
+    /// When the first stale connection since the last success was seen.
+    var staleSince: Instant?
+    var lastOutcome: Instant?
+    var good = RollingWindow(width: Limits.statusWindow, buckets: 10)
+    var bad = RollingWindow(width: Limits.statusWindow, buckets: 10)
+    /// Places in `keys`.
+    var keys: Range<Int>
+  }
+
+  struct KeyState {
+    var cooldown = Cooldown()
+    var inFlight = 0
+    /// The number of the latest attempt: the key used longest ago is next.
+    var lastUsed: UInt64 = 0
+    /// Index in `accounts`.
+    var account: Int
+  }
+
+  struct CandidateState {
+    var cooldown = Cooldown()
+    var latency = Latency()
+  }
+
+  /// An attempt under way.
+  struct Slot {
+    var generation: UInt32 = 0
+    var isOpen = false
+    var candidate = 0
+    var provider = 0
+    var key = 0
+    var begun = Instant.distantPast
+    var probe: UInt32 = 0
+    var nameHash: UInt64 = 0
+    var isCommitted = false
+    var reservation = Account.Reservation()
+  }
+
+  /// A name that a provider with `"*"` said it does not have.
+  struct MissingName {
+    var candidate: Int
+    var hash: UInt64
+    var until: Instant
+  }
+
+  package let catalog: Catalog
+  var providers: [ProviderState]
+  var keys: [KeyState]
+  var accounts: [Account]
+  var candidates: [CandidateState]
+  var missing: [MissingName] = []
+  var dice: Dice
+  private var slots: [Slot] = []
+  private var freeSlots: [Int32] = []
+  private var attempts: UInt64 = 0
+
+  /// `seed` decides the jitter and the choices of two: equal seeds and equal calls give equal answers.
+  package init(_ catalog: Catalog, seed: UInt64) {
+    self.catalog = catalog
+    dice = Dice(seed: seed)
+    providers = []
+    keys = []
+    accounts = []
+    candidates = Array(repeating: CandidateState(), count: catalog.candidates.count)
+    for provider in catalog.providers {
+      let first = keys.count
+      for n in 0..<max(1, provider.keys.count) {
+        if n == 0 || !provider.quotaIsShared {
+          accounts.append(Account(pairs: provider.quotaHeaders.pairs.count))
+        }
+        keys.append(KeyState(account: accounts.count - 1))
+      }
+      providers.append(ProviderState(keys: first..<keys.count))
+    }
+    missing.reserveCapacity(Limits.missingNames)
+  }
+
+  /// Attempts that were begun and not yet ended.
+  package var inFlight: Int { slots.count - freeSlots.count }
+
+  /// The key to show for a choice; nil where the provider wants none.
+  package func secret(for choice: Choice) -> Secret? {
+    let keys = catalog.providers[choice.provider].keys
+    return choice.key < keys.count ? keys[choice.key] : nil
+  }
+
+  // MARK: An attempt's life
+
+  /// The attempt starts: directly after the router chose it. Counts it in flight, reserves its budgets, and
+  /// takes the probe's place where the provider's breaker has one to give.
+  package func begin(_ choice: Choice, now: Instant) -> AttemptTicket {
+    let provider = choice.provider
+    let key = providers[provider].keys.lowerBound + choice.key
+    let index = takeSlot()
+    attempts += 1
+    keys[key].inFlight += 1
+    keys[key].lastUsed = attempts
+    providers[provider].inFlight += 1
+    slots[index].candidate = choice.candidate.index
+    slots[index].provider = provider
+    slots[index].key = key
+    slots[index].begun = now
+    slots[index].nameHash = choice.nameHash
+    slots[index].isCommitted = false
+    slots[index].probe = providers[provider].breaker.takeProbe(now: now)
+    slots[index].reservation = accounts[keys[key].account].reserve(
+      tokens: choice.tokens, budgets: catalog.providers[provider].budgets,
+      quota: catalog.providers[provider].quotaHeaders, now: now)
+    return AttemptTicket(slot: Int32(index), generation: slots[index].generation)
+  }
+
+  /// What an answer's rate-limit header said: `pair` is its place in the preset's `QuotaHeaders`. Call it when
+  /// the head has come, before `end`. Negative numbers and resets that are past are ignored.
+  package func learn(_ ticket: AttemptTicket, pair: Int, remaining: Int, resetAt: Instant, now: Instant) {
+    let slot = slots[open(ticket)]
+    let pairs = catalog.providers[slot.provider].quotaHeaders.pairs
+    guard pairs.indices.contains(pair) else { return }
+    accounts[keys[slot.key].account].learn(
+      pair: pair, unit: pairs[pair].unit, remaining: Int64(remaining), resetAt: resetAt,
+      from: slot.reservation, now: now)
+  }
+
+  /// The first content came: the attempt succeeded as far as its provider's health goes, while a stream may go
+  /// on for long. Optional; `end` does the same for an attempt that was not committed.
+  package func commit(_ ticket: AttemptTicket, timeToFirstToken: Interval, now: Instant) {
+    let index = open(ticket)
+    guard !slots[index].isCommitted else { return }
+    slots[index].isCommitted = true
+    succeed(slots[index], timeToFirstToken: timeToFirstToken, now: now)
+  }
+
+  /// The attempt ended, one way or another. Exactly once per ticket.
+  @discardableResult
+  package func end(_ ticket: AttemptTicket, _ outcome: AttemptOutcome, now: Instant) -> Consequence? {
+    let index = open(ticket)
+    let slot = slots[index]
+    slots[index].isOpen = false
+    slots[index].generation &+= 1
+    freeSlots.append(Int32(index))
+    keys[slot.key].inFlight -= 1
+    providers[slot.provider].inFlight -= 1
+    let consequence = record(outcome, of: slot, now: now)
+    accounts[keys[slot.key].account].settle(
+      slot.reservation, tokens: outcome.tokens.map(Int64.init), charge: outcome.fault?.charge ?? .estimate,
+      now: now)
+    return consequence
+  }
+
+  private func takeSlot() -> Int {
+    let index: Int
+    if let free = freeSlots.popLast() {
+      index = Int(free)
+    } else {
+      index = slots.count
+      slots.append(Slot())
+      freeSlots.reserveCapacity(slots.capacity)
+    }
+    slots[index].isOpen = true
+    return index
+  }
+
+  /// A ticket's slot. A ticket that was given back already is a mistake of ours and stops the program.
+  private func open(_ ticket: AttemptTicket) -> Int {
+    let index = Int(ticket.slot)
+    precondition(
+      slots.indices.contains(index) && slots[index].isOpen && slots[index].generation == ticket.generation,
+      "an attempt is ended once")
+    return index
+  }
+
+  /// Starts from what an older ledger learned: see `CarryOver`.
+  func adoptAttempts(of old: Ledger) { attempts = old.attempts }
+}

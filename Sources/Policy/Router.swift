@@ -1,0 +1,144 @@
+package import Base
+
+extension Ledger {
+  /// Where an exchange goes next, as things stand now (SPEC 3 and 4).
+  ///
+  /// 1. Candidates that are ready and that this exchange has not tried, in the order of `Rank`; of those that
+  ///    share the best rank, the better of two picked at random. Where only a key or an account failed, the
+  ///    candidate's other keys remain, and that key once more after its cooldown.
+  /// 2. A candidate whose pooled connection was closed under the request, on a fresh one.
+  /// 3. A provider that is alone for its model, where only its breaker stands in the way.
+  /// 4. One that is due within the deadline and `Limits.coolingWait` of the first wait: wait for it.
+  /// 5. Nothing is left: all failed, all at their limits, or none available.
+  ///
+  /// One pass over the route's candidates and their keys; allocates nothing. Each candidate is offered at most
+  /// twice per key, attempts are bounded, and waits end: every exchange ends.
+  package func next(for request: RouteRequest, trail: inout Trail, now: Instant) -> Decision {
+    let tokens = Int64(max(1, request.estimatedTokens))
+    if trail.isFull { return .exhausted(exhaustion(request, trail, now: now)) }
+    var pick = Pick()
+    var stale: Choice?
+    var lone: Choice?
+    var soonest = Instant.distantFuture
+    for n in 0..<request.route.count {
+      let id = catalog.candidate(n, of: request.route)
+      let isStale = trail.isOnlyStale(id)
+      guard isStale || trail.allows(id) else { continue }
+      let standing = standing(
+        of: id, nameHash: request.route.nameHash, tokens: tokens, trail: trail, now: now)
+      let choice = Choice(
+        candidate: id, provider: catalog.candidates[id.index].provider, key: standing.key,
+        needsFreshConnection: isStale, tokens: tokens, nameHash: request.route.nameHash)
+      if standing.due <= now {
+        if isStale {
+          stale = stale ?? choice
+        } else {
+          pick.offer(choice, rank: rank(id, preference: request.preference, trail: trail), dice: &dice)
+        }
+      } else {
+        if standing.dueWithoutBreaker <= now, request.route.isLone { lone = lone ?? choice }
+        soonest = min(soonest, standing.due)
+      }
+    }
+    // 1.
+    if let choice = better(of: pick, now: now) { return .attempt(choice) }
+    // 2.
+    if let stale { return .attempt(stale) }
+    // 3.
+    if let lone { return .attempt(lone) }
+    // 4.
+    let began = trail.waitingSince ?? now
+    if soonest <= min(request.deadline, began + Limits.coolingWait) {
+      trail.waitingSince = began
+      return .wait(until: soonest)
+    }
+    // 5.
+    return .exhausted(exhaustion(request, trail, now: now))
+  }
+
+  /// Failed attempts make it 502, unless all of them were for rate; the times to come back are those of the
+  /// whole route, tried or not.
+  private func exhaustion(_ request: RouteRequest, _ trail: borrowing Trail, now: Instant) -> Exhaustion {
+    if trail.count > 0, !trail.allWereRateLimited { return .allFailed }
+    var until = Instant.distantFuture
+    var areAllRateLimited = request.route.count > 0
+    for n in 0..<request.route.count {
+      let standing = standing(
+        of: catalog.candidate(n, of: request.route), nameHash: request.route.nameHash,
+        tokens: Int64(max(1, request.estimatedTokens)), trail: Trail(), now: now)
+      until = min(until, max(standing.due, now))
+      if !standing.isRateLimited { areAllRateLimited = false }
+    }
+    if areAllRateLimited { return .allRateLimited(until: until) }
+    return .unavailable(until: until == .distantFuture ? nil : until)
+  }
+
+  /// What comes before latency: the wish, the room for a long request, the tier. Lower is tried first.
+  struct Rank: Comparable {
+    var preference: Int
+    var room: Int
+    var tier: Int
+    static func < (a: Rank, b: Rank) -> Bool {
+      (a.preference, a.room, a.tier) < (b.preference, b.room, b.tier)
+    }
+  }
+
+  func rank(_ id: CandidateID, preference: Int?, trail: borrowing Trail) -> Rank {
+    let candidate = catalog.candidates[id.index]
+    var room = 0
+    if let failed = trail.tooLongFor {
+      // A window known to be larger, one that is not known, and one known to be no larger.
+      room = candidate.context.map { $0 > failed ? 0 : 2 } ?? 1
+    }
+    return Rank(preference: candidate.provider == preference ? 0 : 1, room: room, tier: candidate.tier)
+  }
+
+  /// Two candidates of the best rank seen so far, each pair equally likely (reservoir sampling).
+  struct Pick {
+    private var rank: Rank?
+    private var seen = 0
+    private(set) var first: Choice?
+    private(set) var second: Choice?
+
+    mutating func offer(_ choice: Choice, rank: Rank, dice: inout Dice) {
+      if let best = self.rank {
+        if best < rank { return }
+        if rank < best { self = Pick() }
+      }
+      self.rank = rank
+      seen += 1
+      if first == nil {
+        first = choice
+      } else if second == nil {
+        second = choice
+      } else {
+        let place = dice.below(seen)
+        if place == 0 { first = choice } else if place == 1 { second = choice }
+      }
+    }
+  }
+
+  private func better(of pick: Pick, now: Instant) -> Choice? {
+    guard let first = pick.first, let second = pick.second else { return pick.first }
+    let a = score(first.candidate, now: now)
+    let b = score(second.candidate, now: now)
+    return isBetter(b, second.candidate, than: a, first.candidate) ? second : first
+  }
+
+  /// What latency says of a candidate: less is better. One whose breaker waits for a probe counts as fast, so
+  /// that it gets it.
+  func score(_ id: CandidateID, now: Instant) -> Double {
+    let provider = catalog.candidates[id.index].provider
+    if providers[provider].breaker.wantsProbe(now: now) { return 0 }
+    return candidates[id.index].latency.score(inFlight: providers[provider].inFlight, now: now)
+  }
+
+  /// Faster by more than 10 %, else cheaper, else faster, else earlier in the file.
+  func isBetter(_ b: Double, _ second: CandidateID, than a: Double, _ first: CandidateID) -> Bool {
+    if b * 1.1 < a { return true }
+    if a * 1.1 < b { return false }
+    let prices = (catalog.candidates[first.index].price, catalog.candidates[second.index].price)
+    if prices.0 != prices.1 { return prices.1 < prices.0 }
+    return (b, second) < (a, first)
+  }
+}

@@ -1,0 +1,123 @@
+internal import Base
+
+/// Whether a candidate can take an attempt, with which key, and what stands in its way.
+struct Standing: Equatable {
+  enum Obstacle: Equatable { case breaker, probing, model, keyRejected, noKeyLeft, account(Account.Obstacle) }
+
+  /// Now or earlier: it can. `distantFuture`: not in this exchange.
+  var due: Instant
+  /// What lasts longest; nil if nothing is in the way.
+  var obstacle: Obstacle?
+  /// Place among the provider's keys of the one that is ready first.
+  var key = 0
+  /// When it would be ready if the breaker were closed.
+  var dueWithoutBreaker: Instant
+
+  /// It waits for a rate, a quota or a budget, and for nothing of another kind.
+  var isRateLimited: Bool {
+    if case .account = obstacle { return true }
+    return false
+  }
+}
+
+extension Ledger {
+  /// A candidate's health as of `now`: the candidate's own cooldown, the provider's breaker, and the best of
+  /// the keys that this exchange has not used up. Of the keys that are ready it is the one with the fewest
+  /// attempts under way, then the one used longest ago.
+  func standing(
+    of candidate: CandidateID, nameHash: UInt64, tokens: Int64, trail: borrowing Trail, now: Instant
+  ) -> Standing {
+    let provider = catalog.candidates[candidate.index].provider
+    var standing = bestKey(of: provider, candidate: candidate, tokens: tokens, trail: trail, now: now)
+    // The model's cooldown, then the breaker's, where it lasts longer.
+    let modelDue =
+      catalog.candidates[candidate.index].isWildcard
+      ? missingUntil(candidate: candidate.index, hash: nameHash)
+      : candidates[candidate.index].cooldown.until
+    if modelDue > max(standing.due, now) {
+      standing.due = modelDue
+      standing.obstacle = .model
+    }
+    addBreaker(of: provider, to: &standing, now: now)
+    return standing
+  }
+
+  /// A provider's health, whatever the model.
+  func standing(ofProvider provider: Int, now: Instant) -> Standing {
+    var standing = bestKey(of: provider, candidate: CandidateID(-1), tokens: 1, trail: Trail(), now: now)
+    addBreaker(of: provider, to: &standing, now: now)
+    return standing
+  }
+
+  private func addBreaker(of provider: Int, to standing: inout Standing, now: Instant) {
+    standing.dueWithoutBreaker = standing.due
+    let due = providers[provider].breaker.due(now: now)
+    if due > max(standing.due, now) {
+      standing.due = due
+      standing.obstacle = providers[provider].breaker.state == .probing ? .probing : .breaker
+    }
+  }
+
+  private func bestKey(
+    of provider: Int, candidate: CandidateID, tokens: Int64, trail: borrowing Trail, now: Instant
+  ) -> Standing {
+    let budgets = catalog.providers[provider].budgets
+    var best = Standing(due: .distantFuture, obstacle: .noKeyLeft, dueWithoutBreaker: .distantFuture)
+    var bestKey = -1
+    for key in providers[provider].keys {
+      let place = key - providers[provider].keys.lowerBound
+      if trail.count > 0, trail.tries(candidate, key: place) > 1 { continue }
+      var (due, obstacle) = accounts[keys[key].account].due(
+        tokens: tokens, budgets: budgets, pairs: catalog.providers[provider].quotaHeaders.pairs, now: now)
+      if keys[key].cooldown.until > due {
+        due = keys[key].cooldown.until
+        obstacle = nil
+      }
+      due = max(due, now)
+      let isBetter =
+        bestKey < 0 || due < best.due
+        || (due == best.due
+          && (keys[key].inFlight, keys[key].lastUsed) < (keys[bestKey].inFlight, keys[bestKey].lastUsed))
+      guard isBetter else { continue }
+      bestKey = key
+      best.due = due
+      best.key = place
+      best.obstacle = due <= now ? nil : obstacle.map { .account($0) } ?? .keyRejected
+    }
+    return best
+  }
+}
+
+extension Trail {
+  /// How often this exchange used that key for that candidate.
+  func tries(_ candidate: CandidateID, key: Int) -> Int {
+    var tries = 0
+    for n in 0..<count where self[n].candidate == candidate.index && self[n].key == key { tries += 1 }
+    return tries
+  }
+
+  /// Another attempt at that candidate may go otherwise: only keys and accounts failed so far. An attempt
+  /// under way rules it out.
+  func allows(_ candidate: CandidateID) -> Bool {
+    for n in 0..<count where self[n].candidate == candidate.index {
+      guard let fault = self[n].fault, fault.blame == .account || fault.blame == .key else { return false }
+    }
+    return true
+  }
+
+  /// The candidate's only fault so far was one stale connection: it may be tried on a fresh one.
+  func isOnlyStale(_ candidate: CandidateID) -> Bool {
+    var stale = 0
+    for n in 0..<count where self[n].candidate == candidate.index {
+      guard self[n].fault == .staleConnection else { return false }
+      stale += 1
+    }
+    return stale == 1
+  }
+
+  /// Of the attempts that were made: whether all failed for a rate or quota, and whether any was made.
+  var allWereRateLimited: Bool {
+    for n in 0..<count where self[n].fault?.blame != .account { return false }
+    return true
+  }
+}
