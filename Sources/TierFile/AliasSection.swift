@@ -175,11 +175,11 @@ extension Reader {
       }
       let items = list.map { $0.isNull ? [] : self.items(of: $0) } ?? []
       if items.isEmpty { complain(entry.mark, "\(label(path)) has no candidates", isLenient: isLenient) }
-      let problemsBefore = problems.count
+      let before = problemCount
       for item in items { addTargets(item, to: &alias, path, candidates, entries, isLenient: isLenient) }
       if !alias.targets.isEmpty {
         configuration.aliases.append(alias)
-      } else if !items.isEmpty, problems.count == problemsBefore {
+      } else if !items.isEmpty, problemCount == before {
         warn(entry.mark, "\(label(path)) is left out: none of its providers is enabled")
       }
     }

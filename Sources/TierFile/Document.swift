@@ -10,7 +10,9 @@ struct Document {
     case node(Node)
     case end
   }
+  // Lifetime: both belong to `parse`, which outlives the document.
   private let parser: UnsafeMutablePointer<yaml_parser_t>
+  private let input: UnsafeBufferPointer<UInt8>
   /// The latest node of each anchor's name; nil while it is still being read, since an alias to it then
   /// would be endless.
   private var anchors: [String: Node?] = [:]
@@ -31,7 +33,7 @@ struct Document {
     defer { yaml_parser_delete(parser) }
     return try bytes.withUnsafeBufferPointer { input throws(Fault) in
       yaml_parser_set_input_string(parser, input.baseAddress, input.count)
-      var document = Document(parser: parser)
+      var document = Document(parser: parser, input: input)
       return try document.only()
     }
   }
@@ -42,7 +44,10 @@ struct Document {
     init(_ problem: Problem) { self.problem = problem }
   }
 
-  private init(parser: UnsafeMutablePointer<yaml_parser_t>) { self.parser = parser }
+  private init(parser: UnsafeMutablePointer<yaml_parser_t>, input: UnsafeBufferPointer<UInt8>) {
+    self.parser = parser
+    self.input = input
+  }
 
   /// The root of the one document that the stream may hold.
   private mutating func only() throws(Fault) -> Node? {
@@ -212,11 +217,15 @@ struct Document {
     let problem = parser.pointee.problem.map { String(cString: $0) } ?? "cannot be read"
     switch parser.pointee.error {
     case YAML_MEMORY_ERROR: return fault(at: parser.pointee.mark, "out of memory")
-    case YAML_READER_ERROR: return fault(at: parser.pointee.mark, problem)
+    case YAML_READER_ERROR:
+      // The mark is where parsing stands, a block behind; the offset is where the byte stands.
+      return Fault(Problem(.error, at: place(ofByte: parser.pointee.problem_offset), problem))
     default: break
     }
     let context = parser.pointee.context.map { String(cString: $0) + ": " } ?? ""
     var fault = fault(at: parser.pointee.problem_mark, context + problem)
+    // Behind a last line without an end libyaml counts one more.
+    fault.problem.mark = min(fault.problem.mark, place(ofByte: input.count))
     if problem == "found character that cannot start any token" {
       fault.problem.hint = "put a text that begins with @, `, % or a tab in quotes"
     } else if context.hasPrefix("while parsing a flow") {
@@ -227,6 +236,25 @@ struct Document {
 
   private func fault(at mark: yaml_mark_t, _ message: String) -> Fault {
     Fault(Problem(.error, at: Mark(mark), message))
+  }
+
+  /// Line and column of a byte, lines as YAML 1.1 ends them (also by NEL, LS and PS).
+  private func place(ofByte offset: Int) -> Mark {
+    var mark = Mark(line: 1, column: 1)
+    var at = 0
+    while at < min(offset, input.count) {
+      let byte = input[at]
+      let isReturn = byte == 13 && !(at + 1 < input.count && input[at + 1] == 10)
+      let isNEL = byte == 0x85 && at > 0 && input[at - 1] == 0xC2
+      let isSeparator = byte & 0xFE == 0xA8 && at > 1 && input[at - 1] == 0x80 && input[at - 2] == 0xE2
+      if byte == 10 || isReturn || isNEL || isSeparator {
+        mark = Mark(line: mark.line + 1, column: 1)
+      } else if byte & 0xC0 != 0x80 {
+        mark.column += 1
+      }
+      at += 1
+    }
+    return mark
   }
 
   private static func text(_ start: UnsafePointer<yaml_char_t>?) -> String {

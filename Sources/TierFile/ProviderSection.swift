@@ -71,7 +71,11 @@ extension Reader {
     if let flag = flag("discover", in: section) { provider.discovers = flag }
     if let flag = flag("probe", in: section) { provider.probes = flag }
     provider.proxy = proxy(in: section)
-    if let models = section["models"] { readModels(models, into: &provider, section.path("models")) }
+    if let models = section["models"] {
+      let before = problemCount
+      readModels(models, into: &provider, section.path("models"))
+      if problemCount > before { unclearModels.insert(provider.name) }
+    }
     configuration.providers.append(provider)
     providerMarks.append(entry.mark)
   }

@@ -40,7 +40,7 @@ enum Quantity {
     default: return nil
     }
     guard let value = decimal(number), value * scale <= 1e15 else { return nil }
-    return Int((value * scale).rounded())
+    return Int(value * scale + 0.5)
   }
 
   /// Digits with at most one point between them, no sign and no exponent.
@@ -75,7 +75,7 @@ enum Quantity {
     let nanoseconds = value * scale
     // A thousand years: sums of a few such still fit.
     guard nanoseconds < 3e18 / 100 else { return nil }
-    return Interval(nanoseconds: Int64(nanoseconds.rounded()))
+    return Interval(nanoseconds: Int64(nanoseconds + 0.5))
   }
 
   // MARK: - Printing

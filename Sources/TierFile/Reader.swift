@@ -8,9 +8,13 @@ struct Reader {
   private(set) var problems: [Problem] = []
   private(set) var hasErrors = false
   private var unlisted = 0
+  /// Problems so far, listed or not: that it stayed the same says that a part was in order.
+  var problemCount: Int { problems.count + unlisted }
   var configuration = Configuration()
   /// Where each provider's name stands, in the order of `configuration.providers`.
   var providerMarks: [Mark] = []
+  /// Providers whose models could not all be read: that they have none is no news then.
+  var unclearModels: Set<String> = []
 
   init(file: String, environment: Environment) {
     self.file = file

@@ -75,7 +75,7 @@ extension Reader {
   private mutating func check(_ section: Section) {
     checkListeners(section)
     for (provider, mark) in zip(configuration.providers, providerMarks)
-    where provider.models.isEmpty && !provider.passesAnyModel {
+    where provider.models.isEmpty && !provider.passesAnyModel && !unclearModels.contains(provider.name) {
       error(mark, "providers.\(provider.name) lists no models", hint: "list them, or write models: [\"*\"]")
     }
     // A provider that could not be read has been reported itself.
