@@ -126,4 +126,18 @@ package enum Limits {
   package static let nearestCompared = 512
   package static let nearestLength = 96
   package static let nearestTold = 3
+  // MARK: Tier file
+
+  /// Bytes of a tier file.
+  package static let tierFile = 1 << 20
+  /// Nesting of a tier file.
+  package static let tierFileDepth = 32
+  /// Values in a tier file, what its aliases stand for counted each time.
+  package static let tierFileNodes = 100_000
+  /// Problems that one reading lists.
+  package static let tierFileProblems = 100
+  /// Bytes of a file that holds a key.
+  package static let keyFile = 64 * 1024
+  /// Bytes of a provider's, client's or model's name.
+  package static let name = 256
 }
