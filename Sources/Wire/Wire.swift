@@ -1,1 +1,0 @@
-// Wire: see ARCHITECTURE.md for its one job.
