@@ -81,4 +81,13 @@ package enum Limits {
   package static let mockWrite = 256 * 1024
   /// Answers that the mock keeps, one for each combination of endpoint, model and options.
   package static let mockScripts = 64
+  /// Connections of one load run.
+  package static let loadConnections = 8_192
+  /// Bytes per read, and reads from one connection in one turn.
+  package static let loadRead = 64 * 1024
+  package static let loadReadsPerTurn = 16
+  /// Pause of a connection that could not be made, before it is tried again.
+  package static let loadPause = Interval.milliseconds(10)
+  /// Time between two progress lines.
+  package static let loadProgress = Interval.milliseconds(500)
 }
