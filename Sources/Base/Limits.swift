@@ -140,4 +140,32 @@ package enum Limits {
   package static let keyFile = 64 * 1024
   /// Bytes of a provider's, client's or model's name.
   package static let name = 256
+  // MARK: Lab
+
+  /// Clients of one mock provider at a time.
+  package static let mockConnections = 8_192
+  /// Bytes of a request's head and body that the mock takes.
+  package static let mockHead = 64 * 1024
+  package static let mockBody = 64 << 20
+  /// Bytes that a client may send ahead while its answer is under way.
+  package static let mockPipelined = 64 * 1024
+  /// Bytes of the last request that the mock keeps to show them.
+  package static let mockKept = 16 * 1024
+  /// Bytes per read, and reads from one connection in one turn.
+  package static let mockRead = 16 * 1024
+  package static let mockReadsPerTurn = 16
+  /// Bytes of a body that leave together with the head, and bytes per further write.
+  package static let mockFirstWrite = 16 * 1024
+  package static let mockWrite = 256 * 1024
+  /// Answers that the mock keeps, one for each combination of endpoint, model and options.
+  package static let mockScripts = 64
+  /// Connections of one load run.
+  package static let loadConnections = 8_192
+  /// Bytes per read, and reads from one connection in one turn.
+  package static let loadRead = 64 * 1024
+  package static let loadReadsPerTurn = 16
+  /// Pause of a connection that could not be made, before it is tried again.
+  package static let loadPause = Interval.milliseconds(10)
+  /// Time between two progress lines.
+  package static let loadProgress = Interval.milliseconds(500)
 }
