@@ -1,5 +1,5 @@
 import Base
-import Foundation
+import Glibc
 import Testing
 import Upstream
 

@@ -1,4 +1,5 @@
-import Foundation
+import Glibc
+import Synchronization
 
 /// One accepted connection of a scripted server, on a thread of its own; all calls block.
 final class Peer: @unchecked Sendable {
@@ -11,11 +12,11 @@ final class Peer: @unchecked Sendable {
   /// Reads one request with a Content-Length body; nil when the client has closed.
   func readRequest() -> (head: String, body: [UInt8])? {
     while true {
-      if let end = find("\r\n\r\n") {
+      if let end = headEnd() {
         let head = String(decoding: pending[..<end], as: UTF8.self)
         var length = 0
         for line in head.split(separator: "\r\n") where line.lowercased().hasPrefix("content-length:") {
-          length = Int(line.dropFirst(15).trimmingCharacters(in: .whitespaces))!
+          length = Int(line.dropFirst(15).drop { $0 == " " })!
         }
         while pending.count < end + 4 + length { if !fill() { return nil } }
         let body = Array(pending[(end + 4)..<(end + 4 + length)])
@@ -28,22 +29,18 @@ final class Peer: @unchecked Sendable {
 
   /// Reads a request's head and nothing of what follows.
   func readHead() -> Bool {
-    while find("\r\n\r\n") == nil { if !fill() { return false } }
+    while headEnd() == nil { if !fill() { return false } }
     return true
   }
 
   /// Blocks until the client closes; what it sends meanwhile is dropped.
   func awaitEnd() { while fill() {} }
 
-  private func find(_ text: String) -> Int? {
-    pending.withUnsafeBytes { bytes in
-      text.withCString { needle in
-        guard let base = bytes.baseAddress, let at = memmem(base, bytes.count, needle, text.utf8.count) else {
-          return nil
-        }
-        return UnsafeRawPointer(at) - base
-      }
-    }
+  /// Where the empty line begins that ends a head.
+  private func headEnd() -> Int? {
+    let mark: [UInt8] = [13, 10, 13, 10]
+    if pending.count < 4 { return nil }
+    return (0...(pending.count - 4)).first { pending[$0] == 13 && pending[$0..<($0 + 4)].elementsEqual(mark) }
   }
 
   private func fill() -> Bool {
@@ -59,7 +56,7 @@ final class Peer: @unchecked Sendable {
     var at = 0
     while at < bytes.count {
       let n = bytes[at...].withUnsafeBytes {
-        Foundation.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue))
+        Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
       }
       if n <= 0 { return false }
       at += n
@@ -74,25 +71,23 @@ final class Peer: @unchecked Sendable {
   func close() {
     if isClosed { return }
     isClosed = true
-    Foundation.close(descriptor)
+    Glibc.close(descriptor)
   }
 
   /// Ends the connection with a RST.
   func reset() {
     var linger = linger(l_onoff: 1, l_linger: 0)
-    setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Foundation.linger>.size))
+    setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
     close()
   }
 }
 
 /// A server on loopback that runs a script for each connection.
-final class ScriptedServer: @unchecked Sendable {
+final class ScriptedServer: Sendable {
   let port: UInt16
   private let listener: Int32
-  private let lock = NSLock()
-  private var accepted = 0
-  private var requested = 0
-  private var peers: [Peer] = []
+  private let accepted = Atomic(0)
+  private let requested = Atomic(0)
 
   /// `script`: the connection and its number, from 0.
   init(
@@ -102,15 +97,15 @@ final class ScriptedServer: @unchecked Sendable {
     (listener, port) = ScriptedServer.listen(backlog: backlog)
     if !accepts { return }
     let listener = self.listener
-    Thread.detachNewThread { [weak self] in
+    spawn { [weak self] in
       while true {
         let descriptor = accept(listener, nil, nil)
         guard descriptor >= 0, let server = self else { return }
         var one: Int32 = 1
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
         let peer = Peer(descriptor)
-        let number = server.note(peer)
-        Thread.detachNewThread {
+        let number = server.accepted.add(1, ordering: .sequentiallyConsistent).oldValue
+        spawn {
           script(server, peer, number)
           peer.close()
         }
@@ -124,16 +119,9 @@ final class ScriptedServer: @unchecked Sendable {
   }
 
   var url: String { "http://127.0.0.1:\(port)/v1/chat/completions" }
-  var connections: Int { lock.withLock { accepted } }
-  var requests: Int { lock.withLock { requested } }
-  func countRequest() { lock.withLock { requested += 1 } }
-  private func note(_ peer: Peer) -> Int {
-    lock.withLock {
-      accepted += 1
-      peers.append(peer)
-      return accepted - 1
-    }
-  }
+  var connections: Int { accepted.load(ordering: .sequentiallyConsistent) }
+  var requests: Int { requested.load(ordering: .sequentiallyConsistent) }
+  func countRequest() { requested.add(1, ordering: .sequentiallyConsistent) }
 
   static func listen(backlog: Int32) -> (Int32, UInt16) {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
@@ -144,7 +132,7 @@ final class ScriptedServer: @unchecked Sendable {
     withUnsafeMutablePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
         precondition(bind(descriptor, $0, length) == 0)
-        precondition(Foundation.listen(descriptor, backlog) == 0)
+        precondition(Glibc.listen(descriptor, backlog) == 0)
         precondition(getsockname(descriptor, $0, &length) == 0)
       }
     }

@@ -1,5 +1,4 @@
 import Base
-import Foundation
 import Testing
 import Upstream
 
@@ -32,7 +31,7 @@ import Upstream
     #expect(!outcome.isReused)
     let request = seen.take()
     #expect(String(decoding: request.body, as: UTF8.self) == "{\"model\":\"their-name\"}")
-    let lines = Set(request.head.components(separatedBy: "\r\n"))
+    let lines = Set(request.head.split(separator: "\r\n").map(String.init))
     #expect(
       lines == [
         "POST /v1/chat/completions HTTP/1.1", "Host: 127.0.0.1:\(server.port)", "Accept: */*",
@@ -143,12 +142,12 @@ import Upstream
   }
 
   @Test func idleConnectionThatThePeerClosesLeavesThePoller() throws {
-    let mayClose = DispatchSemaphore(value: 0)
+    let mayClose = Gate()
     let server = ScriptedServer { server, peer, _ in
       guard peer.readRequest() != nil else { return }
       server.countRequest()
       peer.answer("{}")
-      mayClose.wait()
+      mayClose.pass()
     }
     let driver = try Driver()
     let target = driver.target(server.url)
@@ -156,9 +155,9 @@ import Upstream
     #expect(try driver.end(first).fault == nil)
     driver.cancel(first!)
     #expect(driver.watched.count == 1)
-    mayClose.signal()
+    mayClose.open()
     #expect(driver.run { driver.watched.isEmpty })
-    mayClose.signal()
+    mayClose.open()
     // libcurl sees that it is dead and does not use it.
     let outcome = try driver.end(driver.open(target))
     #expect(outcome.fault == nil)
@@ -177,7 +176,7 @@ import Upstream
 
   @Test(arguments: ["before the head", "after the head", "in the body", "ended"])
   func cancelInEachPhase(_ phase: String) throws {
-    let isGone = DispatchSemaphore(value: 0)
+    let isGone = Gate()
     let server = ScriptedServer { server, peer, number in
       while peer.readRequest() != nil {
         server.countRequest()
@@ -189,7 +188,7 @@ import Upstream
           peer.answer("{}")
         }
       }
-      isGone.signal()
+      isGone.open()
     }
     let driver = try Driver()
     let target = driver.target(server.url)
@@ -207,24 +206,9 @@ import Upstream
     driver.cancel(id)
     driver.cancel(id)
     #expect(!driver.upstream.isOpen(id))
-    if phase != "ended" { #expect(isGone.wait(timeout: .now() + 20) == .success) }
+    if phase != "ended" { #expect(isGone.pass()) }
     if phase == "ended" { return }
     #expect(try driver.end(driver.open(target)).fault == nil)
     #expect(!driver.log[before...].contains { $0.transfer == id })
-  }
-}
-
-/// Hands values from a server's thread to the test.
-final class Mailbox<Value>: @unchecked Sendable {
-  private let lock = NSLock()
-  private let ready = DispatchSemaphore(value: 0)
-  private var values: [Value] = []
-  func put(_ value: Value) {
-    lock.withLock { values.append(value) }
-    ready.signal()
-  }
-  func take() -> Value {
-    precondition(ready.wait(timeout: .now() + 20) == .success)
-    return lock.withLock { values.removeFirst() }
   }
 }

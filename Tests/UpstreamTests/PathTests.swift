@@ -1,0 +1,102 @@
+import Base
+import Glibc
+import Testing
+import Upstream
+
+@Suite struct PathTests {
+  @Test func thinkingProviderHasAcknowledged() throws {
+    let answers = Gate()
+    let server = ScriptedServer { server, peer, _ in
+      while peer.readRequest() != nil {
+        server.countRequest()
+        answers.pass()
+        peer.answer("{}")
+      }
+    }
+    let driver = try Driver()
+    let target = driver.target(server.url)
+    for i in 1...2 {
+      let id = try #require(driver.open(target))
+      #expect(driver.run { server.requests == i })
+      let state = driver.upstream.pathState(id, now: Driver.now, threshold: .zero)
+      guard case .acknowledged(let roundTrip) = state else {
+        Issue.record("\(state)")
+        return
+      }
+      #expect(roundTrip > .zero)
+      answers.open()
+      #expect(try driver.end(id).isReused == (i == 2))
+      #expect(driver.upstream.pathState(id, now: Driver.now, threshold: .zero) == .unknown)
+      driver.cancel(id)
+      #expect(driver.upstream.pathState(id, now: Driver.now, threshold: .zero) == .unknown)
+    }
+  }
+
+  /// A full accept queue leaves further SYNs unanswered, as a dead host does.
+  @Test func unansweredSYN() throws {
+    let (listener, port) = ScriptedServer.listen(backlog: 0)
+    defer { close(listener) }
+    let driver = try Driver()
+    let target = driver.target("http://127.0.0.1:\(port)/")
+    let first = try #require(driver.open(target))
+    #expect(driver.run { driver.isConnected(first) })
+    // Fill the queue until a connection is no longer answered.
+    var stuck: TransferID?
+    for _ in 0..<8 where stuck == nil {
+      let id = try #require(driver.open(target))
+      for _ in 0..<3 { driver.turn(10) }
+      if !driver.isConnected(id) { stuck = id }
+    }
+    let id = try #require(stuck)
+    #expect(driver.upstream.pathState(id, now: Driver.now, threshold: .zero) == .connecting)
+    #expect(driver.upstream.pathState(first, now: Driver.now, threshold: .zero) != .connecting)
+    driver.cancel(id)
+    #expect(driver.outcome(id) == nil)
+  }
+
+  @Test func handshakeWithoutAnAnswer() throws {
+    let server = ScriptedServer { _, peer, _ in peer.awaitEnd() }
+    let driver = try Driver()
+    let id = try #require(driver.open(driver.target("https://127.0.0.1:\(server.port)/")))
+    #expect(driver.run { server.connections == 1 })
+    let reached = driver.run {
+      if case .handshaking = driver.upstream.pathState(id, now: Driver.now, threshold: .zero) {
+        true
+      } else {
+        false
+      }
+    }
+    #expect(reached)
+    driver.cancel(id)
+    #expect(driver.watched.isEmpty)
+  }
+
+  @Test func droppedConnectionsAreNotUsedAgain() throws {
+    let busy = Gate()
+    let server = ScriptedServer { server, peer, number in
+      while peer.readRequest() != nil {
+        server.countRequest()
+        if number == 1 { busy.pass() }
+        peer.answer("{}")
+      }
+    }
+    let driver = try Driver()
+    let target = driver.target(server.url)
+    let idle = try #require(driver.open(target))
+    #expect(driver.run { server.requests == 1 })
+    let working = try #require(driver.open(target))
+    #expect(driver.run { server.requests == 2 && driver.outcome(idle) != nil })
+    driver.cancel(idle)
+    driver.upstream.dropConnections(of: target)
+    driver.drain()
+    // The busy connection is left alone.
+    busy.open()
+    #expect(try driver.end(working).fault == nil)
+    let next = try #require(driver.open(target))
+    let third = try #require(driver.open(target))
+    #expect(try driver.end(next).fault == nil)
+    #expect(try driver.end(third).fault == nil)
+    #expect(server.connections == 3)
+    #expect(server.requests == 4)
+  }
+}
