@@ -35,8 +35,20 @@ package enum Limits {
   /// Sockets taken over from a service manager.
   package static let inheritedSockets = 64
 
+  // MARK: The process
+
+  /// Bytes of log lines that wait for a slow reader before further ones are dropped.
+  package static let logBuffer = 256 * 1024
+  /// Time until a slow reader of the log is asked again.
+  package static let logRetry = Interval.milliseconds(100)
+  /// Quiet time before freed memory goes back to the system.
+  package static let trimAfter = Interval.seconds(5)
+
   // MARK: Parsing
 
+
+  /// Bytes of a model's name in a form.
+  package static let modelName = 256
   /// Nesting of JSON before it is refused.
   package static let jsonDepth = 128
   /// Top-level members of a request body whose ranges are remembered.
@@ -66,6 +78,8 @@ package enum Limits {
   package static let believableReset = Interval.seconds(366 * 24 * 3600)
   /// Bytes of a provider's error body that are read to classify it.
   package static let errorBody = 64 * 1024
+  /// Lost connections that are watched until they stand or fail.
+  package static let stragglers = 64
   /// Attempts of one exchange.
   package static let attempts = 16
   /// Time between comments to a streaming client that waits for its first content.
