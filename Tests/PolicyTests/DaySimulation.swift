@@ -28,7 +28,6 @@ struct DaySimulation {
   }
 
   private enum Event {
-    case arrival
     case retry(Int)
     case head(AttemptTicket, SimulatedProvider.Answer)
     case end(Int, Choice?, AttemptTicket?, SimulatedProvider.Answer)
@@ -39,6 +38,8 @@ struct DaySimulation {
   private let route: Route
   private var providers: [SimulatedProvider]
   private var dice: Dice
+  /// In order; apart from the queue, which so stays short.
+  private var arrivals: [Int64] = []
   private var queue = Timeline<Event>()
   private var exchanges: [Exchange] = []
   private var waits: [Int] = []
@@ -66,35 +67,28 @@ struct DaySimulation {
       var left = count * weight / sum
       while left > 0 {
         let at = start + Int64(dice.below(3_580_000))
-        let burst = dice.below(90) == 0 ? min(left, 30 + dice.below(60)) : 1
+        let burst = dice.below(300) == 0 ? min(left, 30 + dice.below(60)) : 1
         for _ in 0..<burst {
           let time = at + (burst > 1 ? Int64(dice.below(15_000)) : 0)
-          queue.add(.arrival, at: Instant(nanoseconds: time * 1_000_000 + 1))
+          arrivals.append(time * 1_000_000)
         }
         left -= burst
         planned += burst
       }
     }
+    arrivals.sort()
     report.requests = planned
   }
 
   mutating func run(_ count: Int) -> Report {
     plan(count)
-    while let (now, event) = queue.next() {
-      switch event {
-      case .arrival:
-        exchanges.append(Exchange(began: now))
-        proceed(exchanges.count - 1, now: now)
-      case .retry(let exchange): proceed(exchange, now: now)
-      case .head(let ticket, let answer):
-        for (pair, quota) in answer.quota.enumerated() {
-          ledger.learn(ticket, pair: pair, remaining: quota.left, resetAt: quota.resetAt, now: now)
-        }
-        ledger.commit(ticket, timeToFirstToken: answer.timeToFirstToken, now: now)
-      case .end(let exchange, let choice, let ticket, let answer):
-        finish(exchange, choice, ticket, answer, now: now)
-      }
+    for time in arrivals {
+      let now = Instant(nanoseconds: time)
+      while let (then, event) = queue.next(before: now) { handle(event, now: then) }
+      exchanges.append(Exchange(began: now))
+      proceed(exchanges.count - 1, now: now)
     }
+    while let (then, event) = queue.next(before: .distantFuture) { handle(event, now: then) }
     precondition(ledger.inFlight == 0)
     waits.sort()
     report.p50 = waits[waits.count / 2]
@@ -103,6 +97,19 @@ struct DaySimulation {
     report.refused = providers.reduce(0) { $0 + $1.refused }
     report.share = providers.map { ($0.tier.name, Double($0.answered) / Double(report.succeeded)) }
     return report
+  }
+
+  private mutating func handle(_ event: Event, now: Instant) {
+    switch event {
+    case .retry(let exchange): proceed(exchange, now: now)
+    case .head(let ticket, let answer):
+      for (pair, quota) in answer.quota.enumerated() {
+        ledger.learn(ticket, pair: pair, remaining: quota.left, resetAt: quota.resetAt, now: now)
+      }
+      ledger.commit(ticket, timeToFirstToken: answer.timeToFirstToken, now: now)
+    case .end(let exchange, let choice, let ticket, let answer):
+      finish(exchange, choice, ticket, answer, now: now)
+    }
   }
 
   private mutating func proceed(_ n: Int, now: Instant) {
@@ -165,8 +172,8 @@ struct Timeline<Event> {
     }
   }
 
-  mutating func next() -> (Instant, Event)? {
-    guard !heap.isEmpty else { return nil }
+  mutating func next(before limit: Instant) -> (Instant, Event)? {
+    guard let first = heap.first, first.at < limit else { return nil }
     heap.swapAt(0, heap.count - 1)
     let last = heap.removeLast()
     var parent = 0

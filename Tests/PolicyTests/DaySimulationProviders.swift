@@ -33,10 +33,10 @@ struct FreeTier {
       name: "alpha", tier: 0, perMinute: 30, perDay: 14_400, tellsDay: true, ownPerMinute: 30, latency: 220,
       outages: [Outage(from: 9 * 60, minutes: 25, fault: .serverError, after: 60)]),
     FreeTier(
-      name: "bravo", tier: 0, perMinute: 30, perDay: 6_000, tellsDay: true, ownPerMinute: 30, latency: 180,
+      name: "bravo", tier: 0, perMinute: 30, perDay: 9_000, tellsDay: true, ownPerMinute: 30, latency: 180,
       slowHours: 14..<16),
     FreeTier(
-      name: "charlie", tier: 1, perMinute: 20, perDay: 5_000, tellsMinute: true, tellsDay: true, latency: 400,
+      name: "charlie", tier: 1, perMinute: 30, perDay: 6_000, tellsMinute: true, tellsDay: true, latency: 400,
       outages: [Outage(from: 13 * 60, minutes: 12, fault: .silence, after: 80)]),
     FreeTier(name: "delta", tier: 1, perMinute: 60, perDay: 1_000_000, tellsMinute: true, latency: 500),
     FreeTier(
