@@ -27,10 +27,19 @@ struct DaySimulation {
     var place = 0
   }
 
+  private struct Attempt {
+    var exchange: Int
+    var provider: Int
+    var choice: Choice?
+    var ticket: AttemptTicket?
+    var answer = SimulatedProvider.Answer()
+  }
+
   private enum Event {
-    case retry(Int)
-    case head(AttemptTicket, SimulatedProvider.Answer)
-    case end(Int, Choice?, AttemptTicket?, SimulatedProvider.Answer)
+    case retry(exchange: Int)
+    case arrived(attempt: Int)
+    case head(attempt: Int)
+    case ended(attempt: Int)
   }
 
   private let isLearning: Bool
@@ -42,22 +51,23 @@ struct DaySimulation {
   private var arrivals: [Int64] = []
   private var queue = Timeline<Event>()
   private var exchanges: [Exchange] = []
+  private var attempts: [Attempt] = []
   private var waits: [Int] = []
   private var report = Report()
 
-  init(learning: Bool, seed: UInt64) {
+  init(_ tiers: [FreeTier], learning: Bool, seed: UInt64) {
     isLearning = learning
     var configuration = Configuration()
-    configuration.providers = FreeTier.day.map(\.settings)
+    configuration.providers = tiers.map(\.settings)
     let catalog = Catalog(configuration)
     ledger = Ledger(catalog, seed: seed)
     guard case .route(let route) = catalog.resolve(Array("m".utf8).span) else { preconditionFailure() }
     self.route = route
-    providers = FreeTier.day.map { SimulatedProvider($0) }
+    providers = tiers.map { SimulatedProvider($0) }
     dice = Dice(seed: seed)
   }
 
-  /// Arrivals: a quiet night, a busy day, and bursts of 30 to 90 within 15 s.
+  /// Arrivals: a quiet night, a busy day, and bursts of 20 to 60 within 20 s.
   private mutating func plan(_ count: Int) {
     let weights: [Int] = [2, 1, 1, 1, 1, 2, 3, 5, 7, 8, 8, 7, 6, 7, 8, 8, 7, 6, 5, 5, 4, 4, 3, 2]
     let sum = weights.reduce(0, +)
@@ -67,9 +77,9 @@ struct DaySimulation {
       var left = count * weight / sum
       while left > 0 {
         let at = start + Int64(dice.below(3_580_000))
-        let burst = dice.below(300) == 0 ? min(left, 30 + dice.below(60)) : 1
+        let burst = dice.below(300) == 0 ? min(left, 20 + dice.below(40)) : 1
         for _ in 0..<burst {
-          let time = at + (burst > 1 ? Int64(dice.below(15_000)) : 0)
+          let time = at + (burst > 1 ? Int64(dice.below(20_000)) : 0)
           arrivals.append(time * 1_000_000)
         }
         left -= burst
@@ -77,6 +87,8 @@ struct DaySimulation {
       }
     }
     arrivals.sort()
+    exchanges.reserveCapacity(planned)
+    attempts.reserveCapacity(3 * planned)
     report.requests = planned
   }
 
@@ -102,13 +114,15 @@ struct DaySimulation {
   private mutating func handle(_ event: Event, now: Instant) {
     switch event {
     case .retry(let exchange): proceed(exchange, now: now)
-    case .head(let ticket, let answer):
+    case .arrived(let attempt): receive(attempt, now: now)
+    case .head(let attempt):
+      guard let ticket = attempts[attempt].ticket else { return }
+      let answer = attempts[attempt].answer
       for (pair, quota) in answer.quota.enumerated() {
         ledger.learn(ticket, pair: pair, remaining: quota.left, resetAt: quota.resetAt, now: now)
       }
       ledger.commit(ticket, timeToFirstToken: answer.timeToFirstToken, now: now)
-    case .end(let exchange, let choice, let ticket, let answer):
-      finish(exchange, choice, ticket, answer, now: now)
+    case .ended(let attempt): finish(attempts[attempt], now: now)
     }
   }
 
@@ -127,33 +141,41 @@ struct DaySimulation {
     case .attempt(let choice):
       exchanges[n].trail.note(choice)
       send(n, to: choice.provider, choice, now: now)
-    case .wait(let until): queue.add(.retry(n), at: until)
+    case .wait(let until): queue.add(.retry(exchange: n), at: until)
     case .exhausted: break
     }
   }
 
   private mutating func send(_ n: Int, to provider: Int, _ choice: Choice?, now: Instant) {
     let ticket = choice.map { ledger.begin($0, now: now) }
-    let answer = providers[provider].receive(at: now, dice: &dice)
+    attempts.append(Attempt(exchange: n, provider: provider, choice: choice, ticket: ticket))
+    // The way there is not always equally long: requests overtake one another.
+    queue.add(
+      .arrived(attempt: attempts.count - 1), at: now + .milliseconds(10 + Int64(dice.below(60))))
+  }
+
+  private mutating func receive(_ n: Int, now: Instant) {
+    let answer = providers[attempts[n].provider].receive(at: now, dice: &dice)
+    attempts[n].answer = answer
     if answer.fault == nil {
-      waits.append(Int((now - exchanges[n].began + answer.timeToFirstToken).milliseconds))
+      let first = now + answer.timeToFirstToken
+      waits.append(Int((first - exchanges[attempts[n].exchange].began).milliseconds))
       report.succeeded += 1
-      if let ticket { queue.add(.head(ticket, answer), at: now + answer.timeToFirstToken) }
+      queue.add(.head(attempt: n), at: first)
     } else if answer.fault?.blame == .account, now.nanoseconds > 3_600_000_000_000 {
       report.refusedLater += 1
     }
-    queue.add(.end(n, choice, ticket, answer), at: now + answer.total)
+    queue.add(.ended(attempt: n), at: now + answer.total)
   }
 
-  private mutating func finish(
-    _ n: Int, _ choice: Choice?, _ ticket: AttemptTicket?, _ answer: SimulatedProvider.Answer, now: Instant
-  ) {
-    if let ticket {
+  private mutating func finish(_ attempt: Attempt, now: Instant) {
+    let answer = attempt.answer
+    if let ticket = attempt.ticket {
       ledger.end(ticket, AttemptOutcome(fault: answer.fault, tokens: 90), now: now)
     }
     guard let fault = answer.fault else { return }
-    if let choice { exchanges[n].trail.note(fault, of: choice) }
-    proceed(n, now: now)
+    if let choice = attempt.choice { exchanges[attempt.exchange].trail.note(fault, of: choice) }
+    proceed(attempt.exchange, now: now)
   }
 }
 

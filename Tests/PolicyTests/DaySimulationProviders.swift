@@ -33,10 +33,11 @@ struct FreeTier {
       name: "alpha", tier: 0, perMinute: 30, perDay: 14_400, tellsDay: true, ownPerMinute: 30, latency: 220,
       outages: [Outage(from: 9 * 60, minutes: 25, fault: .serverError, after: 60)]),
     FreeTier(
-      name: "bravo", tier: 0, perMinute: 30, perDay: 9_000, tellsDay: true, ownPerMinute: 30, latency: 180,
+      name: "bravo", tier: 0, perMinute: 30, perDay: 14_400, tellsDay: true, ownPerMinute: 30, latency: 180,
       slowHours: 14..<16),
     FreeTier(
-      name: "charlie", tier: 1, perMinute: 30, perDay: 6_000, tellsMinute: true, tellsDay: true, latency: 400,
+      name: "charlie", tier: 1, perMinute: 30, perDay: 10_000, tellsMinute: true, tellsDay: true,
+      latency: 400,
       outages: [Outage(from: 13 * 60, minutes: 12, fault: .silence, after: 80)]),
     FreeTier(name: "delta", tier: 1, perMinute: 60, perDay: 1_000_000, tellsMinute: true, latency: 500),
     FreeTier(
@@ -46,6 +47,16 @@ struct FreeTier {
       name: "foxtrot", tier: 2, perMinute: 15, perDay: 1_000, ownPerMinute: 15, latency: 900,
       outages: [Outage(from: 18 * 60, minutes: 90, fault: .unreachable, after: 30)]),
   ]
+
+  /// The same day with nothing in the tier file but names and keys: minutes are told by headers or, by the
+  /// last two, only by a 429.
+  static let untold: [FreeTier] = day.map { tier in
+    var tier = tier
+    tier.ownPerMinute = nil
+    tier.ownPerDay = nil
+    tier.tellsMinute = tier.name != "echo" && tier.name != "foxtrot"
+    return tier
+  }
 
   var settings: Provider {
     var provider = Provider(name: name, type: "openai", endpoint: "http://\(name)/v1")
