@@ -94,6 +94,8 @@ package enum Limits {
   package static let idleHandles = 16
   /// Bytes of a free transfer's buffer that are kept.
   package static let keptSlotBuffer = 16 * 1024
+  /// Bytes of a request body that is sent in one piece with its head.
+  package static let smallUpload = 32 * 1024
   /// Bytes that libcurl reads or sends in one step, and the same for request bodies beyond `largeUpload`.
   package static let upstreamBuffer = 16 * 1024
   package static let largeUpload = 256 * 1024

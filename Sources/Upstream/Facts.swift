@@ -51,9 +51,11 @@ extension Upstream {
     return true
   }
 
-  /// Notes that the transfer must end if its request would go out again.
+  /// Notes that the transfer must end if body bytes would go out again. How many bytes of a lent body have gone
+  /// is not known here: all of them count as sent.
   private func isSecondTry(_ slot: Slot) -> Bool {
-    if slot.connectedAt == nil || slot.bodyTaken == 0 { return false }
+    let mayHaveSent = slot.isBodyLent ? slot.bodySize > 0 : slot.bodyTaken > 0
+    if slot.connectedAt == nil || !mayHaveSent { return false }
     slot.abort = .reusedConnectionDied
     return true
   }

@@ -62,9 +62,24 @@ extension Upstream {
     _ = ccurl_set_pointer(easy, CURLOPT_HTTPHEADER, slot.list.link(before: target.firstLine))
   }
 
-  /// The body comes by callback and cannot be rewound (no SEEKFUNCTION), so libcurl cannot send it twice.
+  /// A small body is gathered and lent to libcurl, which sends it together with the head; a larger one comes by
+  /// callback and cannot be rewound (no SEEKFUNCTION). Neither is ever sent twice: `connectionReady` refuses
+  /// a second try.
   private func configureBody(_ slot: Slot, _ easy: UnsafeMutableRawPointer) {
     _ = ccurl_set_size(easy, CURLOPT_POSTFIELDSIZE_LARGE, Int64(slot.bodySize))
+    slot.isBodyLent = slot.bodySize <= Limits.smallUpload
+    if slot.isBodyLent {
+      slot.lent.removeAll()
+      for segment in slot.segments { slot.lent.append(segment) }
+      if slot.segments.isEmpty { slot.lent.reserve(1) }
+      slot.lent.withMutableBytes { bytes in
+        // Lifetime: `lent` stays as it is until the transfer has left the multi. libcurl only reads it.
+        _ = ccurl_set_pointer(easy, CURLOPT_POSTFIELDS, bytes.baseAddress)
+      }
+      slot.segments.removeAll(keepingCapacity: true)
+      return
+    }
+    _ = ccurl_set_pointer(easy, CURLOPT_POSTFIELDS, nil)
     let buffer = slot.bodySize > Limits.largeUpload ? Limits.largeUploadBuffer : Limits.upstreamBuffer
     if slot.uploadBuffer != buffer {
       _ = ccurl_set_long(easy, CURLOPT_UPLOAD_BUFFERSIZE, buffer)

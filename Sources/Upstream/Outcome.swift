@@ -57,10 +57,17 @@ extension Upstream {
       _ = ccurl_info_size(easy, CURLINFO_CONNECT_TIME_T, &connect)
       _ = ccurl_info_size(easy, CURLINFO_APPCONNECT_TIME_T, &handshake)
     }
+    var uploaded = Int64(slot.bodyTaken)
+    if slot.abort == .reusedConnectionDied {
+      // libcurl had begun anew and forgotten its count.
+      if slot.isBodyLent { uploaded = Int64(slot.bodySize) }
+    } else if slot.isBodyLent {
+      _ = ccurl_info_size(easy, CURLINFO_SIZE_UPLOAD_T, &uploaded)
+    }
     if code != CURLE_OK { _ = ccurl_info_long(easy, CURLINFO_OS_ERRNO, &systemError) }
     return TransferOutcome(
       fault: fault(slot, code), status: slot.isHeadSeen ? slot.status : 0, received: slot.received,
-      isRequestSent: slot.connectedAt != nil && slot.bodyTaken == slot.bodySize, isReused: slot.isReused,
+      isRequestSent: slot.connectedAt != nil && Int(uploaded) >= slot.bodySize, isReused: slot.isReused,
       connectTime: .microseconds(connect), handshakeTime: .microseconds(handshake),
       code: Int32(code.rawValue), systemError: Int32(truncatingIfNeeded: systemError))
   }

@@ -47,6 +47,9 @@ final class Slot {
   var segmentOffset = 0
   var bodySize = 0
   var bodyTaken = 0
+  /// A small body in one piece, in place of the segments.
+  var lent = ByteBuffer()
+  var isBodyLent = false
 
   // The connection.
   var host: Int32 = -1
@@ -122,6 +125,8 @@ final class Slot {
     generation &+= 1
     segments.removeAll(keepingCapacity: true)
     list.clear()
+    lent.recycle(keeping: Limits.keptSlotBuffer)
+    isBodyLent = false
     socketsOpened = 0
     localPort = 0
     remotePort = 0
@@ -154,6 +159,7 @@ final class Slot {
   func shrink() {
     head.release()
     held.release()
+    lent.release()
     segments = []
     list = HeaderList()
     observer = EventStreamObserver()

@@ -28,9 +28,13 @@ import Upstream
   @Test func cancelWhileTheNameIsLookedUp() throws {
     let driver = try Driver()
     let target = driver.target("http://does-not-exist.invalid/")
-    for _ in 0..<8 { driver.cancel(try #require(driver.open(target))) }
-    #expect(driver.watched.isEmpty)
-    #expect(driver.log.isEmpty)
+    for _ in 0..<8 {
+      let id = try #require(driver.open(target))
+      let before = driver.log.count
+      driver.cancel(id)
+      #expect(driver.log.count == before)
+      #expect(driver.watched.isEmpty)
+    }
   }
 
   enum Cut: String, CaseIterable, Sendable {
@@ -95,7 +99,8 @@ import Upstream
 
   /// The provider closes or resets a pooled connection when the next request is there: libcurl alone would send
   /// it again.
-  @Test(arguments: [false, true]) func deadReusedConnectionIsNotSentAgain(_ isReset: Bool) throws {
+  @Test(arguments: [false, true], [10, 100_000])
+  func deadReusedConnectionIsNotSentAgain(_ isReset: Bool, size: Int) throws {
     let server = ScriptedServer { server, peer, number in
       var count = 0
       while peer.readRequest() != nil {
@@ -113,8 +118,10 @@ import Upstream
     let first = driver.open(target)
     #expect(try driver.end(first).fault == nil)
     driver.cancel(first!)
-    let outcome = try driver.end(driver.open(target))
+    let body = [[UInt8](repeating: 120, count: size)]
+    let outcome = try driver.end(driver.open(target, body: body))
     #expect(outcome.fault == .reusedConnectionDied)
+    #expect(outcome.isRequestSent)
     #expect(outcome.isReused)
     #expect(server.requests == 2)
     #expect(server.connections == 1)

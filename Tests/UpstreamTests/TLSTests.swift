@@ -65,7 +65,7 @@ private final class TLSServer {
     }
     posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
     // Sockets of other tests must not live on in the child.
-    posix_spawn_file_actions_addclosefrom_np(&actions, 3)
+    for descriptor in Int32(3)..<1000 { posix_spawn_file_actions_addclose(&actions, descriptor) }
     var arguments = words.map { strdup($0) } + [nil]
     defer { for argument in arguments { free(argument) } }
     var process = pid_t(0)
