@@ -8,10 +8,16 @@ extension Reader {
     var places: [String: Mark] = [:]
     if case .map(let entries) = node.content {  // 3
       for entry in entries {
+        if entry.key == "*", !entry.value.isNull {
+          error(
+            entry.value.mark, "\(label(path)): \"*\" passes names on as they are, so nothing stands behind it"
+          )
+          continue
+        }
         var model: Model? = Model(name: entry.key, upstreamName: entry.key)
         if case .map = entry.value.content {
           model = self.model(entry.value, named: entry.key, "\(path).\(entry.key)")
-        } else if !entry.value.isNull, entry.key != "*" {
+        } else if !entry.value.isNothing {
           model = text(entry.value, path).map { Model(name: entry.key, upstreamName: $0) }
         }
         if let model { add(model, at: entry.mark, to: &provider, &places, path) }

@@ -18,13 +18,20 @@ struct Node: Sendable {
   /// Levels in this tree, itself included.
   var height: Int
 
-  /// Nothing was written: as good as if the key were not there.
+  /// YAML's null.
   var isNull: Bool {
     switch content {
     case .scalar(let text, let isPlain):
       isPlain && (text.isEmpty || text == "~" || text == "null" || text == "Null" || text == "NULL")
     case .list, .map: false
     }
+  }
+
+  /// Nothing was said: as good as if the key were not there. An empty text says nothing either, as in
+  /// appsettings.json files, where `"Key": ""` stands for no key.
+  var isNothing: Bool {
+    if case .scalar("", _) = content { return true }
+    return isNull
   }
 
   /// What it is, for messages.

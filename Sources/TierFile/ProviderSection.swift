@@ -124,8 +124,10 @@ extension Reader {
       error(mark, "\(label(section.path)): the type \(preset.name) needs \(key) (or an endpoint)")
       return nil
     }
-    // A URL without a path is a host that serves what the preset's host serves.
-    var usual = own == nil ? "" : filled(Endpoint.path(of: preset.endpoint ?? ""), account, resource)
+    // A preset's own service on another host has the preset's path. Other hosts have whatever path is written,
+    // also none: there are OpenAI-compatible ones at the root.
+    let isAnotherHost = own != nil && preset.name != "openai"
+    var usual = isAnotherHost ? filled(Endpoint.path(of: preset.endpoint ?? ""), account, resource) : ""
     if usual.utf8.contains(UInt8(ascii: "{")) { usual = "" }
     do throws(Endpoint.Fault) {
       return try Endpoint(url, defaultPath: usual)

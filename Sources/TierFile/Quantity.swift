@@ -73,8 +73,8 @@ enum Quantity {
 
   private static func interval(_ value: Double, of scale: Double) -> Interval? {
     let nanoseconds = value * scale
-    // A thousand years: sums of a few such still fit.
-    guard nanoseconds < 3e18 / 100 else { return nil }
+    // About a year; far from where sums of a few such would overflow.
+    guard nanoseconds < 3e16 else { return nil }
     return Interval(nanoseconds: Int64(nanoseconds + 0.5))
   }
 

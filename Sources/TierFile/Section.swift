@@ -20,9 +20,9 @@ struct Section {
     return entries[key]
   }
 
-  /// The value of a key; nil where it is missing or null.
+  /// The value of a key; nil where it is missing, null or an empty text.
   subscript(key: String) -> Node? {
-    guard let value = entry(key)?.value, !value.isNull else { return nil }
+    guard let value = entry(key)?.value, !value.isNothing else { return nil }
     return value
   }
 
@@ -33,13 +33,13 @@ struct Section {
 }
 
 extension Reader {
-  /// Reads a map with known keys. `synonyms` are other names of some, normalised, and what they mean here.
+  /// Reads a map with known keys. `synonyms` are further names, normalised, and the keys that they stand for.
   /// Unknown keys and keys said twice are reported, and left out.
   mutating func section(
     _ node: Node, _ path: String, keys: [String], synonyms: [String: String] = [:]
   ) -> Section? {
     guard case .map(let entries) = node.content else {
-      if node.isNull { return Section(path: path, mark: node.mark, keys: keys) }
+      if node.isNothing { return Section(path: path, mark: node.mark, keys: keys + synonyms.values) }
       error(node.mark, "\(label(path)) must be a map, this is \(node.kind)")
       return nil
     }
@@ -49,7 +49,7 @@ extension Reader {
   mutating func section(
     _ entries: [Node.Entry], at mark: Mark, _ path: String, keys: [String], synonyms: [String: String] = [:]
   ) -> Section {
-    var section = Section(path: path, mark: mark, keys: keys)
+    var section = Section(path: path, mark: mark, keys: keys + synonyms.values)
     var known = synonyms
     for key in keys { known[Spelling.normalised(key)] = key }
     for entry in entries {
@@ -57,7 +57,7 @@ extension Reader {
         let place = path.isEmpty ? "" : " in \(label(path))"
         let hint =
           Spelling.suggestion(for: entry.key, among: keys)
-          ?? Spelling.suggestion(for: entry.key, among: synonyms.keys.sorted())
+          ?? Spelling.suggestion(for: entry.key, among: synonyms.values.sorted())
           ?? "known here: \(keys.joined(separator: ", "))"
         error(entry.mark, "unknown key \"\(Spelling.excerpt(entry.key))\"\(place)", hint: hint)
         continue

@@ -19,12 +19,16 @@ extension Reader {
     if let n = size("request_body", in: section, 1024...(1 << 32)) { configuration.limits.requestBody = n }
     if let n = size("header", in: section, 1024...(1 << 20)) { configuration.limits.header = n }
     if let n = size("memory", in: section, (1 << 20)...(1 << 40)) { configuration.limits.memory = n }
-    if configuration.limits.requestBody > configuration.limits.memory {
-      error(
-        section["memory"]?.mark ?? section.place(of: "request_body"),
-        "limits.request_body (\(Quantity.text(bytes: configuration.limits.requestBody))) must fit into limits.memory (\(Quantity.text(bytes: configuration.limits.memory)))"
-      )
-    }
+    checkMemory(at: section["memory"]?.mark ?? section.place(of: "request_body"))
+  }
+
+  private mutating func checkMemory(at mark: Mark) {
+    let limits = configuration.limits
+    if limits.requestBody <= limits.memory { return }
+    error(
+      mark,
+      "limits.request_body (\(Quantity.text(bytes: limits.requestBody))) must fit into limits.memory (\(Quantity.text(bytes: limits.memory)))"
+    )
   }
 
   mutating func readTimeouts(_ node: Node) {
@@ -102,7 +106,8 @@ extension Reader {
   }
 
   mutating func readCORS(_ node: Node) {
-    guard let section = section(node, "cors", keys: ["origins"]) else { return }
+    guard let section = section(node, "cors", keys: ["origins"], synonyms: ["allowedorigins": "origins"])
+    else { return }
     configuration.corsOrigins = texts("origins", in: section).compactMap { text, mark in
       if text == "*" {
         error(

@@ -7,8 +7,9 @@ extension Reader {
   ]
   /// Bare settings and sections of an appsettings.json that mean something here.
   private static let serverKeys = [
-    "CanonicalModels", "RequestTimeout", "MaxConcurrentRequests", "MaxRequestBodySize",
-    "EnableResponseCaching",
+    "canonicalmodels": "CanonicalModels", "requesttimeout": "RequestTimeout",
+    "maxconcurrentrequests": "MaxConcurrentRequests", "maxrequestbodysize": "MaxRequestBodySize",
+    "enableresponsecaching": "EnableResponseCaching",
   ]
   /// Sections of the server edition and its host that mean nothing here, normalised; `jwt…` besides.
   private static let foreign = [
@@ -30,7 +31,7 @@ extension Reader {
       let names = foreign.map { "\"\(Spelling.excerpt($0.key))\"" }.joined(separator: ", ")
       warn(first.mark, "not needed here, since only the server edition has it: \(names)")
     }
-    let section = section(own, at: root.mark, "", keys: Self.keys + Self.serverKeys)
+    let section = section(own, at: root.mark, "", keys: Self.keys, synonyms: Self.serverKeys)
     readSettings(section)
     if let node = section["providers"] { readProviders(node) }
     let canonical = section["CanonicalModels"].map { readCanonicalModels($0) }

@@ -159,7 +159,7 @@ import TierFile
     )
     #expect(reading.report == "")
     let provider = try #require(reading.configuration?.providers.first)
-    #expect(provider.endpoint == "http://localhost:1/v1")
+    #expect(provider.endpoint == "http://localhost:1")
     #expect(provider.models.map(\.name) == ["a // b", "c"])
   }
 }

@@ -141,9 +141,9 @@ import TierFile
     ("openai", "https://h/v1/chat/completions/", "https://h/v1"),
     ("openai", "https://h/v1/v1", "https://h/v1"),
     ("openai", "HTTPS://H.Example:8443/V1", "https://h.example:8443/V1"),
-    ("openai", "https://h", "https://h/v1"),
-    ("openai", "https://h/", "https://h/v1"),
-    ("openai", "http://[::1]:9", "http://[::1]:9/v1"),
+    ("openai", "https://h", "https://h"),
+    ("openai", "https://h/", "https://h"),
+    ("vllm", "http://[::1]:9", "http://[::1]:9/v1"),
     ("custom", "http://127.0.0.1:9", "http://127.0.0.1:9"),
     ("ollama", "http://127.0.0.1:9", "http://127.0.0.1:9/v1"),
     ("gemini", "http://127.0.0.1:9", "http://127.0.0.1:9/v1beta/openai"),
@@ -220,6 +220,7 @@ import TierFile
     #expect(anthropic.keyScheme == .header("x-api-key"))
     #expect(anthropic.headers.map(\.name) == ["anthropic-version"])
     #expect(try provider("{ models: [m] }", name: "ollama").keyScheme == KeyScheme.none)
+    #expect(try provider("{ key: '', endpoint: '', models: [m] }", name: "pollinations").keys == [])
     #expect(try provider("{ key: k, models: [m] }", name: "openrouter").quotaIsShared)
   }
 
