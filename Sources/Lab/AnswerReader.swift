@@ -1,9 +1,9 @@
 internal import Base
-internal import Wire
+package import Wire
 
 /// Reads an HTTP/1.1 answer as it arrives and keeps none of its body.
-struct AnswerReader: ~Copyable {
-  enum Progress: Equatable {
+package struct AnswerReader: ~Copyable {
+  package enum Progress: Equatable, Sendable {
     case needMore
     case complete
     /// It is not an HTTP answer.
@@ -30,17 +30,19 @@ struct AnswerReader: ~Copyable {
   private var lines = ByteBuffer()
   private var head = ResponseHead()
   private var chunkSize = 0
-  private(set) var status = 0
-  private(set) var isEventStream = false
-  private(set) var closes = false
+  package private(set) var status = 0
+  package private(set) var isEventStream = false
+  package private(set) var closes = false
   /// Bytes of the body so far.
-  private(set) var bodyCount = 0
-  private(set) var observer = EventStreamObserver()
+  package private(set) var bodyCount = 0
+  package private(set) var observer = EventStreamObserver()
 
   /// Nothing has come yet.
-  var isUntouched: Bool { state == .head && lines.isEmpty }
+  package var isUntouched: Bool { state == .head && lines.isEmpty }
 
-  mutating func reset() {
+  package init() {}
+
+  package mutating func reset() {
     state = .head
     lines.removeAll()
     status = 0
@@ -52,7 +54,7 @@ struct AnswerReader: ~Copyable {
   }
 
   /// Takes the next bytes. Bytes behind the end of the answer are dropped: nothing was asked for yet.
-  mutating func read(_ bytes: Span<UInt8>) -> Progress {
+  package mutating func read(_ bytes: Span<UInt8>) -> Progress {
     var at = 0
     while at < bytes.count {
       switch state {
@@ -81,7 +83,7 @@ struct AnswerReader: ~Copyable {
   }
 
   /// The peer sends nothing more: whether the answer is whole.
-  mutating func readEnd() -> Bool {
+  package mutating func readEnd() -> Bool {
     if state == .untilClose { state = .complete }
     return state == .complete
   }

@@ -49,7 +49,8 @@ struct Arguments {
   mutating func number(_ range: ClosedRange<Int>) throws(UsageError) -> Int {
     let text = try value()
     guard let n = wholeNumber(text), range.contains(n) else {
-      throw UsageError("\(name) wants a number from \(range.lowerBound) to \(range.upperBound), not '\(text)'")
+      throw UsageError(
+        "\(name) wants a number from \(range.lowerBound) to \(range.upperBound), not '\(text)'")
     }
     return n
   }

@@ -27,7 +27,9 @@ package struct Histogram: Sendable {
   /// The value that this part of the recorded ones does not exceed (0 < part ≤ 1); nil without any.
   package func percentile(_ part: Double) -> Interval? {
     guard count > 0 else { return nil }
-    let rank = UInt64(min(max((part * Double(count)).rounded(.up), 1), Double(count)))
+    // Rounded up by hand: `rounded` would want libm.
+    let exact = min(max(part * Double(count), 0), Double(count))
+    let rank = max(1, UInt64(exact) + (Double(UInt64(exact)) < exact ? 1 : 0))
     if rank == count { return greatest }
     var seen: UInt64 = 0
     for index in buckets.indices {

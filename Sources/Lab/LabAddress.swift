@@ -1,4 +1,5 @@
-package import Kernel
+internal import Base
+internal import Kernel
 
 /// Where the mock listens, or the load generator connects to, as it was written.
 package enum LabAddress: Equatable, Sendable {

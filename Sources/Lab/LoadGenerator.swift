@@ -1,6 +1,7 @@
 package import Base
 internal import CLinux
 package import Kernel
+internal import Wire
 
 /// Why a load run cannot begin.
 package enum LoadFault: Error, Equatable, Sendable {
@@ -162,15 +163,19 @@ package final class LoadGenerator {
       timers.arm(slot, at: now + options.timeout)
       start(connection, now)
     }
-    // The timer behind the connections': the next arrival of an open loop, or the end of the run.
-    if phase == .measuring {
-      timers.arm(connections.count, at: idle.isEmpty ? max(end, now + .milliseconds(1)) : wakeUp(now))
-    }
+    if phase == .measuring { armWakeUp(now) }
   }
 
-  private func wakeUp(_ now: Instant) -> Instant {
-    guard options.rate != nil, hasMore(now) else { return end }
-    return min(arrival(started), end)
+  /// Sets the timer behind the connections': the next arrival of an open loop for which a connection is free,
+  /// the end of the run, or the end of waiting for a connection.
+  private func armWakeUp(_ now: Instant) {
+    var at = now < end ? end : end + options.timeout
+    if options.rate != nil, !idle.isEmpty, hasMore(now) { at = min(at, arrival(started)) }
+    if at > now, at < .distantFuture {
+      timers.arm(connections.count, at: at)
+    } else {
+      timers.disarm(connections.count)
+    }
   }
 
   /// When the k-th request of an open loop is due.

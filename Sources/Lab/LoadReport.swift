@@ -17,6 +17,8 @@ package struct LoadReport: Sendable {
     package var total: Int { connect + cut + status + stream + timeout + unsent }
   }
 
+  package init() {}
+
   package var elapsed = Interval.zero
   package var completed = 0
   package var errors = Errors()
@@ -173,7 +175,7 @@ extension ByteBuffer {
   mutating func append(fixed value: Double, digits: Int) {
     var scale: Int64 = 1
     for _ in 0..<digits { scale *= 10 }
-    let scaled = Int64((max(0, min(value, 1e12)) * Double(scale)).rounded())
+    let scaled = Int64(max(0, min(value, 1e12)) * Double(scale) + 0.5)
     append(decimal: scaled / scale)
     if digits == 0 { return }
     append(".")

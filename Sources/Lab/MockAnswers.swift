@@ -46,7 +46,8 @@ extension MockScript {
       out.append("\"}")
     case .images:
       // A PNG of one transparent pixel.
-      out.append("{\"created\":1700000000,\"data\":[{\"b64_json\":\"iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ")
+      out.append(
+        "{\"created\":1700000000,\"data\":[{\"b64_json\":\"iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ")
       out.append("AAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==\"}]}")
     case .models, .stats, .last, .unknown: break
     }
@@ -72,7 +73,8 @@ extension ByteBuffer {
   fileprivate mutating func appendChatAnswer(_ ask: borrowing MockAsk, _ text: MockText) {
     append("{\"id\":\"chatcmpl-mock\",\"object\":\"chat.completion\",\"created\":1700000000,\"model\":")
     ask.model.withBytes { append(jsonString: $0) }
-    append(",\"system_fingerprint\":\"fp_mock\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",")
+    append(
+      ",\"system_fingerprint\":\"fp_mock\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",")
     if ask.tool.isEmpty {
       append("\"content\":\"")
       text.append(to: &self)
@@ -81,7 +83,9 @@ extension ByteBuffer {
       append("\"content\":null,\"refusal\":null,\"tool_calls\":[{\"id\":\"call_mock\",\"type\":\"function\",")
       append("\"function\":{\"name\":")
       ask.tool.withBytes { append(jsonString: $0) }
-      append(",\"arguments\":\"{\\\"city\\\":\\\"Köln\\\"}\"}}]},\"logprobs\":null,\"finish_reason\":\"tool_calls\"}],")
+      append(
+        ",\"arguments\":\"{\\\"city\\\":\\\"Köln\\\"}\"}}]},\"logprobs\":null,\"finish_reason\":\"tool_calls\"}],"
+      )
       append("\"usage\":")
     }
     appendUsage(text.chunks)

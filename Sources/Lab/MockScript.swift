@@ -25,7 +25,8 @@ final class MockScript {
   }
 
   /// A script that is not looked up.
-  convenience init(status: Int = 200, contentType: StaticString = "application/json", isStream: Bool = false) {
+  convenience init(status: Int = 200, contentType: StaticString = "application/json", isStream: Bool = false)
+  {
     self.init(key: ByteBuffer(), status: status, contentType: contentType, isStream: isStream)
   }
 

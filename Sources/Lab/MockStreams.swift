@@ -58,7 +58,8 @@ struct MockStreamWriter: ~Copyable {
   // MARK: - /v1/chat/completions
 
   private mutating func openChat(_ ask: borrowing MockAsk) {
-    event.append("data: {\"id\":\"chatcmpl-mock\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,")
+    event.append(
+      "data: {\"id\":\"chatcmpl-mock\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,")
     event.append("\"model\":")
     ask.model.withBytes { event.append(jsonString: $0) }
     event.append(",\"system_fingerprint\":\"fp_mock\",\"choices\":[")
@@ -105,7 +106,8 @@ struct MockStreamWriter: ~Copyable {
   /// One call, its arguments in five pieces.
   private mutating func writeToolCall(_ ask: borrowing MockAsk) {
     chatDelta(ask) { delta in
-      delta.append("\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"index\":0,\"id\":\"call_mock\",")
+      delta.append(
+        "\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"index\":0,\"id\":\"call_mock\",")
       delta.append("\"type\":\"function\",\"function\":{\"name\":")
       ask.tool.withBytes { delta.append(jsonString: $0) }
       delta.append(",\"arguments\":\"\"}}]")
@@ -130,7 +132,8 @@ struct MockStreamWriter: ~Copyable {
 
   private mutating func writeCompletions(_ ask: borrowing MockAsk) {
     for chunk in 0...text.chunks {
-      event.append("data: {\"id\":\"cmpl-mock\",\"object\":\"text_completion\",\"created\":1700000000,\"model\":")
+      event.append(
+        "data: {\"id\":\"cmpl-mock\",\"object\":\"text_completion\",\"created\":1700000000,\"model\":")
       ask.model.withBytes { event.append(jsonString: $0) }
       event.append(",\"choices\":[{\"index\":0,\"text\":\"")
       if chunk < text.chunks { text.append(chunk: chunk, to: &event) }
@@ -192,7 +195,8 @@ struct MockStreamWriter: ~Copyable {
     }
     simple("event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}")
     event.append("event: message_delta\ndata: {\"type\":\"message_delta\",")
-    event.append("\"delta\":{\"stop_reason\":\"end_turn\",\"stop_sequence\":null},\"usage\":{\"output_tokens\":")
+    event.append(
+      "\"delta\":{\"stop_reason\":\"end_turn\",\"stop_sequence\":null},\"usage\":{\"output_tokens\":")
     event.append(decimal: text.chunks)
     event.append("}}")
     finishEvent()
@@ -218,7 +222,9 @@ extension ByteBuffer {
     ask.model.withBytes { append(jsonString: $0) }
     append(",\"parallel_tool_calls\":true,\"tool_choice\":\"auto\",\"tools\":[],\"output\":[")
     if let text {
-      append("{\"id\":\"msg_mock\",\"type\":\"message\",\"role\":\"assistant\",\"status\":\"completed\",\"content\":[")
+      append(
+        "{\"id\":\"msg_mock\",\"type\":\"message\",\"role\":\"assistant\",\"status\":\"completed\",\"content\":["
+      )
       append("{\"type\":\"output_text\",\"annotations\":[],\"text\":\"")
       text.append(to: &self)
       append("\"}]}],\"usage\":{\"input_tokens\":9,\"output_tokens\":")
