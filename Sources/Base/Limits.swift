@@ -125,8 +125,10 @@ package enum Limits {
   package static let modelCooldown = Interval.seconds(3600)
   /// Time after which an old time to first token weighs 1/e.
   package static let latencyDecay = Interval.seconds(30)
-  /// What a failure counts as at least, and a provider whose first sample is still on its way.
+  /// What a failure counts as at least, and what failures one after the other come to.
   package static let failureLatency = Interval.seconds(1)
+  package static let longestFailureLatency = Interval.seconds(30)
+  /// What a provider counts as whose first sample is still on its way.
   package static let assumedLatency = Interval.milliseconds(500)
   /// The longest time to first token that is believed.
   package static let longestLatency = Interval.seconds(600)
