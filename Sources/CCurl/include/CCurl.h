@@ -2,6 +2,11 @@
 // that some supported version does not have.
 #ifndef SYNAXIS_CCURL_H
 #define SYNAXIS_CCURL_H
+
+// As in CLinux: the two must see the same libc.
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
 #include <ctype.h>
 #include <curl/curl.h>
 #include <dirent.h>
