@@ -45,7 +45,7 @@ struct EventReading {
       return
     }
     isContent = Self.hasContent(probe, kind, in: data)
-    isFinish = Self.finishes(root, in: data)
+    isFinish = Self.finishes(probe.root, in: data)
   }
 
   private static func hasContent(_ probe: borrowing JSONProbe, _ kind: EventName, in data: Span<UInt8>)
