@@ -17,15 +17,15 @@ struct RecordedPace {
 
   /// Bytes from `offset` on came at `now`. Returns the bytes of memory it took for that (usually none).
   mutating func note(offset: Int, at now: Instant, ledger: ByteLedger) -> Int {
-    guard isKept else { return 0 }
+    guard isKept, marks.count < Limits.recordingMarks else { return 0 }
     if marks.isEmpty { begin = now }
     let milliseconds = UInt32(clamping: (now - begin).milliseconds)
     if let last = marks.last, last.milliseconds >= milliseconds { return 0 }
     var grown = 0
     if marks.count == marks.capacity {
-      let wanted = max(32, marks.count * 2)
-      let added = (wanted - marks.capacity) * MemoryLayout<Mark>.stride
-      guard wanted <= Limits.recordingMarks, ledger.take(added) else { return 0 }
+      let wanted = min(max(32, marks.count * 2), Limits.recordingMarks)
+      let added = max(0, wanted - marks.capacity) * MemoryLayout<Mark>.stride
+      guard ledger.take(added) else { return 0 }
       marks.reserveCapacity(wanted)
       cost += added
       grown = added
