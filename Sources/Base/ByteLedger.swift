@@ -5,8 +5,13 @@
 package final class ByteLedger {
   package var limit: Int
   package private(set) var used = 0
+  /// Where the owners' blocks come from.
+  let pool: BlockPool
 
-  package init(limit: Int) { self.limit = limit }
+  package init(limit: Int, pool: BlockPool = BlockPool()) {
+    self.limit = limit
+    self.pool = pool
+  }
 
   /// Counts `bytes` if they fit under the limit; false (and nothing counted) where they do not.
   package func take(_ bytes: Int) -> Bool {

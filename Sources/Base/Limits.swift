@@ -57,6 +57,8 @@ package enum Limits {
 
   /// Marks of one recording's pace, eight bytes each.
   package static let recordingMarks = 16 * 1024
+  /// Blocks of 16 KiB that are kept for the next recording, outside of any budget.
+  package static let spareBlocks = 16
   /// Entries of the cache, whatever its budget.
   package static let cacheEntries = 64 * 1024
   /// Entries taken out of the cache to make room for one.

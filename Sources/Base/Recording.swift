@@ -27,23 +27,21 @@ package final class Recording {
   package private(set) var footprint = 0
 
   private var ledger: ByteLedger
-  // Lifetime: each block comes from malloc in `addBlock` and is freed by `freeBlock` or `deinit`; pointers into
-  // one are lent only for the length of a `with…` closure.
+  // Lifetime: the first block and a fitted one come from malloc, all others from the ledger's pool; each goes
+  // back in `giveBack`. Pointers into one are lent only for the length of a `with…` closure.
   private var blocks: [UnsafeMutableRawPointer] = []
   /// Blocks dropped in front: the number of the first one held.
   private var firstBlock = 0
-  /// A dropped block kept for the next one that is needed.
-  private var spare: UnsafeMutableRawPointer?
+  /// Bytes of the last block once `seal` has fitted it.
+  private var fittedRoom: Int?
   private var isSealed = false
   private var pace: RecordedPace
 
-  /// Room of the first block and of all others. Sixteen bytes less than a power of two, for malloc's own
-  /// header, so that freed blocks join into places for others without splinters.
+  /// Bytes of the first block: a power of two less malloc's own header.
   package static let firstRoom = 4 * 1024 - 16
-  package static let blockRoom = 16 * 1024 - 16
   /// The object itself and its arrays.
   private static let fixedCost = 320
-  /// malloc's header and the pointer to the block.
+  /// The pointer to a block, and malloc's header.
   private static let blockCost = 32
 
   /// - Parameters:
@@ -61,8 +59,7 @@ package final class Recording {
   }
 
   deinit {
-    for block in blocks { free(block) }
-    free(spare)
+    for index in blocks.indices { giveBack(index) }
     ledger.give(footprint)
   }
 
@@ -140,17 +137,17 @@ package final class Recording {
   package func seal() {
     if isSealed { return }
     isSealed = true
-    if let block = spare {
-      spare = nil
-      freeBlock(block, room: Self.blockRoom)
-    }
     guard extent == .whole, end > 0 else { return }
     let place = Self.place(of: end - 1)
-    // Multiples of 512 bytes, less malloc's header: few distinct sizes, so that holes are used again.
-    let fitted = min((place.inner + 1 + 16 + 511) / 512 * 512 - 16, place.room)
-    guard fitted < place.room, let smaller = realloc(blocks[blocks.count - 1], fitted) else { return }
-    blocks[blocks.count - 1] = smaller
-    discharge(place.room - fitted)
+    // Multiples of 512 bytes with malloc's header: few distinct sizes, so that holes are used again.
+    let fitted = (place.inner + 1 + 16 + 511) / 512 * 512 - 16
+    // The gain must be worth the copy.
+    guard fitted <= place.room / 4 * 3, let smaller = malloc(fitted) else { return }
+    memcpy(smaller, blocks[place.block], place.inner + 1)
+    giveBack(place.block)
+    blocks[place.block] = smaller
+    fittedRoom = fitted
+    charge(fitted + Self.blockCost)
   }
 
   /// Counts this recording in another ledger from now on: it has changed hands.
@@ -200,34 +197,34 @@ package final class Recording {
 
   private static func place(of offset: Int) -> (block: Int, inner: Int, room: Int) {
     if offset < firstRoom { return (0, offset, firstRoom) }
-    let (block, inner) = (offset - firstRoom).quotientAndRemainder(dividingBy: blockRoom)
-    return (block + 1, inner, blockRoom)
+    let (block, inner) = (offset - firstRoom).quotientAndRemainder(dividingBy: BlockPool.room)
+    return (block + 1, inner, BlockPool.room)
   }
 
-  private static func blockEnd(_ number: Int) -> Int { firstRoom + number * blockRoom }
-  private static func room(_ number: Int) -> Int { number == 0 ? firstRoom : blockRoom }
+  private static func blockEnd(_ number: Int) -> Int { firstRoom + number * BlockPool.room }
 
   /// Puts a block behind the last one. False only while `.whole`, where the ledger is full.
   ///
   /// A live recording does not ask the ledger for its first two blocks, so that followers who keep up are
   /// never lost; beyond that, a full ledger makes the window smaller.
   private func addBlock() -> Bool {
-    let room = Self.room(firstBlock + blocks.count)
-    if extent == .live {
+    let isFirst = firstBlock + blocks.count == 0
+    let cost = (isFirst ? Self.firstRoom : BlockPool.room) + Self.blockCost
+    switch extent {
+    case .whole:
+      guard ledger.take(cost) else { return false }
+      footprint += cost
+    case .live, .nothing:
       dropOutside()
-      if spare == nil, blocks.count >= 2, ledger.limit - ledger.used < room + Self.blockCost { dropBlock() }
-      if let block = spare, room == Self.blockRoom {
-        spare = nil
-        blocks.append(block)
-        return true
-      }
-      charge(room + Self.blockCost)
-    } else {
-      guard ledger.take(room + Self.blockCost) else { return false }
-      footprint += room + Self.blockCost
+      if blocks.count >= 2, ledger.limit - ledger.used < cost { dropBlock() }
+      charge(cost)
     }
-    guard let block = malloc(room) else { abort() }
-    blocks.append(block)
+    if isFirst {
+      guard let block = malloc(Self.firstRoom) else { abort() }
+      blocks.append(block)
+    } else {
+      blocks.append(ledger.pool.take())
+    }
     return true
   }
 
@@ -237,28 +234,32 @@ package final class Recording {
   }
 
   private func dropBlock() {
-    let block = blocks.removeFirst()
-    let room = Self.room(firstBlock)
+    giveBack(0)
+    blocks.removeFirst()
     start = min(Self.blockEnd(firstBlock), end)
     firstBlock += 1
-    if spare == nil, room == Self.blockRoom { spare = block } else { freeBlock(block, room: room) }
-  }
-
-  private func freeBlock(_ block: UnsafeMutableRawPointer, room: Int) {
-    free(block)
-    discharge(room + Self.blockCost)
   }
 
   /// Drops everything and keeps nothing from now on.
   private func forget() {
     extent = .nothing
-    for index in blocks.indices { freeBlock(blocks[index], room: Self.room(firstBlock + index)) }
+    for index in blocks.indices { giveBack(index) }
     blocks = []
-    if let block = spare {
-      spare = nil
-      freeBlock(block, room: Self.blockRoom)
-    }
     start = end
+  }
+
+  /// Returns a block's memory to where it came from; the caller takes it out of `blocks`.
+  private func giveBack(_ index: Int) {
+    if let fittedRoom, index == blocks.count - 1 {
+      free(blocks[index])
+      discharge(fittedRoom + Self.blockCost)
+    } else if firstBlock + index == 0 {
+      free(blocks[index])
+      discharge(Self.firstRoom + Self.blockCost)
+    } else {
+      ledger.pool.give(blocks[index])
+      discharge(BlockPool.room + Self.blockCost)
+    }
   }
 
   private func charge(_ bytes: Int) {

@@ -31,7 +31,7 @@ extension Recording {
 }
 
 @Suite struct RecordingTests {
-  @Test(arguments: [0, 1, 4_079, 4_080, 4_081, 20_448, 20_449, 100_000])
+  @Test(arguments: [0, 1, 4_079, 4_080, 4_081, 20_464, 20_465, 100_000])
   func keepsAWholeAnswer(_ size: Int) {
     let ledger = ByteLedger(limit: 1 << 20)
     let recording = Recording(cap: 100_000, window: 0, ledger: ledger)
@@ -41,7 +41,7 @@ extension Recording {
     let before = recording.footprint
     recording.seal()
     #expect(recording.footprint <= before && ledger.used == recording.footprint)
-    #expect(recording.footprint <= size + 1_024 + size / 16 + 320)
+    #expect(recording.footprint <= size + 4_096 + 1_024 + size / 16)
     #expect(recording.read(from: 0) == piece(0..<size))
   }
 
@@ -150,7 +150,7 @@ extension Recording {
     recording.feed(1, at: Instant(nanoseconds: 1))
     var changes = 0
     var footprint = recording.footprint
-    while recording.end < 16_368 * 10 {
+    while recording.end < 16_384 * 10 {
       recording.feed(100, at: Instant(nanoseconds: 1))
       if recording.footprint != footprint { changes += 1 }
       footprint = recording.footprint

@@ -57,12 +57,11 @@ import Testing
       _ = cache.insert(key, head: head, recording: recording, now: Instant(nanoseconds: Int64(inserted)))
       inserted += 1
       if inserted % 64 == 0 { #expect(cache.bytes <= budget) }
-      if inserted % 10_000 == 0 { most = max(most, resident() - before) }
+      if inserted % 10_000 == 0 { most = max(most, resident() - before - flights.used) }
     }
-    print("cache:", cache.figures, cache.count, cache.bytes, "resident:", most)
     #expect(cache.figures.evictions > 900_000)
-    // Malloc's holes, and what is being recorded, besides the budget.
-    #expect(most <= budget + budget / 2 + flights.limit)
+    // Half of the budget for malloc's holes, spare blocks and whatever tests run beside this one.
+    #expect(most <= budget + budget / 2)
     // Full, it holds what it counts: the count does not run away upwards either.
     #expect(most >= budget / 2)
   }
