@@ -11,12 +11,16 @@ package struct FollowerID: Hashable, Sendable {
 package struct FlightID: Hashable, Sendable {
   var slot: UInt32
   var generation: UInt32
+  /// Dense and reused, for a caller's own table beside this one.
+  package var index: Int { Int(slot) }
 }
 
 /// A follower's place in a flight, with its cursor. Valid until it leaves.
 package struct Seat: Hashable, Sendable {
   var slot: UInt32
   var generation: UInt32
+  /// Dense and reused, for a caller's own table beside this one.
+  package var index: Int { Int(slot) }
 }
 
 /// What became of a request that asked to share a flight.

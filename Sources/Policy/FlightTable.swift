@@ -42,34 +42,11 @@ package struct FlightTable {
     /// Can be found by its key.
     var isListed = false
     var recording: Recording?
-    var firstSeat = FlightTable.none
+    var firstSeat = FlightSeats.none
     var seatCount = 0
     /// The upstream was told to pause.
     var isPaused = false
   }
-
-  private enum SeatState {
-    case free
-    /// The head is still due.
-    case awaitingHead
-    case direct
-    case following
-    /// It was told so, once.
-    case fellBehind
-  }
-
-  private struct Place {
-    var state = SeatState.free
-    var generation: UInt32 = 0
-    var follower = FollowerID(0)
-    var flight = FlightTable.none
-    /// In the recording; of no meaning while direct.
-    var offset = 0
-    var next = FlightTable.none
-    var previous = FlightTable.none
-  }
-
-  private static let none: Int32 = -1
 
   package struct Bounds: Sendable {
     package var flights = Limits.flights
@@ -90,20 +67,21 @@ package struct FlightTable {
   package let bounds: Bounds
   package private(set) var figures = Figures()
   package private(set) var flightCount = 0
-  package private(set) var seatCount = 0
 
   private let ledger: ByteLedger
   private var index: CacheIndex
   private var flights: [Flight] = []
   private var freeFlights: [Int32] = []
-  private var places: [Place] = []
-  private var freePlaces: [Int32] = []
+  private var seats = FlightSeats()
 
-  package init(bounds: Bounds) {
+  /// - Parameter pool: the same as the cache's, since recordings go over to it.
+  package init(bounds: Bounds, pool: BlockPool) {
     self.bounds = bounds
-    ledger = ByteLedger(limit: bounds.memory)
+    ledger = ByteLedger(limit: bounds.memory, pool: pool)
     index = CacheIndex(capacity: bounds.flights)
   }
+
+  package var seatCount: Int { seats.count }
 
   /// Bytes of all recordings that belong to flights.
   package var bytes: Int { ledger.used }
@@ -138,9 +116,10 @@ package struct FlightTable {
 
   /// Takes a client out: it went away, or it has had everything, or it fell behind. Its seat ends here.
   package mutating func leave(_ seat: Seat) -> Departure {
-    let place = check(seat)
-    let slot = Int(places[place].flight)
-    stand(place)
+    let place = seats.place(of: seat)
+    let slot = Int(seats[place].flight)
+    seats.stand(place, chain: &flights[slot].firstSeat)
+    flights[slot].seatCount -= 1
     if flights[slot].seatCount > 0 { return .othersRemain }
     let id = FlightID(slot: UInt32(slot), generation: flights[slot].generation)
     let departure: Departure
@@ -186,8 +165,8 @@ package struct FlightTable {
     }
   }
 
-  /// After bytes were recorded or followers advanced: drops what nobody needs any more, and says whether the
-  /// upstream may go on.
+  /// After bytes were recorded, or followers joined, advanced or left: drops what nobody needs any more, and
+  /// says whether the upstream may go on.
   ///
   /// 1. The only seat is direct: its own socket sets the pace, not this table.
   /// 2. Even the fastest follower lags by more than a quarter of the bound: pause. (The rest of the bound is
@@ -198,8 +177,8 @@ package struct FlightTable {
     var slowest = Int.max
     var fastest = 0
     var at = flights[slot].firstSeat
-    while at != Self.none {
-      let place = places[Int(at)]
+    while at != FlightSeats.none {
+      let place = seats[Int(at)]
       switch place.state {
       case .direct: return .run  // 1
       case .awaitingHead, .following:
@@ -209,6 +188,7 @@ package struct FlightTable {
       }
       at = place.next
     }
+    if slowest == .max { return .run }
     recording.drop(before: slowest)
     let lag = recording.end - fastest
     if lag > bounds.lag / 4 { flights[slot].isPaused = true }  // 2
@@ -225,10 +205,10 @@ package struct FlightTable {
   /// 3. Its next byte is gone: it fell behind.
   /// 4. Bytes that it has not had; then the end.
   package mutating func step(_ seat: Seat) -> FlightStep {
-    let place = check(seat)
-    let flight = flights[Int(places[place].flight)]
+    let place = seats.place(of: seat)
+    let flight = flights[Int(seats[place].flight)]
     guard let recording = flight.recording else { preconditionFailure("a flight without a recording") }
-    switch places[place].state {
+    switch seats[place].state {
     case .free: preconditionFailure("a seat nobody has")
     case .direct:  // 1
       if case .ended(let ending, _) = flight.phase { return .ended(ending) }
@@ -244,12 +224,12 @@ package struct FlightTable {
       }
     case .fellBehind: return .fellBehind  // 3
     case .following:
-      if places[place].offset < recording.start {
-        places[place].state = .fellBehind
+      if seats[place].offset < recording.start {
+        seats[place].state = .fellBehind
         figures.fellBehind += 1
         return .fellBehind
       }
-      if places[place].offset < recording.end { return .bytes(places[place].offset..<recording.end) }  // 4
+      if seats[place].offset < recording.end { return .bytes(seats[place].offset..<recording.end) }  // 4
       if case .ended(let ending, _) = flight.phase { return .ended(ending) }
       return .wait
     }
@@ -257,28 +237,28 @@ package struct FlightTable {
 
   /// The head was handed to this client.
   package mutating func headSent(_ seat: Seat) {
-    let place = check(seat)
-    precondition(places[place].state == .awaitingHead)
-    places[place].state = .following
+    let place = seats.place(of: seat)
+    precondition(seats[place].state == .awaitingHead)
+    seats[place].state = .following
   }
 
   /// This client has been handed `count` more bytes of the recording.
   package mutating func advance(_ seat: Seat, by count: Int) {
-    let place = check(seat)
-    precondition(places[place].state == .following && count >= 0)
-    places[place].offset += count
-    precondition(places[place].offset <= (flights[Int(places[place].flight)].recording?.end ?? 0))
+    let place = seats.place(of: seat)
+    precondition(seats[place].state == .following && count >= 0)
+    seats[place].offset += count
+    precondition(seats[place].offset <= (flights[Int(seats[place].flight)].recording?.end ?? 0))
   }
 
   /// Lets the relay hand this client each chunk at once from now on. False where it has not had everything
   /// yet, or is not alone.
   package mutating func goDirect(_ seat: Seat) -> Bool {
-    let place = check(seat)
-    let slot = Int(places[place].flight)
-    guard places[place].state == .following, flights[slot].seatCount == 1,
-      let recording = flights[slot].recording, places[place].offset == recording.end
+    let place = seats.place(of: seat)
+    let slot = Int(seats[place].flight)
+    guard seats[place].state == .following, flights[slot].seatCount == 1,
+      let recording = flights[slot].recording, seats[place].offset == recording.end
     else { return false }
-    places[place].state = .direct
+    seats[place].state = .direct
     flights[slot].isPaused = false
     recording.isFollowed = false
     return true
@@ -302,26 +282,21 @@ package struct FlightTable {
   }
 
   package func flight(of seat: Seat) -> FlightID {
-    let slot = Int(places[check(seat)].flight)
+    let slot = Int(seats[seats.place(of: seat)].flight)
     return FlightID(slot: UInt32(slot), generation: flights[slot].generation)
   }
 
-  package func follower(of seat: Seat) -> FollowerID { places[check(seat)].follower }
+  package func follower(of seat: Seat) -> FollowerID { seats[seats.place(of: seat)].follower }
 
   package func seatCount(of flight: FlightID) -> Int { check(flight).map { flights[$0].seatCount } ?? 0 }
 
   package func firstSeat(of flight: FlightID) -> Seat? {
     guard let slot = check(flight) else { return nil }
-    return seat(at: flights[slot].firstSeat)
+    return seats.seat(at: flights[slot].firstSeat)
   }
 
   /// The next seat of the same flight. To be asked before `seat` leaves.
-  package func seat(after seat: Seat) -> Seat? { self.seat(at: places[check(seat)].next) }
-
-  private func seat(at place: Int32) -> Seat? {
-    if place == Self.none { return nil }
-    return Seat(slot: UInt32(place), generation: places[Int(place)].generation)
-  }
+  package func seat(after seat: Seat) -> Seat? { seats.seat(at: seats[seats.place(of: seat)].next) }
 
   // MARK: - Slots
 
@@ -330,12 +305,6 @@ package struct FlightTable {
     let slot = Int(flight.slot)
     guard slot < flights.count, flights[slot].generation == flight.generation else { return nil }
     return slot
-  }
-
-  private func check(_ seat: Seat) -> Int {
-    let place = Int(seat.slot)
-    precondition(place < places.count && places[place].generation == seat.generation, "the seat was left")
-    return place
   }
 
   private mutating func open(_ key: Fingerprint) -> Int {
@@ -379,51 +348,17 @@ package struct FlightTable {
   private mutating func endDirect(_ slot: Int, _ recording: Recording) {
     recording.isFollowed = true
     let only = flights[slot].firstSeat
-    guard only != Self.none else { return }
-    switch places[Int(only)].state {
+    guard only != FlightSeats.none else { return }
+    switch seats[Int(only)].state {
     case .direct:
-      places[Int(only)].offset = recording.end
-      places[Int(only)].state = .following
+      seats[Int(only)].offset = recording.end
+      seats[Int(only)].state = .following
     case .free, .awaitingHead, .following, .fellBehind: break
     }
   }
 
   private mutating func sit(_ follower: FollowerID, in slot: Int) -> Seat {
-    let place: Int
-    if let reused = freePlaces.popLast() {
-      place = Int(reused)
-    } else {
-      place = places.count
-      places.append(Place())
-    }
-    let first = flights[slot].firstSeat
-    places[place].state = .awaitingHead
-    places[place].follower = follower
-    places[place].flight = Int32(slot)
-    places[place].offset = 0
-    places[place].next = first
-    places[place].previous = Self.none
-    if first != Self.none { places[Int(first)].previous = Int32(place) }
-    flights[slot].firstSeat = Int32(place)
     flights[slot].seatCount += 1
-    seatCount += 1
-    return Seat(slot: UInt32(place), generation: places[place].generation)
-  }
-
-  private mutating func stand(_ place: Int) {
-    let slot = Int(places[place].flight)
-    let next = places[place].next
-    let previous = places[place].previous
-    if next != Self.none { places[Int(next)].previous = previous }
-    if previous != Self.none {
-      places[Int(previous)].next = next
-    } else {
-      flights[slot].firstSeat = next
-    }
-    places[place].state = .free
-    places[place].generation &+= 1
-    freePlaces.append(Int32(place))
-    flights[slot].seatCount -= 1
-    seatCount -= 1
+    return seats.sit(follower, flight: slot, chain: &flights[slot].firstSeat)
   }
 }

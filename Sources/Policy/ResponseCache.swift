@@ -54,10 +54,11 @@ package struct ResponseCache {
   /// - Parameters:
   ///   - budget: bytes for everything; zero or less stores nothing.
   ///   - ttl: age at which an entry is no longer used.
-  package init(budget: Int, ttl: Interval) {
+  ///   - pool: the same as the flights', since their recordings come over from there.
+  package init(budget: Int, ttl: Interval, pool: BlockPool) {
     self.budget = max(0, budget)
     self.ttl = ttl
-    ledger = ByteLedger(limit: max(0, budget))
+    ledger = ByteLedger(limit: max(0, budget), pool: pool)
     index = CacheIndex(capacity: min(max(self.budget / 1024, 16), Limits.cacheEntries))
   }
 

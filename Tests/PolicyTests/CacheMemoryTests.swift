@@ -27,8 +27,9 @@ import Testing
       state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
       return Int(state >> 33) % bound
     }
-    var cache = ResponseCache(budget: budget, ttl: .seconds(300))
-    let flights = ByteLedger(limit: 4 << 20)
+    let pool = BlockPool()
+    var cache = ResponseCache(budget: budget, ttl: .seconds(300), pool: pool)
+    let flights = ByteLedger(limit: 4 << 20, pool: pool)
     // Sixteen answers are being recorded at any time, each by a few chunks at a turn, as in the loop.
     var running: [(recording: Recording, left: Int)] = []
     let before = resident()
@@ -37,10 +38,10 @@ import Testing
     while inserted < 1_000_000 {
       if running.count < 16 {
         let size =
-          switch next(1_000) {
+          switch next(4_000) {
           case 0: next(2 << 20)
-          case 1..<30: next(100_000)
-          case 30..<300: next(8_000)
+          case 1..<40: next(100_000)
+          case 40..<1_000: next(8_000)
           default: next(1_500)
           }
         let recording = Recording(cap: cache.largestAnswer, window: 0, ledger: flights)

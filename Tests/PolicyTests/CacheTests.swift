@@ -40,7 +40,7 @@ extension ResponseCache {
 
 @Suite struct CacheTests {
   @Test func givesBackWhatWasStored() {
-    var cache = ResponseCache(budget: 1 << 20, ttl: .seconds(300))
+    var cache = ResponseCache(budget: 1 << 20, ttl: .seconds(300), pool: BlockPool())
     #expect(cache.text(1) == nil)
     cache.put(1, "one")
     cache.put(2, "two")
@@ -60,7 +60,7 @@ extension ResponseCache {
       (1, 0, false), (400, 1_000, false),
     ] as [(Int64, Int64?, Bool)])
   func ageIsBounded(_ age: Int64, _ maxAge: Int64?, _ isHit: Bool) {
-    var cache = ResponseCache(budget: 1 << 20, ttl: .seconds(300))
+    var cache = ResponseCache(budget: 1 << 20, ttl: .seconds(300), pool: BlockPool())
     cache.put(1, "one")
     #expect((cache.text(1, age, maxAge: maxAge.map { .seconds($0) }) != nil) == isHit)
     // A request that wants a younger one leaves it for the others; one that has expired is gone.
@@ -69,7 +69,7 @@ extension ResponseCache {
   }
 
   @Test func theLeastRecentlyUsedGoesFirst() {
-    var cache = ResponseCache(budget: 100_000, ttl: .seconds(300))
+    var cache = ResponseCache(budget: 100_000, ttl: .seconds(300), pool: BlockPool())
     var stored = 0
     while cache.figures.evictions == 0 {
       _ = cache.text(0)
@@ -81,19 +81,19 @@ extension ResponseCache {
   }
 
   @Test func takesOnlyWholeAnswersOfAQuarterAtMost() {
-    var cache = ResponseCache(budget: 200_000, ttl: .seconds(300))
+    var cache = ResponseCache(budget: 200_000, ttl: .seconds(300), pool: BlockPool())
     #expect(cache.insert(key(1), head: head(), recording: body(60_000), now: at(0)) == .unfit)
     #expect(cache.insert(key(1), head: head(500), recording: body(10), now: at(0)) == .unfit)
     #expect(
       cache.insert(key(1), head: head(), recording: body("too long", cap: 5), now: at(0)) == .unfit)
     #expect(cache.insert(key(1), head: head(), recording: body(40_000), now: at(0)) == .stored)
     #expect(cache.figures.refusals == 3 && cache.count == 1)
-    var none = ResponseCache(budget: 0, ttl: .seconds(300))
+    var none = ResponseCache(budget: 0, ttl: .seconds(300), pool: BlockPool())
     #expect(none.insert(key(1), head: head(), recording: body(1), now: at(0)) == .unfit && none.bytes == 0)
   }
 
   @Test func anEntryLivesOnForItsReplayAndStaysCounted() {
-    var cache = ResponseCache(budget: 100_000, ttl: .seconds(300))
+    var cache = ResponseCache(budget: 100_000, ttl: .seconds(300), pool: BlockPool())
     cache.put(1, "one")
     let empty = cache.bytes
     cache.remove(key(1))
@@ -109,7 +109,7 @@ extension ResponseCache {
   }
 
   @Test func whatIsBeingReplayedIsNotEvicted() {
-    var cache = ResponseCache(budget: 100_000, ttl: .seconds(300))
+    var cache = ResponseCache(budget: 100_000, ttl: .seconds(300), pool: BlockPool())
     cache.put(1, String(repeating: "a", count: 3_000))
     let replay = cache.lookup(key(1), now: at(0))
     cache.put(2, String(repeating: "b", count: 3_000))
@@ -122,7 +122,7 @@ extension ResponseCache {
   }
 
   @Test func withEverythingBeingReplayedThereIsNoRoom() {
-    var cache = ResponseCache(budget: 60_000, ttl: .seconds(300))
+    var cache = ResponseCache(budget: 60_000, ttl: .seconds(300), pool: BlockPool())
     var replays: [CachedAnswer?] = []
     var insertion = ResponseCache.Insertion.stored
     var n = 0
@@ -137,7 +137,7 @@ extension ResponseCache {
   }
 
   @Test func makingRoomIsBounded() {
-    var cache = ResponseCache(budget: 4 << 20, ttl: .seconds(300))
+    var cache = ResponseCache(budget: 4 << 20, ttl: .seconds(300), pool: BlockPool())
     var n = 0
     while cache.figures.evictions == 0 {
       cache.put(n, "x")
@@ -146,14 +146,16 @@ extension ResponseCache {
     #expect(n > 1_000)
     let before = cache.figures.evictions
     var tries = 1
-    while cache.insert(key(1 << 40), head: head(), recording: body(900_000), now: at(0)) != .stored { tries += 1 }
+    while cache.insert(key(1 << 40), head: head(), recording: body(900_000), now: at(0)) != .stored {
+      tries += 1
+    }
     // One insert never drops more than its bound; what it dropped makes room for the next.
     #expect(tries >= 2 && cache.figures.evictions - before <= tries * Limits.evictionsPerInsert)
     #expect(cache.bytes <= 4 << 20)
   }
 
   @Test func theSweepDropsWhatHasExpired() {
-    var cache = ResponseCache(budget: 1 << 20, ttl: .seconds(10))
+    var cache = ResponseCache(budget: 1 << 20, ttl: .seconds(10), pool: BlockPool())
     for n in 0..<50 { cache.put(n, "x", Int64(n % 2) * 100) }
     var looked = 0
     while looked < 50 {
@@ -176,7 +178,7 @@ extension ResponseCache {
       state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
       return Int(state >> 33) % bound
     }
-    var cache = ResponseCache(budget: 150_000, ttl: .seconds(50))
+    var cache = ResponseCache(budget: 150_000, ttl: .seconds(50), pool: BlockPool())
     var model: [Int: (text: String, stored: Int64)] = [:]
     var clock: Int64 = 0
     var dropped = 0
