@@ -36,6 +36,18 @@ extension Span<UInt8> {
     count >= text.utf8CodeUnitCount && extracting(0..<text.utf8CodeUnitCount).equals(text)
   }
 
+  /// ASCII letters compare without case on both sides.
+  @inlinable package func equalsIgnoringCase(_ other: Span<UInt8>) -> Bool {
+    guard count == other.count else { return false }
+    for i in 0..<count where self[i].asciiLowercased != other[i].asciiLowercased { return false }
+    return true
+  }
+
+  /// `text` must be lower case.
+  @inlinable package func hasPrefixIgnoringCase(_ text: StaticString) -> Bool {
+    count >= text.utf8CodeUnitCount && extracting(0..<text.utf8CodeUnitCount).equalsIgnoringCase(text)
+  }
+
   /// The first place of a byte, found with memchr(3).
   package func firstIndex(of byte: UInt8) -> Int? {
     withUnsafeBufferPointer { p in
@@ -51,6 +63,18 @@ extension Span<UInt8> {
         let found = memmem(base, p.count, text.utf8Start, text.utf8CodeUnitCount)
       else { return nil }
       return UnsafeRawPointer(found) - UnsafeRawPointer(base)
+    }
+  }
+
+  /// The first place of other bytes, found with memmem(3). An empty needle is nowhere.
+  package func firstRange(of needle: Span<UInt8>) -> Int? {
+    withUnsafeBufferPointer { p in
+      needle.withUnsafeBufferPointer { n in
+        guard let base = p.baseAddress, let text = n.baseAddress, n.count > 0,
+          let found = memmem(base, p.count, text, n.count)
+        else { return nil }
+        return UnsafeRawPointer(found) - UnsafeRawPointer(base)
+      }
     }
   }
 

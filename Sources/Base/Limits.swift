@@ -7,6 +7,8 @@ package enum Limits {
   package static let headerFields = 100
   /// Bytes of a request target before 414.
   package static let target = 8 * 1024
+  /// Empty lines in front of a request line that are overlooked (RFC 9112 §2.2).
+  package static let leadingEmptyLines = 4
   /// Time for a client to send a whole head.
   package static let headTime = Interval.seconds(10)
   /// Time without progress while a body is read.
@@ -33,6 +35,11 @@ package enum Limits {
   /// Digits of a chunk size, and bytes of a chunk's extensions (RFC 9112 §7.1).
   package static let chunkSizeDigits = 8
   package static let chunkExtension = 1024
+  /// Bytes of the trailer section behind the last chunk.
+  package static let trailer = 8 * 1024
+  /// Parts of a multipart form, and bytes of one part's head.
+  package static let formParts = 64
+  package static let formPartHead = 4 * 1024
   /// A line of an event stream that is looked into; a longer one is forwarded unread and counts as content.
   package static let eventLine = 64 * 1024
 
@@ -42,6 +49,12 @@ package enum Limits {
   package static let upstreamHead = 32 * 1024
   /// Bytes of an answer that are held back before commit.
   package static let held = 1 << 20
+  /// Header fields of a provider's response head that are looked at.
+  package static let upstreamFields = 200
+  /// Bytes of a provider's error message that are shown.
+  package static let errorMessage = 200
+  /// A time to come back that lies further ahead is no time but nonsense.
+  package static let believableReset = Interval.seconds(366 * 24 * 3600)
   /// Bytes of a provider's error body that are read to classify it.
   package static let errorBody = 64 * 1024
   /// Attempts of one exchange.

@@ -1,22 +1,132 @@
 package import Base
+internal import CLinux
 
 /// Decodes a chunked request body in place (RFC 9112 §7.1).
 ///
 /// The buffer holds, in front of the body, `start` bytes that are left alone (the head). After each call it
-/// holds `start` bytes, then the `bodyCount` bytes decoded so far, then (only when finished) whatever the
-/// client sent behind the body. While more is needed nothing undecoded is left in the buffer.
+/// holds those, then the `bodyCount` bytes decoded so far, then (only when finished) whatever the client sent
+/// behind the body. While more is needed nothing undecoded is left in the buffer, so that each byte is
+/// looked at once and moved at most once. Extensions and trailer fields are read over. After a fault the
+/// buffer's contents mean nothing any more.
 package struct ChunkedDecoder: Sendable {
-  package enum Progress: Sendable { case needMore, finished }
+  package enum Progress: Hashable, Sendable { case needMore, finished }
+
+  private enum State {
+    /// In the digits of a size, `digits` of them read.
+    case size(digits: Int)
+    case fieldExtension(count: Int)
+    case sizeLineFeed
+    case data
+    case dataReturn
+    case dataLineFeed
+    /// In the trailer section, at the start of a line or within one.
+    case trailerStart
+    case trailerLine
+    case trailerLineFeed
+    case lastLineFeed
+    case finished
+    case failed(WireFault)
+  }
 
   /// Decoded bytes so far.
   package private(set) var bodyCount = 0
-  let limit: Int
+  private let limit: Int
+  private var state = State.size(digits: 0)
+  /// The size being read, then the bytes left of the chunk.
+  private var remaining = 0
+  private var trailerCount = 0
 
   /// `limit` decoded bytes are taken before 413.
   package init(limit: Int) { self.limit = limit }
 
   /// Decodes what was appended to the buffer since the last call.
   package mutating func decode(_ buffer: inout ByteBuffer, behind start: Int) throws(WireFault) -> Progress {
-    .needMore
+    let count = buffer.withMutableBytes { bytes in compact(bytes, behind: start) }
+    if case .failed(let fault) = state { throw fault }
+    buffer.truncate(to: count)
+    if case .finished = state { return .finished }
+    return .needMore
+  }
+
+  /// Decodes the bytes behind `start + bodyCount` in place and returns how many bytes count from the start on.
+  mutating func compact(_ bytes: UnsafeMutableRawBufferPointer, behind start: Int) -> Int {
+    var read = start + bodyCount
+    precondition(start >= 0 && read <= bytes.count)
+    while read < bytes.count {
+      if case .data = state {
+        let n = min(remaining, bytes.count - read)
+        if n > limit - bodyCount {
+          state = .failed(.bodyTooLarge)
+          return read
+        }
+        // Lifetime: both places lie in the buffer that the caller lent for this call.
+        let base = bytes.baseAddress.unsafelyUnwrapped
+        if read != start + bodyCount { memmove(base + start + bodyCount, base + read, n) }
+        read += n
+        bodyCount += n
+        remaining -= n
+        if remaining == 0 { state = .dataReturn }
+        continue
+      }
+      if case .finished = state { break }
+      state = next(bytes[read])
+      if case .failed = state { return read }
+      read += 1
+    }
+    // Behind the body: nothing while more is needed, else what the client sent early.
+    let rest = bytes.count - read
+    if rest > 0, let base = bytes.baseAddress {
+      memmove(base + start + bodyCount, base + read, rest)
+    }
+    return start + bodyCount + rest
+  }
+
+  /// The state after one byte of framing.
+  private mutating func next(_ byte: UInt8) -> State {
+    let isReturn = byte == UInt8(ascii: "\r")
+    let isLineFeed = byte == UInt8(ascii: "\n")
+    switch state {
+    case .size(let digits):
+      if let value = byte.hexValue {
+        if digits == Limits.chunkSizeDigits { return .failed(.malformedChunkSize) }
+        remaining = remaining << 4 | Int(value)
+        return .size(digits: digits + 1)
+      }
+      if digits == 0 { return .failed(.malformedChunkSize) }
+      if remaining > limit - bodyCount { return .failed(.bodyTooLarge) }
+      if isReturn { return .sizeLineFeed }
+      return byte == UInt8(ascii: ";") ? .fieldExtension(count: 0) : .failed(.malformedChunkSize)
+    case .fieldExtension(let count):
+      if isReturn { return .sizeLineFeed }
+      if count == Limits.chunkExtension { return .failed(.chunkExtensionTooLong) }
+      if (byte < 32 && byte != 9) || byte == 127 { return .failed(.malformedChunkSize) }
+      return .fieldExtension(count: count + 1)
+    case .sizeLineFeed:
+      if !isLineFeed { return .failed(.malformedChunkSize) }
+      return remaining == 0 ? .trailerStart : .data
+    case .dataReturn:
+      return isReturn ? .dataLineFeed : .failed(.malformedChunkEnd)
+    case .dataLineFeed:
+      return isLineFeed ? .size(digits: 0) : .failed(.malformedChunkEnd)
+    case .trailerStart:
+      if isReturn { return .lastLineFeed }
+      return ASCIISet.token.contains(byte) ? trailer(byte) : .failed(.malformedTrailer)
+    case .trailerLine:
+      return isReturn ? .trailerLineFeed : trailer(byte)
+    case .trailerLineFeed:
+      return isLineFeed ? .trailerStart : .failed(.malformedTrailer)
+    case .lastLineFeed:
+      return isLineFeed ? .finished : .failed(.malformedTrailer)
+    case .data, .finished, .failed:
+      return state
+    }
+  }
+
+  private mutating func trailer(_ byte: UInt8) -> State {
+    trailerCount += 1
+    if trailerCount > Limits.trailer || (byte < 32 && byte != 9) || byte == 127 {
+      return .failed(.malformedTrailer)
+    }
+    return .trailerLine
   }
 }

@@ -1,4 +1,4 @@
-package import Base
+internal import Base
 
 /// What an error body says, in the words of the fault table.
 package struct ErrorTraits: OptionSet, Hashable, Sendable {

@@ -1,6 +1,11 @@
-package import Base
+internal import Base
 
-/// Looks at an event stream as it passes (WHATWG HTML §9.2.6); changes nothing.
+/// Looks at an event stream as it passes (WHATWG HTML §9.2.6); changes nothing and keeps nothing but the line
+/// and the event that are half received.
+///
+/// Until the first content every event is read in full, to tell content from what is empty (`EventReading`).
+/// From then on only events that may end the stream, tell usage or report an error are read; the others are
+/// counted as content unread.
 package struct EventStreamObserver: ~Copyable {
   /// How the answer said that it is over.
   package enum End: UInt8, Sendable {
@@ -21,21 +26,228 @@ package struct EventStreamObserver: ~Copyable {
   package private(set) var contentEvents = 0
   package private(set) var sawDone = false
   package private(set) var sawErrorFrame = false
+  /// The last end that was said; `done` does not hide the one of another dialect before it.
   package private(set) var end = End.none
   package private(set) var usage = TokenUsage()
+  /// No event and no line is half received. After `finish()`: as it was before that.
+  package var endsBetweenEvents: Bool { isFinished ? endedBetweenEvents : !hasFields && line.isEmpty }
+
+  /// The part of a line that came in earlier pieces, cut at `Limits.eventLine`.
+  private var line = ByteBuffer()
+  private var isLineCut = false
+  private var isFirstLine = true
+  /// The last byte was CR: an LF that follows belongs to it.
+  private var isAfterReturn = false
+
+  /// The data of the event that is being received, unless it is passed over unread.
+  private var data = ByteBuffer()
+  private var dataLines = 0
+  private var isUnread = false
+  private var name = EventName.none
+  /// The event has a `data` or `event` field.
+  private var hasFields = false
+
+  private var isFinished = false
+  private var endedBetweenEvents = true
+  private var probe = JSONProbe()
 
   package init() {}
 
-  /// No event and no line is half received.
-  package var endsBetweenEvents: Bool { true }
-
-  /// Looks at the next piece of the body. Cheap once there was content.
-  package mutating func observe(_ piece: Span<UInt8>) {}
-
-  /// The body is over: a last line and event without their line ends are looked at too.
-  /// `endsBetweenEvents` keeps the answer it had before.
-  package mutating func finish() {}
+  package var hasContent: Bool { contentEvents > 0 }
 
   /// Forgets the stream and keeps a small buffer.
-  package mutating func reset() {}
+  package mutating func reset() {
+    contentEvents = 0
+    sawDone = false
+    sawErrorFrame = false
+    end = .none
+    usage = TokenUsage()
+    line.recycle(keeping: Limits.keptBuffer)
+    isLineCut = false
+    isFirstLine = true
+    isAfterReturn = false
+    forgetEvent()
+    isFinished = false
+  }
+
+  /// Looks at the next piece of the body, cut anywhere.
+  package mutating func observe(_ piece: Span<UInt8>) {
+    var at = 0
+    if isAfterReturn, piece.count > 0 {
+      isAfterReturn = false
+      if piece[0] == UInt8(ascii: "\n") { at = 1 }
+    }
+    // Each kind of line end is looked for once a piece, not once a line: most streams have no CR at all.
+    var lineFeed = piece.place(of: UInt8(ascii: "\n"), from: at)
+    var carriageReturn = piece.place(of: UInt8(ascii: "\r"), from: at)
+    while at < piece.count {
+      let lineEnd = min(lineFeed, carriageReturn)
+      if lineEnd == piece.count {
+        keep(piece.extracting(at..<lineEnd))
+        return
+      }
+      if line.isEmpty {
+        readLine(piece.extracting(at..<lineEnd))
+      } else {
+        keep(piece.extracting(at..<lineEnd))
+        readKeptLine()
+      }
+      at = lineEnd + 1
+      if lineEnd == carriageReturn {
+        if at == piece.count { isAfterReturn = true }
+        if lineFeed == at { at += 1 }
+        carriageReturn = piece.place(of: UInt8(ascii: "\r"), from: at)
+      }
+      if lineFeed < at { lineFeed = piece.place(of: UInt8(ascii: "\n"), from: at) }
+    }
+  }
+
+  /// The body is over. An event without its empty line is looked at too if its data is complete in itself:
+  /// some providers end with `data: [DONE]` and nothing behind it.
+  package mutating func finish() {
+    endedBetweenEvents = endsBetweenEvents
+    isFinished = true
+    if !line.isEmpty { readKeptLine() }
+    dispatch()
+  }
+
+  private mutating func keep(_ part: Span<UInt8>) {
+    let room = Limits.eventLine - line.count
+    if part.count > room { isLineCut = true }
+    line.append(part.extracting(0..<min(room, part.count)))
+  }
+
+  private mutating func readKeptLine() {
+    var kept = line.take()
+    readLine(kept.bytes)
+    kept.removeAll()
+    line = kept
+    isLineCut = false
+  }
+
+  /// Reads one line, without its line end.
+  private mutating func readLine(_ whole: Span<UInt8>) {
+    var text = whole
+    if isFirstLine {
+      isFirstLine = false
+      if text.hasPrefix("\u{FEFF}") { text = text.extracting(3..<text.count) }
+    }
+    if text.isEmpty {
+      dispatch()
+    } else if let value = text.fieldValue("data") {
+      hasFields = true
+      readData(value)
+    } else if let value = text.fieldValue("event") {
+      hasFields = true
+      name = EventName(value)
+    }
+  }
+
+  private mutating func readData(_ value: Span<UInt8>) {
+    // Believed before the event's empty line has come: some providers never send that.
+    if value.equals("[DONE]") { noteDone() }
+    if dataLines == 0, hasContent { isUnread = name.isUnimportant && !value.needsReading }
+    dataLines += 1
+    if isUnread { return }
+    if isLineCut || data.count + value.count >= Limits.eventLine {
+      if dataLines == 1, name.isUnimportant { name = value.leadingType }
+      isUnread = true
+      return
+    }
+    if dataLines > 1 { data.append(UInt8(ascii: "\n")) }
+    data.append(value)
+  }
+
+  /// The event is complete.
+  private mutating func dispatch() {
+    guard hasFields else { return }
+    if isUnread {
+      if name == .error || name == .responseFailed { sawErrorFrame = true } else { contentEvents += 1 }
+      if name.end != .none { end = name.end }
+    } else if dataLines > 0 {
+      let reading = data.withBytes { EventReading($0, name: name, probe: &probe) }
+      // What was cut off in the middle of its data is no event.
+      if !isFinished || reading.isJSON || reading.isDone { note(reading) }
+    }
+    forgetEvent()
+  }
+
+  private mutating func note(_ reading: EventReading) {
+    if reading.isContent { contentEvents += 1 }
+    if reading.isError { sawErrorFrame = true }
+    if reading.isDone { noteDone() } else if reading.end != .none { end = reading.end }
+    usage.merge(reading.usage)
+  }
+
+  private mutating func noteDone() {
+    sawDone = true
+    if end == .none { end = .done }
+  }
+
+  private mutating func forgetEvent() {
+    data.recycle(keeping: Limits.keptBuffer)
+    dataLines = 0
+    isUnread = false
+    name = .none
+    hasFields = false
+  }
+}
+
+extension EventName {
+  /// An event of that name needs no reading once there was content.
+  var isUnimportant: Bool { self == .none || self == .other || self == .contentBlockDelta }
+}
+
+extension Span<UInt8> {
+  /// The first place of a byte at or behind `start`, else the end.
+  fileprivate func place(of byte: UInt8, from start: Int) -> Int {
+    guard start < count, let distance = extracting(start..<count).firstIndex(of: byte) else { return count }
+    return start + distance
+  }
+
+  /// The value of a field line with that name: behind the colon and at most one space.
+  @_lifetime(copy self)
+  fileprivate func fieldValue(_ name: StaticString) -> Span<UInt8>? {
+    let n = name.utf8CodeUnitCount
+    guard hasPrefix(name) else { return nil }
+    if count == n { return extracting(n..<n) }
+    guard self[n] == UInt8(ascii: ":") else { return nil }
+    let start = count > n + 1 && self[n + 1] == 32 ? n + 2 : n + 1
+    return extracting(start..<count)
+  }
+
+  /// Whether data may tell usage, an error or an end, or is not one line of JSON.
+  ///
+  /// A key is found by its text with quotes: within a JSON string the closing quote would be escaped.
+  fileprivate var needsReading: Bool {
+    guard count > 1, self[0] == UInt8(ascii: "{"), self[count - 1] == UInt8(ascii: "}") else { return true }
+    if tells("\"usage\"") || tells("\"error\"") { return true }
+    return hasPrefix("{\"type\"") && !leadingType.isUnimportant
+  }
+
+  /// Whether that text occurs, other than as a key whose value is null.
+  private func tells(_ key: StaticString) -> Bool {
+    var start = 0
+    while let distance = extracting(start..<count).firstRange(of: key) {
+      start += distance + key.utf8CodeUnitCount
+      var at = start
+      while at < count, self[at] == UInt8(ascii: ":") || self[at] == 32 { at += 1 }
+      if at == count || self[at] != UInt8(ascii: "n") { return true }
+    }
+    return false
+  }
+
+  /// The event name in data that begins with its `type`; `none` for any other.
+  fileprivate var leadingType: EventName {
+    var at = 0
+    while at < count, self[at] == UInt8(ascii: "{") || self[at] == 32 { at += 1 }
+    guard extracting(at..<count).hasPrefix("\"type\"") else { return .none }
+    at += 6
+    while at < count, self[at] == UInt8(ascii: ":") || self[at] == 32 { at += 1 }
+    guard at < count, self[at] == UInt8(ascii: "\"") else { return .none }
+    let start = at + 1
+    guard let length = extracting(start..<Swift.min(count, start + 64)).firstIndex(of: UInt8(ascii: "\""))
+    else { return .none }
+    return EventName(extracting(start..<start + length))
+  }
 }

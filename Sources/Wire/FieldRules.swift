@@ -1,23 +1,113 @@
-package import Base
+internal import Base
 
-/// The header fields that are told apart when a head is read, so that a look-up compares no text.
-package enum KnownField: UInt8, CaseIterable, Sendable {
-  case other
-  case host, authorization, connection, contentLength, contentType, transferEncoding, expect
-  case accept, acceptEncoding, cacheControl, cookie, origin, referer, userAgent, upgrade, te
-  case requestID, provider, cache, apiKey, xAPIKey, idempotencyKey, contentEncoding
-  case accessControlRequestMethod, accessControlRequestHeaders, trailer, keepAlive
-}
-
-/// Which header fields cross from one side to the other.
+/// Which header fields cross from one side to the other (RFC 9110 §7.6.1 for the hop-by-hop ones).
 package enum FieldRules {
   /// Whether a provider's field of that name may reach the client.
-  package static func crossesToClient(_ name: Span<UInt8>) -> Bool { false }
+  ///
+  /// Everything crosses but: 1. what belongs to one hop, 2. what synaxis says itself, 3. what speaks about the
+  /// provider's host or its cookies, 4. what a proxy in front of synaxis would obey (`X-Accel-Redirect`).
+  package static func crossesToClient(_ name: Span<UInt8>) -> Bool {
+    if name.isEmpty || isHopByHop(name) { return false }  // 1
+    switch name[0].asciiLowercased {
+    case UInt8(ascii: "a"):
+      return
+        !(name.equalsIgnoringCase("alt-svc") || name.equalsIgnoringCase("age")  // 3, 2
+        || name.hasPrefixIgnoringCase("access-control-"))
+    case UInt8(ascii: "c"):
+      return
+        !(name.equalsIgnoringCase("content-length") || name.equalsIgnoringCase("cache-control")  // 2
+        || name.equalsIgnoringCase("content-security-policy")
+        || name.equalsIgnoringCase("clear-site-data"))  // 3
+    case UInt8(ascii: "d"):
+      return !name.equalsIgnoringCase("date")  // 2
+    case UInt8(ascii: "e"):
+      return !(name.equalsIgnoringCase("expires") || name.equalsIgnoringCase("expect-ct"))
+    case UInt8(ascii: "n"):
+      return !name.equalsIgnoringCase("nel")  // 3
+    case UInt8(ascii: "p"):
+      return !(name.equalsIgnoringCase("pragma") || name.equalsIgnoringCase("public-key-pins"))
+    case UInt8(ascii: "r"):
+      return
+        !(name.equalsIgnoringCase("report-to") || name.equalsIgnoringCase("reporting-endpoints")  // 3
+        || name.equalsIgnoringCase("refresh"))
+    case UInt8(ascii: "s"):
+      return
+        !(name.equalsIgnoringCase("set-cookie") || name.equalsIgnoringCase("set-cookie2")  // 3
+        || name.equalsIgnoringCase("server") || name.equalsIgnoringCase("server-timing")
+        || name.equalsIgnoringCase("strict-transport-security"))
+    case UInt8(ascii: "v"):
+      return !name.equalsIgnoringCase("via")
+    case UInt8(ascii: "w"):
+      return !name.equalsIgnoringCase("www-authenticate")  // 3: a challenge to us, not to the client
+    case UInt8(ascii: "x"):
+      return
+        !(name.equalsIgnoringCase("x-request-id") || name.hasPrefixIgnoringCase("x-synaxis-")  // 2
+        || name.hasPrefixIgnoringCase("x-accel-") || name.equalsIgnoringCase("x-sendfile"))  // 4
+    default:
+      return true
+    }
+  }
+
   /// Whether a client's field of that name may reach a provider.
-  package static func crossesToProvider(_ name: Span<UInt8>) -> Bool { false }
+  ///
+  /// Only what is known to speak to a provider crosses. Anything else may tell it about the client's own
+  /// network, users or secrets, and no provider needs it.
+  package static func crossesToProvider(_ name: Span<UInt8>) -> Bool {
+    if name.isEmpty { return false }
+    switch name[0].asciiLowercased {
+    case UInt8(ascii: "a"):
+      return name.equalsIgnoringCase("accept") || name.equalsIgnoringCase("accept-language")
+        || name.hasPrefixIgnoringCase("anthropic-")
+    case UInt8(ascii: "c"):
+      return name.equalsIgnoringCase("content-type")
+    case UInt8(ascii: "h"):
+      // Attribution, as OpenRouter asks for it; not the Referer that browsers send.
+      return name.equalsIgnoringCase("http-referer")
+    case UInt8(ascii: "i"):
+      return name.equalsIgnoringCase("idempotency-key")
+    case UInt8(ascii: "o"):
+      return name.hasPrefixIgnoringCase("openai-")
+    case UInt8(ascii: "u"):
+      return name.equalsIgnoringCase("user-agent")
+    case UInt8(ascii: "x"):
+      return name.equalsIgnoringCase("x-title")
+    default:
+      return false
+    }
+  }
+
+  /// Fields that belong to one connection whether or not Connection names them.
+  package static func isHopByHop(_ name: Span<UInt8>) -> Bool {
+    switch name.count {
+    case 2: name.equalsIgnoringCase("te")
+    case 7: name.equalsIgnoringCase("trailer") || name.equalsIgnoringCase("upgrade")
+    case 8: name.equalsIgnoringCase("trailers")
+    case 10: name.equalsIgnoringCase("connection") || name.equalsIgnoringCase("keep-alive")
+    case 17: name.equalsIgnoringCase("transfer-encoding")
+    default: name.hasPrefixIgnoringCase("proxy-")
+    }
+  }
+
+  /// Whether a Connection field among `fields` names the field with that name.
+  static func isNamedByConnection(
+    _ name: Range<Int>, _ fields: borrowing [HeaderField], in bytes: Span<UInt8>
+  )
+    -> Bool
+  {
+    var isNamed = false
+    for i in fields.indices where fields[i].known == .connection {
+      bytes.forEachListElement(fields[i].value) { option in
+        if bytes.extracting(option).equalsIgnoringCase(bytes.extracting(name)) { isNamed = true }
+      }
+    }
+    return isNamed
+  }
 }
 
 extension RequestHead {
   /// Whether a field may cross to a provider: by its name, and not named by a Connection field.
-  package func crosses(_ field: HeaderField, in bytes: Span<UInt8>) -> Bool { false }
+  package func crosses(_ field: HeaderField, in bytes: Span<UInt8>) -> Bool {
+    FieldRules.crossesToProvider(bytes.extracting(field.name))
+      && !FieldRules.isNamedByConnection(field.name, fields, in: bytes)
+  }
 }

@@ -1,14 +1,35 @@
-package import Base
+internal import Base
 
 /// Where and why a text is not JSON.
 package struct JSONFault: Error, Hashable, Sendable {
   package enum Reason: UInt8, Sendable {
     case unexpectedEnd, unexpectedByte, trailingBytes, badLiteral, badNumber, badEscape, controlCharacter
     case badUTF8, tooDeep, tooManyMembers
+
+    /// A short text for the error's message.
+    package var text: StaticString {
+      switch self {
+      case .unexpectedEnd: "unexpected end"
+      case .unexpectedByte: "unexpected character"
+      case .trailingBytes: "text behind the value"
+      case .badLiteral: "malformed literal"
+      case .badNumber: "malformed number"
+      case .badEscape: "malformed escape"
+      case .controlCharacter: "control character in a string"
+      case .badUTF8: "ill-formed UTF-8"
+      case .tooDeep: "nested too deeply"
+      case .tooManyMembers: "too many members"
+      }
+    }
   }
   /// The byte at which reading stopped.
   package var offset: Int
   package var reason: Reason
+
+  package init(offset: Int, reason: Reason) {
+    self.offset = offset
+    self.reason = reason
+  }
 }
 
 package enum JSONKind: UInt8, Sendable { case object, array, string, number, bool, null }
@@ -20,21 +41,178 @@ package struct JSONMember: Hashable, Sendable {
   /// The whole value: with quotes, braces or brackets, without white space around it.
   package var value: Range<Int>
   package var kind: JSONKind
+
+  package init(key: Range<Int>, value: Range<Int>, kind: JSONKind) {
+    self.key = key
+    self.value = value
+    self.kind = kind
+  }
+
+  /// A string's bytes between its quotes, escapes not decoded; nil for other kinds.
+  package var inner: Range<Int>? {
+    kind == .string ? value.lowerBound + 1..<value.upperBound - 1 : nil
+  }
 }
 
 /// Checks a whole JSON text (RFC 8259) and remembers where its top-level members are.
+///
+/// Strict: UTF-8 without byte order mark, one value, nothing behind it, at most `Limits.jsonDepth` levels of
+/// nesting and `Limits.jsonMembers` top-level members. Nesting is kept as one bit a level, so the stack does
+/// not grow with the input. Duplicate keys are within the grammar: they are kept, and can be counted.
 package struct JSONProbe: Sendable {
-  /// The members of the outermost object, in order, duplicates kept.
+  private enum Expected { case value, firstElement, key, firstKey, delimiter }
+
+  /// The members of the outermost object, in order, duplicates kept. Empty for other kinds of text.
   package private(set) var members: [JSONMember] = []
-  /// The whole text's value.
+  /// The text's value.
   package private(set) var root = JSONMember(key: 0..<0, value: 0..<0, kind: .null)
 
   package init() {}
 
-  package mutating func scan(_ bytes: Span<UInt8>) throws(JSONFault) {}
+  /// Reads a whole text, forgetting the one before but keeping its memory. After an error there are no members.
+  package mutating func scan(_ bytes: Span<UInt8>) throws(JSONFault) {
+    members.removeAll(keepingCapacity: true)
+    root = JSONMember(key: 0..<0, value: 0..<0, kind: .null)
+    do throws(JSONFault) {
+      try readText(bytes)
+    } catch {
+      members.removeAll(keepingCapacity: true)
+      throw error
+    }
+  }
+
+  private mutating func readText(_ bytes: Span<UInt8>) throws(JSONFault) {
+    precondition(Limits.jsonDepth <= UInt128.bitWidth)
+    var at = 0
+    var depth = 0
+    var containers: UInt128 = 0  // One bit a level, the innermost lowest: 1 for an object.
+    var expected = Expected.value
+    var member = JSONMember(key: 0..<0, value: 0..<0, kind: .null)
+    JSONGrammar.skipWhitespace(bytes, &at)
+    while true {
+      guard at < bytes.count else { throw JSONFault(offset: at, reason: .unexpectedEnd) }
+      let byte = bytes[at]
+      var isValueEnd = false
+      switch expected {
+      case .key, .firstKey:
+        if byte == UInt8(ascii: "}"), expected == .firstKey {
+          isValueEnd = true
+          at += 1
+          depth -= 1
+          containers >>= 1
+        } else {
+          let key = try readKey(bytes, &at)
+          if depth == 1 { member.key = key }
+          expected = .value
+        }
+      case .value, .firstElement:
+        if byte == UInt8(ascii: "]"), expected == .firstElement {
+          isValueEnd = true
+          at += 1
+          depth -= 1
+          containers >>= 1
+          break
+        }
+        let start = at
+        let kind = try readScalar(bytes, &at)
+        if depth == 0 { root = JSONMember(key: 0..<0, value: start..<start, kind: kind) }
+        if depth == 1 {
+          member.value = start..<start
+          member.kind = kind
+        }
+        if kind == .object || kind == .array {
+          if depth == Limits.jsonDepth { throw JSONFault(offset: at, reason: .tooDeep) }
+          at += 1
+          depth += 1
+          containers = containers << 1 | (kind == .object ? 1 : 0)
+          expected = kind == .object ? .firstKey : .firstElement
+        } else {
+          isValueEnd = true
+        }
+      case .delimiter:
+        let isObject = containers & 1 == 1
+        if byte == UInt8(ascii: ",") {
+          expected = isObject ? .key : .value
+        } else if byte == (isObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) {
+          isValueEnd = true
+          depth -= 1
+          containers >>= 1
+        } else {
+          throw JSONFault(offset: at, reason: .unexpectedByte)
+        }
+        at += 1
+      }
+      if isValueEnd {
+        if depth == 0 {
+          root.value = root.value.lowerBound..<at
+          JSONGrammar.skipWhitespace(bytes, &at)
+          if at < bytes.count { throw JSONFault(offset: at, reason: .trailingBytes) }
+          return
+        }
+        if depth == 1, root.kind == .object {
+          member.value = member.value.lowerBound..<at
+          try append(member)
+        }
+        expected = .delimiter
+      }
+      JSONGrammar.skipWhitespace(bytes, &at)
+    }
+  }
+
+  private mutating func append(_ member: JSONMember) throws(JSONFault) {
+    if members.count == Limits.jsonMembers {
+      throw JSONFault(offset: member.key.lowerBound, reason: .tooManyMembers)
+    }
+    members.append(member)
+  }
+
+  /// Reads a key and its colon.
+  private func readKey(_ bytes: Span<UInt8>, _ at: inout Int) throws(JSONFault) -> Range<Int> {
+    if bytes[at] != UInt8(ascii: "\"") { throw JSONFault(offset: at, reason: .unexpectedByte) }
+    let start = at + 1
+    try JSONGrammar.string(bytes, &at)
+    let key = start..<at - 1
+    JSONGrammar.skipWhitespace(bytes, &at)
+    guard at < bytes.count else { throw JSONFault(offset: at, reason: .unexpectedEnd) }
+    if bytes[at] != UInt8(ascii: ":") { throw JSONFault(offset: at, reason: .unexpectedByte) }
+    at += 1
+    return key
+  }
+
+  /// Reads a value without nesting; stays at the opening brace or bracket of one with.
+  private func readScalar(_ bytes: Span<UInt8>, _ at: inout Int) throws(JSONFault) -> JSONKind {
+    switch bytes[at] {
+    case UInt8(ascii: "\""):
+      try JSONGrammar.string(bytes, &at)
+      return .string
+    case UInt8(ascii: "{"): return .object
+    case UInt8(ascii: "["): return .array
+    case UInt8(ascii: "t"):
+      try JSONGrammar.literal(bytes, &at, "true")
+      return .bool
+    case UInt8(ascii: "f"):
+      try JSONGrammar.literal(bytes, &at, "false")
+      return .bool
+    case UInt8(ascii: "n"):
+      try JSONGrammar.literal(bytes, &at, "null")
+      return .null
+    case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
+      try JSONGrammar.number(bytes, &at)
+      return .number
+    default: throw JSONFault(offset: at, reason: .unexpectedByte)
+    }
+  }
 
   /// The last member with that key (as Python, Go and JavaScript have it), escapes in keys decoded.
-  package func value(of key: StaticString, in bytes: Span<UInt8>) -> JSONMember? { nil }
+  package func value(of key: StaticString, in bytes: Span<UInt8>) -> JSONMember? {
+    for i in members.indices.reversed() where bytes.jsonEquals(members[i].key, key) { return members[i] }
+    return nil
+  }
+
   /// How many members have that key.
-  package func count(of key: StaticString, in bytes: Span<UInt8>) -> Int { 0 }
+  package func count(of key: StaticString, in bytes: Span<UInt8>) -> Int {
+    var n = 0
+    for i in members.indices where bytes.jsonEquals(members[i].key, key) { n += 1 }
+    return n
+  }
 }

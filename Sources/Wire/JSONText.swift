@@ -1,20 +1,176 @@
 package import Base
+internal import CLinux
 
 // Reading single values of a text that `JSONProbe` has accepted, and writing strings.
 
 extension Span<UInt8> {
-  /// Whether the string between the quotes at `inner` says `text` once its escapes are decoded.
-  package func jsonEquals(_ inner: Range<Int>, _ text: StaticString) -> Bool { false }
-  /// Decodes a string value (with its quotes) into `out`, behind what is there. A lone surrogate becomes U+FFFD.
-  package func jsonString(_ member: JSONMember, into out: inout ByteBuffer) -> Bool { false }
-  /// A number without fraction or exponent that fits; nil for anything else.
-  package func jsonInteger(_ member: JSONMember) -> Int64? { nil }
-  package func jsonDouble(_ member: JSONMember) -> Double? { nil }
-  package func jsonBool(_ member: JSONMember) -> Bool? { nil }
+  /// Whether the string between the quotes at `inner` says `text` (ASCII) once its escapes are decoded.
+  package func jsonEquals(_ inner: Range<Int>, _ text: StaticString) -> Bool {
+    let n = text.utf8CodeUnitCount
+    if inner.count < n { return false }
+    let bytes = extracting(inner)
+    if inner.count == n { return bytes.equals(text) }
+    // An escape is longer than what it stands for.
+    var at = 0
+    var matched = 0
+    while at < bytes.count {
+      guard matched < n, bytes.jsonScalar(&at) == UInt32(text.utf8Start[matched]) else { return false }
+      matched += 1
+    }
+    return matched == n
+  }
+
+  /// Whether a member is a string that says `text` (ASCII).
+  package func jsonEquals(_ member: JSONMember, _ text: StaticString) -> Bool {
+    guard let inner = member.inner else { return false }
+    return jsonEquals(inner, text)
+  }
+
+  /// Decodes a string value into `out`, behind what is there; false for other kinds.
+  /// A lone surrogate becomes U+FFFD.
+  @discardableResult package func jsonString(_ member: JSONMember, into out: inout ByteBuffer) -> Bool {
+    guard let inner = member.inner else { return false }
+    let bytes = extracting(inner)
+    var at = 0
+    while at < bytes.count {
+      let rest = bytes.extracting(at..<bytes.count)
+      let plain = rest.firstIndex(of: UInt8(ascii: "\\")) ?? rest.count
+      out.append(rest.extracting(0..<plain))
+      at += plain
+      if at < bytes.count { out.append(scalar: bytes.jsonScalar(&at)) }
+    }
+    return true
+  }
+
+  /// A number without fraction and exponent that fits; nil for anything else.
+  package func jsonInteger(_ member: JSONMember) -> Int64? {
+    guard member.kind == .number, !member.value.isEmpty else { return nil }
+    if self[member.value.lowerBound] == UInt8(ascii: "-") {
+      return extracting(member.value.lowerBound + 1..<member.value.upperBound).decimal.map { -$0 }
+    }
+    return extracting(member.value).decimal
+  }
+
+  /// A number as floating point, infinite where it is too large; nil for other kinds, and for one that is
+  /// written with more than 63 bytes.
+  package func jsonDouble(_ member: JSONMember) -> Double? {
+    guard member.kind == .number else { return nil }
+    return extracting(member.value).floatingPoint
+  }
+
+  package func jsonBool(_ member: JSONMember) -> Bool? {
+    guard member.kind == .bool else { return nil }
+    return self[member.value.lowerBound] == UInt8(ascii: "t")
+  }
+
+  /// The character or escape at `at` within a string, as its code; bytes from 0x80 on come one by one.
+  private func jsonScalar(_ at: inout Int) -> UInt32 {
+    let first = self[at]
+    at += 1
+    guard first == UInt8(ascii: "\\"), at < count else { return UInt32(first) }
+    let escape = self[at]
+    at += 1
+    switch escape {
+    case UInt8(ascii: "b"): return 8
+    case UInt8(ascii: "f"): return 12
+    case UInt8(ascii: "n"): return 10
+    case UInt8(ascii: "r"): return 13
+    case UInt8(ascii: "t"): return 9
+    case UInt8(ascii: "u"):
+      let unit = hexUnit(at)
+      at = Swift.min(at + 4, count)
+      if unit < 0xD800 || unit > 0xDFFF { return unit }
+      // RFC 8259 §7: what lies outside the BMP is two escapes.
+      if unit < 0xDC00, at + 6 <= count, self[at] == UInt8(ascii: "\\"), self[at + 1] == UInt8(ascii: "u") {
+        let low = hexUnit(at + 2)
+        if low >= 0xDC00, low <= 0xDFFF {
+          at += 6
+          return 0x10000 + (unit - 0xD800) << 10 + (low - 0xDC00)
+        }
+      }
+      return 0xFFFD
+    default: return UInt32(escape)
+    }
+  }
+
+  private func hexUnit(_ at: Int) -> UInt32 {
+    var unit: UInt32 = 0
+    for i in at..<at + 4 {
+      guard i < count, let value = self[i].hexValue else { return 0xFFFD }
+      unit = unit << 4 | UInt32(value)
+    }
+    return unit
+  }
+
+  /// A plain decimal number, with strtod(3): digits, sign, point and exponent only.
+  var floatingPoint: Double? {
+    guard count > 0, count < 64 else { return nil }
+    for i in 0..<count {
+      switch self[i] {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "+"),
+        UInt8(ascii: "e"), UInt8(ascii: "E"):
+        continue
+      default: return nil
+      }
+    }
+    // Lifetime: the copy and the end pointer live for this block; strtod keeps nothing.
+    return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { copy in
+      for i in 0..<count { copy[i] = CChar(bitPattern: self[i]) }
+      copy[count] = 0
+      guard let start = copy.baseAddress else { return nil }
+      var end: UnsafeMutablePointer<CChar>?
+      let value = strtod(start, &end)
+      return end == start + count ? value : nil
+    }
+  }
 }
 
 extension ByteBuffer {
-  /// Writes bytes as a JSON string with quotes. Ill-formed UTF-8 becomes U+FFFD.
-  package mutating func append(jsonString bytes: Span<UInt8>) {}
-  package mutating func append(jsonString text: String) {}
+  /// Writes bytes as a JSON string with quotes (RFC 8259 §7). Ill-formed UTF-8 becomes U+FFFD; `<` stays `<`,
+  /// for this is never put into HTML.
+  package mutating func append(jsonString bytes: Span<UInt8>) {
+    reserve(bytes.count + 2)
+    append(UInt8(ascii: "\""))
+    var at = 0
+    while at < bytes.count {
+      let start = at
+      JSONGrammar.skipPlain(bytes, &at)
+      if at > start { append(bytes.extracting(start..<at)) }
+      if at == bytes.count { break }
+      let length = UTF8Sequence.length(bytes, at)
+      if length > 1 {
+        append(bytes.extracting(at..<at + length))
+      } else if length == 0 {
+        append("\u{FFFD}" as StaticString)
+      } else {
+        append(escaped: bytes[at])
+      }
+      at += max(1, length)
+    }
+    append(UInt8(ascii: "\""))
+  }
+
+  package mutating func append(jsonString text: String) {
+    var text = text
+    text.withUTF8 { append(jsonString: Span(_unsafeElements: $0)) }
+  }
+
+  private mutating func append(escaped byte: UInt8) {
+    switch byte {
+    case UInt8(ascii: "\""): append("\\\"" as StaticString)
+    case UInt8(ascii: "\\"): append("\\\\" as StaticString)
+    case 10: append("\\n" as StaticString)
+    case 13: append("\\r" as StaticString)
+    case 9: append("\\t" as StaticString)
+    default:
+      append(byte < 16 ? "\\u000" as StaticString : "\\u00" as StaticString)
+      append(hex: Int(byte))
+    }
+  }
+
+  /// A decoded escape as UTF-8.
+  fileprivate mutating func append(scalar: UInt32) {
+    let scalar = Unicode.Scalar(scalar) ?? "\u{FFFD}"
+    for unit in UTF8.encode(scalar).unsafelyUnwrapped { append(unit) }
+  }
 }

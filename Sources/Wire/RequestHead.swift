@@ -72,4 +72,21 @@ package struct RequestHead: Sendable {
     }
     return nil
   }
+
+  /// Forgets everything and keeps the storage of `fields`.
+  mutating func clear() {
+    method = .other
+    methodName = 0..<0
+    target = 0..<0
+    path = 0..<0
+    query = 0..<0
+    host = 0..<0
+    minorVersion = 1
+    headLength = 0
+    framing = .none
+    keepAlive = true
+    expectsContinue = false
+    fields.removeAll(keepingCapacity: true)
+    present = 0
+  }
 }

@@ -1,0 +1,161 @@
+internal import Base
+
+/// The parts of RFC 8259's grammar that have no nesting, each read from `at` on, which ends behind it.
+enum JSONGrammar {
+  static func skipWhitespace(_ bytes: Span<UInt8>, _ at: inout Int) {
+    while at < bytes.count {
+      let byte = bytes[at]
+      if byte != 32, byte != 10, byte != 13, byte != 9 { return }
+      at += 1
+    }
+  }
+
+  /// Goes on to the next byte of a string that needs a look: a quote, a backslash, a control character or
+  /// the first byte of a non-ASCII character.
+  ///
+  /// Images arrive as megabytes of base64 in one string, so it goes eight bytes at a time: a byte that needs
+  /// a look leaves its high bit set in one of the differences. Bits above the first may be set falsely by a
+  /// borrow, the first never.
+  @inline(__always)
+  static func skipPlain(_ bytes: Span<UInt8>, _ at: inout Int) {
+    let raw = bytes.bytes
+    let high: UInt64 = 0x8080_8080_8080_8080
+    // Lifetime: loads from the span itself, bounds-checked; "unsafe" names only the type that is chosen.
+    while at &+ 32 <= raw.byteCount {
+      let a = flags(raw.unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self))
+      let b = flags(raw.unsafeLoadUnaligned(fromByteOffset: at &+ 8, as: UInt64.self))
+      let c = flags(raw.unsafeLoadUnaligned(fromByteOffset: at &+ 16, as: UInt64.self))
+      let d = flags(raw.unsafeLoadUnaligned(fromByteOffset: at &+ 24, as: UInt64.self))
+      if (a | b | c | d) & high != 0 { break }
+      at &+= 32
+    }
+    while at &+ 8 <= raw.byteCount {
+      let word = raw.unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self)
+      let found = flags(UInt64(littleEndian: word)) & high
+      if found != 0 {
+        at &+= found.trailingZeroBitCount / 8
+        return
+      }
+      at &+= 8
+    }
+    while at < bytes.count {
+      let byte = bytes[at]
+      if byte < 0x20 || byte >= 0x80 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { return }
+      at += 1
+    }
+  }
+
+  @inline(__always)
+  private static func flags(_ word: UInt64) -> UInt64 {
+    (word &- 0x2020_2020_2020_2020)
+      | ((word ^ 0x2222_2222_2222_2222) &- 0x0101_0101_0101_0101)
+      | ((word ^ 0x5C5C_5C5C_5C5C_5C5C) &- 0x0101_0101_0101_0101)
+      | word
+  }
+
+  /// A string, from its opening quote on (RFC 8259 §7). A `\u` escape of a lone surrogate is within the
+  /// grammar and accepted, as by most readers; raw bytes must be well-formed UTF-8 (§8.1).
+  static func string(_ bytes: Span<UInt8>, _ at: inout Int) throws(JSONFault) {
+    at += 1
+    while true {
+      skipPlain(bytes, &at)
+      guard at < bytes.count else { throw JSONFault(offset: at, reason: .unexpectedEnd) }
+      let byte = bytes[at]
+      if byte == UInt8(ascii: "\"") {
+        at += 1
+        return
+      }
+      if byte == UInt8(ascii: "\\") {
+        try escape(bytes, &at)
+      } else if byte < 0x20 {
+        throw JSONFault(offset: at, reason: .controlCharacter)
+      } else {
+        while at < bytes.count, bytes[at] >= 0x80 {
+          let length = UTF8Sequence.length(bytes, at)
+          if length == 0 { throw JSONFault(offset: at, reason: .badUTF8) }
+          at += length
+        }
+      }
+    }
+  }
+
+  private static func escape(_ bytes: Span<UInt8>, _ at: inout Int) throws(JSONFault) {
+    guard at + 1 < bytes.count else { throw JSONFault(offset: bytes.count, reason: .unexpectedEnd) }
+    switch bytes[at + 1] {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"),
+      UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
+      at += 2
+    case UInt8(ascii: "u"):
+      for i in 2..<6 {
+        guard at + i < bytes.count else { throw JSONFault(offset: bytes.count, reason: .unexpectedEnd) }
+        if bytes[at + i].hexValue == nil { throw JSONFault(offset: at + i, reason: .badEscape) }
+      }
+      at += 6
+    default:
+      throw JSONFault(offset: at + 1, reason: .badEscape)
+    }
+  }
+
+  /// A number (RFC 8259 §6), from its first byte on.
+  static func number(_ bytes: Span<UInt8>, _ at: inout Int) throws(JSONFault) {
+    if bytes[at] == UInt8(ascii: "-") { at += 1 }
+    if at < bytes.count, bytes[at] == UInt8(ascii: "0") {
+      at += 1
+      if at < bytes.count, bytes[at].isDigit { throw JSONFault(offset: at, reason: .badNumber) }
+    } else {
+      try digits(bytes, &at)
+    }
+    if at < bytes.count, bytes[at] == UInt8(ascii: ".") {
+      at += 1
+      try digits(bytes, &at)
+    }
+    if at < bytes.count, bytes[at] | 32 == UInt8(ascii: "e") {
+      at += 1
+      if at < bytes.count, bytes[at] == UInt8(ascii: "+") || bytes[at] == UInt8(ascii: "-") { at += 1 }
+      try digits(bytes, &at)
+    }
+  }
+
+  private static func digits(_ bytes: Span<UInt8>, _ at: inout Int) throws(JSONFault) {
+    guard at < bytes.count else { throw JSONFault(offset: at, reason: .unexpectedEnd) }
+    guard bytes[at].isDigit else { throw JSONFault(offset: at, reason: .badNumber) }
+    while at < bytes.count, bytes[at].isDigit { at += 1 }
+  }
+
+  /// `true`, `false` or `null`, by its first byte.
+  static func literal(_ bytes: Span<UInt8>, _ at: inout Int, _ text: StaticString) throws(JSONFault) {
+    for i in 0..<text.utf8CodeUnitCount {
+      guard at < bytes.count else { throw JSONFault(offset: at, reason: .unexpectedEnd) }
+      if bytes[at] != text.utf8Start[i] { throw JSONFault(offset: at, reason: .badLiteral) }
+      at += 1
+    }
+  }
+}
+
+/// Well-formed UTF-8 (Unicode 16, table 3-7).
+enum UTF8Sequence {
+  /// The length of the character at `at`, or 0 where the bytes there are ill-formed or cut off.
+  static func length(_ bytes: Span<UInt8>, _ at: Int) -> Int {
+    let first = bytes[at]
+    if first < 0x80 { return 1 }
+    let length: Int
+    // What the second byte may be: this is where overlong forms, surrogates and values above U+10FFFF end.
+    var low: UInt8 = 0x80
+    var high: UInt8 = 0xBF
+    switch first {
+    case 0xC2...0xDF: length = 2
+    case 0xE0...0xEF:
+      length = 3
+      if first == 0xE0 { low = 0xA0 }
+      if first == 0xED { high = 0x9F }
+    case 0xF0...0xF4:
+      length = 4
+      if first == 0xF0 { low = 0x90 }
+      if first == 0xF4 { high = 0x8F }
+    default: return 0
+    }
+    guard at + length <= bytes.count, bytes[at + 1] >= low, bytes[at + 1] <= high else { return 0 }
+    for i in 2..<max(2, length) where bytes[at + i] & 0xC0 != 0x80 { return 0 }
+    return length
+  }
+}
