@@ -18,7 +18,7 @@ package final class Recording {
   /// Offset of the first byte that is held.
   package private(set) var start = 0
   /// Offset behind the last byte: the bytes of the body so far.
-  package private(set) var end = 0
+  package var end: Int { tail.end }
   /// Bytes of a whole recording.
   package let cap: Int
   /// Bytes behind the end that are surely held while `.live`.
@@ -35,6 +35,7 @@ package final class Recording {
   /// Bytes of the last block once `seal` has fitted it.
   private var fittedRoom: Int?
   private var isSealed = false
+  private var tail: RecordingTail
   private var pace: RecordedPace
 
   /// Bytes of the first block: a power of two less malloc's own header.
@@ -54,6 +55,7 @@ package final class Recording {
     self.cap = cap
     self.window = window
     self.ledger = ledger
+    tail = RecordingTail(isPlain: !keepsPace)
     pace = RecordedPace(isKept: keepsPace)
     charge(Self.fixedCost)
   }
@@ -88,29 +90,40 @@ package final class Recording {
 
   /// Takes a copy of bytes lent by C. `now` matters only where the pace is kept.
   package func append(_ bytes: UnsafeRawBufferPointer, at now: Instant = .distantPast) {
+    if !tail.put(bytes) { appendBeyond(bytes, now) }
+  }
+
+  /// Bytes that need another block, or reach a bound, or whose time is noted.
+  private func appendBeyond(_ bytes: UnsafeRawBufferPointer, _ now: Instant) {
     precondition(!isSealed)
-    if bytes.count == 0 { return }
     if extent == .whole {
-      let cost = pace.note(offset: end, at: now, ledger: ledger)
-      footprint += cost
-      if end + bytes.count > cap { giveUpWhole() }
+      footprint += pace.note(offset: end, at: now, ledger: ledger)
+      if bytes.count > cap - end { giveUpWhole() }
     }
-    var taken = 0
-    while taken < bytes.count, extent != .nothing {
-      let place = Self.place(of: end)
-      if place.block - firstBlock == blocks.count, !addBlock() {
+    var left = bytes
+    while left.count > 0, extent != .nothing {
+      if tail.room > 0 {
+        left = UnsafeRawBufferPointer(rebasing: left[tail.fill(left)...])
+      } else if addBlock() {
+        openTail()
+      } else {
         giveUpWhole()
-        continue
       }
-      let piece = min(place.room - place.inner, bytes.count - taken)
-      memcpy(blocks[blocks.count - 1] + place.inner, bytes.baseAddress! + taken, piece)
-      taken += piece
-      end += piece
     }
     if extent == .nothing {
-      end += bytes.count - taken
+      tail.end += left.count
       start = end
     }
+  }
+
+  /// The room that is left for bytes, after blocks, cap or extent have changed.
+  private func openTail() {
+    guard let block = blocks.last else { return tail.close() }
+    let number = firstBlock + blocks.count - 1
+    let room = Self.blockEnd(number) - end
+    let used = (number == 0 ? Self.firstRoom : BlockPool.room) - room
+    tail.next = block + used
+    tail.room = extent == .whole ? min(room, cap - end) : room
   }
 
   /// The answer will not be stored: keep only what followers need. Who comes later cannot join once bytes
@@ -121,6 +134,7 @@ package final class Recording {
     if isFollowed {
       extent = .live
       dropOutside()
+      openTail()
     } else {
       forget()
     }
@@ -131,12 +145,14 @@ package final class Recording {
     guard extent == .live else { return }
     let limit = min(offset, end)
     while !blocks.isEmpty, Self.blockEnd(firstBlock) <= limit { dropBlock() }
+    if blocks.isEmpty { tail.close() }
   }
 
   /// No more bytes will come: gives back the room that was not used.
   package func seal() {
     if isSealed { return }
     isSealed = true
+    tail.close()
     guard extent == .whole, end > 0 else { return }
     let place = Self.place(of: end - 1)
     // Multiples of 512 bytes with malloc's header: few distinct sizes, so that holes are used again.
@@ -245,6 +261,7 @@ package final class Recording {
     extent = .nothing
     for index in blocks.indices { giveBack(index) }
     blocks = []
+    tail.close()
     start = end
   }
 
