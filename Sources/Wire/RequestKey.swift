@@ -53,7 +53,7 @@ package struct RequestKey {
   /// 2. A top-level key appears twice (readers differ in which one counts) or has a lone surrogate.
   /// 3. A member asks for an effect at the provider or depends on its state: see `asksForState`.
   package consuming func finish(_ bytes: Span<UInt8>, _ probe: borrowing JSONProbe) -> Fingerprint? {
-    guard probe.root.kind == .object, probe.members.count <= Limits.jsonMembers else { return nil }  // 1
+    guard probe.root.kind == .object, probe.members.count <= MemberPrints.room else { return nil }  // 1
     var members = MemberPrints()
     for member in probe.members {
       if asksForState(bytes, member) { return nil }  // 3
@@ -102,12 +102,13 @@ private struct MemberPrints {
   private var pairs = InlineArray<128, Pair>(
     repeating: (Fingerprint(high: 0, low: 0), Fingerprint(high: 0, low: 0)))
   private(set) var count = 0
+  static let room = 128
 
   subscript(index: Int) -> Pair { pairs[index] }
 
   /// False for a key that is in already.
   mutating func insert(name: Fingerprint, value: Fingerprint) -> Bool {
-    precondition(count < pairs.count)
+    precondition(count < Self.room)
     var at = count
     while at > 0 {
       let before = pairs[at - 1].name

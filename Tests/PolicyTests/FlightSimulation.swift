@@ -192,6 +192,7 @@ struct FlightSimulation {
         table.headSent(seat)
       case .bytes(let range):
         check(range.lowerBound == clients[id].received, "a gap")
+        guard range.lowerBound == clients[id].received else { return leave(id, .cut) }
         guard let recording = table.recording(of: flight) else { return }
         table.advance(seat, by: take(id, from: recording, room: &room))
       case .fellBehind:
