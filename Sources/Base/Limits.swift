@@ -51,6 +51,8 @@ package enum Limits {
   package static let held = 1 << 20
   /// Header fields of a provider's response head that are looked at.
   package static let upstreamFields = 200
+  /// Bytes of a provider's error text that are searched for what it means.
+  package static let errorText = 4 * 1024
   /// Bytes of a provider's error message that are shown.
   package static let errorMessage = 200
   /// A time to come back that lies further ahead is no time but nonsense.
