@@ -31,7 +31,7 @@ let package = Package(
   name: "synaxis",
   products: [.executable(name: "synaxis", targets: ["synaxis"])],
   targets: [
-    .target(name: "CLinux"),
+    .target(name: "CLinux", linkerSettings: [.linkedLibrary("m")]),
     .systemLibrary(
       name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),

@@ -44,6 +44,12 @@ package struct ByteBuffer: ~Copyable {
     try body(bytes.extracting(range))
   }
 
+  /// The readable bytes as C takes them. Lifetime: until the buffer is next changed or freed, which the caller
+  /// has to see to.
+  package var unsafeBytes: UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(start: storage.map { UnsafeRawPointer($0 + head) }, count: count)
+  }
+
   @inlinable package var bytes: Span<UInt8> {
     @_lifetime(borrow self)
     get {

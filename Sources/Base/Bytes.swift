@@ -32,6 +32,16 @@ extension Span<UInt8> {
     return true
   }
 
+  /// As above, for a name from the configuration.
+  package func equalsIgnoringCase(_ text: String) -> Bool {
+    var text = text
+    return text.withUTF8 { utf8 in
+      guard count == utf8.count else { return false }
+      for i in 0..<count where self[i].asciiLowercased != utf8[i] { return false }
+      return true
+    }
+  }
+
   @inlinable package func hasPrefix(_ text: StaticString) -> Bool {
     count >= text.utf8CodeUnitCount && extracting(0..<text.utf8CodeUnitCount).equals(text)
   }

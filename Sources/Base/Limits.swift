@@ -35,8 +35,20 @@ package enum Limits {
   /// Sockets taken over from a service manager.
   package static let inheritedSockets = 64
 
+  // MARK: The process
+
+  /// Bytes of log lines that wait for a slow reader before further ones are dropped.
+  package static let logBuffer = 256 * 1024
+  /// Time until a slow reader of the log is asked again.
+  package static let logRetry = Interval.milliseconds(100)
+  /// Quiet time before freed memory goes back to the system.
+  package static let trimAfter = Interval.seconds(5)
+
   // MARK: Parsing
 
+
+  /// Bytes of a model's name in a form.
+  package static let modelName = 256
   /// Nesting of JSON before it is refused.
   package static let jsonDepth = 128
   /// Top-level members of a request body whose ranges are remembered.
@@ -60,12 +72,16 @@ package enum Limits {
   package static let held = 1 << 20
   /// Header fields of a provider's response head that are looked at.
   package static let upstreamFields = 200
+  /// Bytes of a provider's error text that are searched for what it means.
+  package static let errorText = 4 * 1024
   /// Bytes of a provider's error message that are shown.
   package static let errorMessage = 200
   /// A time to come back that lies further ahead is no time but nonsense.
   package static let believableReset = Interval.seconds(366 * 24 * 3600)
   /// Bytes of a provider's error body that are read to classify it.
   package static let errorBody = 64 * 1024
+  /// Lost connections that are watched until they stand or fail.
+  package static let stragglers = 64
   /// Attempts of one exchange.
   package static let attempts = 16
   /// Time between comments to a streaming client that waits for its first content.
@@ -128,4 +144,46 @@ package enum Limits {
   package static let nearestCompared = 512
   package static let nearestLength = 96
   package static let nearestTold = 3
+  // MARK: Tier file
+
+  /// Bytes of a tier file.
+  package static let tierFile = 1 << 20
+  /// Nesting of a tier file.
+  package static let tierFileDepth = 32
+  /// Values in a tier file, what its aliases stand for counted each time.
+  package static let tierFileNodes = 100_000
+  /// Problems that one reading lists.
+  package static let tierFileProblems = 100
+  /// Bytes of a file that holds a key.
+  package static let keyFile = 64 * 1024
+  /// Bytes of a provider's, client's or model's name.
+  package static let name = 256
+  // MARK: Lab
+
+  /// Clients of one mock provider at a time.
+  package static let mockConnections = 8_192
+  /// Bytes of a request's head and body that the mock takes.
+  package static let mockHead = 64 * 1024
+  package static let mockBody = 64 << 20
+  /// Bytes that a client may send ahead while its answer is under way.
+  package static let mockPipelined = 64 * 1024
+  /// Bytes of the last request that the mock keeps to show them.
+  package static let mockKept = 16 * 1024
+  /// Bytes per read, and reads from one connection in one turn.
+  package static let mockRead = 16 * 1024
+  package static let mockReadsPerTurn = 16
+  /// Bytes of a body that leave together with the head, and bytes per further write.
+  package static let mockFirstWrite = 16 * 1024
+  package static let mockWrite = 256 * 1024
+  /// Answers that the mock keeps, one for each combination of endpoint, model and options.
+  package static let mockScripts = 64
+  /// Connections of one load run.
+  package static let loadConnections = 8_192
+  /// Bytes per read, and reads from one connection in one turn.
+  package static let loadRead = 64 * 1024
+  package static let loadReadsPerTurn = 16
+  /// Pause of a connection that could not be made, before it is tried again.
+  package static let loadPause = Interval.milliseconds(10)
+  /// Time between two progress lines.
+  package static let loadProgress = Interval.milliseconds(500)
 }

@@ -1,1 +1,383 @@
-// Exchange: see ARCHITECTURE.md for its one job.
+package import Base
+package import Policy
+
+/// One request's life, from its last byte to its end: events in, effects out, no I/O.
+///
+/// Attempts are numbered from 0 in the order in which they were begun. At most one request is sent per round
+/// of connections (`round`); nothing is attempted after commit; every begun attempt gives its ticket back
+/// once; after `.concluded` nothing follows.
+package struct Exchange: Sendable {
+  package enum State: Equatable, Sendable {
+    /// Attempts are open and nothing but comments has reached the client.
+    case seeking
+    /// Every candidate is cooling, and one is due soon.
+    case waiting(until: Instant)
+    /// This attempt's bytes go to the client.
+    case committed(Int)
+    case ended
+  }
+
+  package private(set) var state = State.seeking
+  package private(set) var attempts: [Attempt] = []
+  package private(set) var ending: Ending?
+  /// A streaming client has the head and comments already: an error can only be told as an event.
+  package private(set) var hasSentHead = false
+  package let shape: ExchangeShape
+  package let startedAt: Instant
+
+  private var trail = Trail()
+  private var round = 0
+  private let deadline: Instant
+  private var commentAt: Instant
+  private var hedgeAt: Instant
+  /// The latest attempt's answer, if it tells the client more than a list of attempts would.
+  private var spare: Int?
+
+  package init(_ shape: ExchangeShape, now: Instant) {
+    self.shape = shape
+    startedAt = now
+    deadline = now + shape.timeouts.request
+    commentAt = shape.wantsStream ? now + Limits.keepAliveComment : .distantFuture
+    hedgeAt = shape.hedge.map { now + $0 } ?? .distantFuture
+  }
+
+  /// When `.timePassed` is due; `distantFuture` after the end.
+  package var nextDue: Instant {
+    switch state {
+    case .ended: return .distantFuture
+    case .committed(let index): return attempts[index].idleAt
+    case .waiting(let until): return min(until, min(deadline, commentAt))
+    case .seeking:
+      var due = min(deadline, min(commentAt, hedgeAt))
+      for attempt in attempts where attempt.isLive {
+        due = min(due, min(attempt.checkAt, min(attempt.firstTokenAt, attempt.idleAt)))
+      }
+      return due
+    }
+  }
+
+  /// Takes one event; what is to be done is appended to `effects`, in order.
+  package mutating func handle(
+    _ event: ExchangeEvent, ledger: Ledger, now: Instant, effects: inout [ExchangeEffect]
+  ) {
+    switch state {
+    case .ended: return
+    case .seeking, .waiting, .committed: break
+    }
+    switch event {
+    case .started: seek(ledger, now, &effects)
+    case .connected(let index): connected(index, ledger, now, &effects)
+    case .answered(let index, let status): answered(index, status, now)
+    case .contentBegan(let index, let verdict), .heldFull(let index, let verdict):
+      held(index, verdict, ledger, now, &effects)
+    case .ended(let index, let verdict, let usage):
+      ended(index, verdict, usage, ledger, now, &effects)
+    case .path(let index, let report): path(index, report, ledger, now, &effects)
+    case .progress(let index, let progress): checked(index, progress, ledger, now, &effects)
+    case .timePassed: timePassed(ledger, now, &effects)
+    case .clientLeft:
+      abandonAll(.clientGone, ledger, now, &effects)
+      conclude(.clientLeft, &effects)
+    case .couldNotOpen(let index):
+      fail(index, .unreachable, ledger, now, &effects)
+      seek(ledger, now, &effects)
+    }
+  }
+
+  // MARK: - Finding a candidate
+
+  /// Asks the router for the next candidate and opens it, beside those that are still connecting.
+  private mutating func seek(_ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]) {
+    let request = RouteRequest(
+      route: shape.route, preference: shape.preference, estimatedTokens: shape.estimatedTokens,
+      deadline: deadline)
+    switch ledger.next(for: request, trail: &trail, now: now) {
+    case .attempt(let choice):
+      state = .seeking
+      open(choice, round: round, ledger, now, &effects)
+    case .wait(let until):
+      if !hasLiveAttempt { state = .waiting(until: until) }
+    case .exhausted(let why):
+      if !hasLiveAttempt { giveUp(why, now, &effects) }
+    }
+  }
+
+  private mutating func open(
+    _ choice: Choice, round: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+  ) {
+    trail.note(choice)
+    let threshold = ledger.silenceThreshold(of: choice.provider, atLeast: shape.timeouts.failover)
+    var attempt = Attempt(choice: choice, ticket: ledger.begin(choice, now: now), round: round, openedAt: now)
+    attempt.threshold = threshold
+    attempt.checkAt = now + threshold
+    attempts.append(attempt)
+    effects.append(.open(attempts.count - 1))
+  }
+
+  private var hasLiveAttempt: Bool {
+    for attempt in attempts where attempt.isLive { return true }
+    return false
+  }
+
+  /// No candidate is left: 1. the last provider's own words, where they are about the request; 2. 429; 3. 503;
+  /// 4. 502 with the list of attempts.
+  private mutating func giveUp(_ why: Exhaustion, _ now: Instant, _ effects: inout [ExchangeEffect]) {
+    if let spare, spare == attempts.count - 1, !hasSentHead {  // 1
+      effects.append(.relay(spare))
+      conclude(.relayed, &effects)
+      return
+    }
+    switch why {
+    case .allRateLimited(let until): failClient(.rateLimited(until - now), &effects)  // 2
+    case .unavailable(let until):  // 3
+      failClient(.unavailable(until.map { $0 - now } ?? .seconds(60)), &effects)
+    case .allFailed: failClient(.attemptsFailed, &effects)  // 4
+    }
+  }
+
+  /// Ends with an error of our own, as an answer or, once the head is out, as an event.
+  private mutating func failClient(_ error: LocalError, _ effects: inout [ExchangeEffect]) {
+    effects.append(hasSentHead ? .breakOff(error) : .answerError(error))
+    conclude(.failed(error), &effects)
+  }
+
+  private mutating func conclude(_ ending: Ending, _ effects: inout [ExchangeEffect]) {
+    state = .ended
+    self.ending = ending
+    effects.append(.concluded)
+  }
+
+  // MARK: - An attempt's events
+
+  /// The connection is ready and this attempt sends the request: those that raced it are let go.
+  private mutating func connected(
+    _ index: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+  ) {
+    guard attempts[index].phase == .connecting else { return }
+    attempts[index].phase = .sent
+    attempts[index].sentAt = now
+    attempts[index].checkAt = now + attempts[index].threshold
+    attempts[index].firstTokenAt = now + shape.timeouts.firstToken
+    for other in attempts.indices
+    where other != index && attempts[other].phase == .connecting && attempts[other].round == attempts[index].round
+    {
+      // The ticket goes with it: the connection may still tell us about the provider.
+      attempts[other].close(.raceLost, now)
+      trail.note(.raceLost, of: attempts[other].choice)
+      effects.append(.letGo(other))
+    }
+  }
+
+  private mutating func answered(_ index: Int, _ status: Int, _ now: Instant) {
+    guard attempts[index].isLive else { return }
+    attempts[index].status = status
+    attempts[index].checkAt = .distantFuture
+    // The head of a stream may come at once and its first token minutes later; a plain answer's head comes
+    // when it is ready, and then its bytes must flow.
+    if !shape.wantsStream || status >= 300 {
+      attempts[index].firstTokenAt = .distantFuture
+      attempts[index].idleAt = now + shape.timeouts.streamIdle
+    }
+  }
+
+  /// The answer has begun in earnest: commit, or treat what came as the fault it is.
+  private mutating func held(
+    _ index: Int, _ verdict: Verdict, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+  ) {
+    guard attempts[index].isLive else { return }
+    switch verdict {
+    case .good, .relay:
+      attempts[index].firstContentAt = now
+      attempts[index].firstTokenAt = .distantFuture
+      attempts[index].checkAt = .distantFuture
+      attempts[index].idleAt = now + shape.timeouts.streamIdle
+      cancelOthers(than: index, ledger, now, &effects)
+      state = .committed(index)
+      effects.append(.commit(index))
+    case .fault(let fault):
+      effects.append(.cancel(index))
+      fail(index, fault, ledger, now, &effects)
+      seek(ledger, now, &effects)
+    }
+  }
+
+  private mutating func ended(
+    _ index: Int, _ verdict: Verdict, _ usage: Int?, _ ledger: Ledger, _ now: Instant,
+    _ effects: inout [ExchangeEffect]
+  ) {
+    guard attempts[index].isLive else { return }
+    attempts[index].tokens = usage
+    switch (state, verdict) {
+    case (.committed(index), .good), (.committed(index), .relay):
+      settle(index, nil, ledger, now)
+      effects.append(.finish(index))
+      conclude(.complete, &effects)
+    case (.committed(index), .fault(.errorInside)):
+      // The provider has told its error itself, in its own bytes.
+      settle(index, .errorInside, ledger, now)
+      effects.append(.finish(index))
+      conclude(.cut, &effects)
+    case (.committed(index), .fault(let fault)):
+      settle(index, fault, ledger, now)
+      effects.append(.breakOff(.upstreamCut))
+      conclude(.cut, &effects)
+    case (_, .good):
+      attempts[index].firstContentAt = attempts[index].firstContentAt ?? now
+      cancelOthers(than: index, ledger, now, &effects)
+      settle(index, nil, ledger, now)
+      effects.append(.relay(index))
+      conclude(.complete, &effects)
+    case (_, .relay):
+      cancelOthers(than: index, ledger, now, &effects)
+      settle(index, .clientFault, ledger, now)
+      effects.append(.relay(index))
+      conclude(.relayed, &effects)
+    case (_, .fault(let fault)):
+      fail(index, fault, ledger, now, &effects)
+      if fault.isAboutTheRequest {
+        spare = index
+      } else {
+        effects.append(.cancel(index))
+      }
+      seek(ledger, now, &effects)
+    }
+  }
+
+  /// An attempt is over without success. The next round of connections may send the request again.
+  private mutating func fail(
+    _ index: Int, _ fault: Fault, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+  ) {
+    settle(index, fault, ledger, now)
+    if attempts[index].sentAt != nil { round += 1 }
+  }
+
+  /// Gives the ticket back and remembers how it went.
+  private mutating func settle(_ index: Int, _ fault: Fault?, _ ledger: Ledger, _ now: Instant) {
+    attempts[index].close(fault, now)
+    let attempt = attempts[index]
+    if let fault { trail.note(fault, of: attempt.choice, context: ledger.catalog[attempt.choice.candidate].context) }
+    let toFirst = attempt.firstContentAt.map { $0 - attempt.openedAt }
+    let outcome = AttemptOutcome(fault: fault, timeToFirstToken: toFirst, tokens: attempt.tokens)
+    attempts[index].consequence = ledger.end(attempt.ticket, outcome, now: now)
+  }
+
+  private mutating func cancelOthers(
+    than index: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+  ) {
+    for other in attempts.indices where other != index && attempts[other].isLive {
+      settle(other, attempts[other].sentAt == nil ? .raceLost : .clientGone, ledger, now)
+      effects.append(.cancel(other))
+    }
+  }
+
+  private mutating func abandonAll(
+    _ fault: Fault, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+  ) {
+    for index in attempts.indices where attempts[index].isLive {
+      settle(index, fault, ledger, now)
+      effects.append(.cancel(index))
+    }
+  }
+
+  // MARK: - Silence and time
+
+  /// What the kernel says about an attempt's way, asked when its threshold had passed.
+  ///
+  /// Connecting: 1. the SYN is not answered: the next candidate is started beside it; 2. the handshake gets
+  /// four round trips more, then the same. Sent: 3. bytes unacknowledged: the path is dead; 4. acknowledged:
+  /// the provider thinks, and is not asked again; 5. still on its way: asked again.
+  private mutating func path(
+    _ index: Int, _ report: PathReport, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+  ) {
+    guard attempts[index].isLive else { return }
+    let threshold = attempts[index].threshold
+    switch (attempts[index].phase, report) {
+    case (.connecting, .handshaking(let roundTrip)):  // 2
+      let allowed = attempts[index].openedAt + threshold + roundTrip * 4
+      if now < allowed {
+        attempts[index].checkAt = allowed
+      } else {
+        race(index, ledger, now, &effects)
+      }
+    case (.connecting, .connecting): race(index, ledger, now, &effects)  // 1
+    case (.connecting, _): attempts[index].checkAt = now + threshold  // 5
+    case (_, .unacknowledged(let time)) where time >= threshold:  // 3
+      effects.append(.dropPath(index))
+      effects.append(.cancel(index))
+      fail(index, .silence, ledger, now, &effects)
+      seek(ledger, now, &effects)
+    case (_, .unacknowledged(let time)): attempts[index].checkAt = now + (threshold - time)  // 5
+    case (_, .acknowledged): attempts[index].checkAt = .distantFuture  // 4
+    case (_, .connecting), (_, .handshaking), (_, .unknown): attempts[index].checkAt = now + threshold  // 5
+    }
+  }
+
+  private mutating func race(
+    _ index: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+  ) {
+    attempts[index].checkAt = .distantFuture
+    ledger.suspect(attempts[index].ticket)
+    if !trail.isFull { seek(ledger, now, &effects) }
+  }
+
+  /// How far an answer has come, asked when it had been silent for `stream_idle`.
+  private mutating func checked(
+    _ index: Int, _ progress: AttemptProgress, _ ledger: Ledger, _ now: Instant,
+    _ effects: inout [ExchangeEffect]
+  ) {
+    guard attempts[index].isLive else { return }
+    let idle = shape.timeouts.streamIdle
+    // A paused answer waits for the client, whose own time-out is the connection's.
+    let due = progress.isPaused ? now + idle : (progress.lastContentAt ?? attempts[index].openedAt) + idle
+    if due > now {
+      attempts[index].idleAt = due
+      return
+    }
+    if case .committed = state {
+      settle(index, .tooSlow, ledger, now)
+      effects.append(.breakOff(.upstreamStalled))
+      conclude(.stalled, &effects)
+    } else {
+      effects.append(.cancel(index))
+      fail(index, .tooSlow, ledger, now, &effects)
+      seek(ledger, now, &effects)
+    }
+  }
+
+  /// Whatever is due: 1. the deadline over all attempts; 2. the end of a wait; 3. a comment for the client;
+  /// 4. a second request, where that is wanted; 5. each attempt's own times.
+  private mutating func timePassed(_ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]) {
+    if case .committed(let index) = state {
+      if attempts[index].idleAt <= now { effects.append(.checkProgress(index)) }
+      return
+    }
+    if deadline <= now {  // 1
+      abandonAll(.tooSlow, ledger, now, &effects)
+      failClient(.deadlineExceeded, &effects)
+      return
+    }
+    if case .waiting(let until) = state, until <= now { seek(ledger, now, &effects) }  // 2
+    if commentAt <= now {  // 3
+      commentAt = now + Limits.keepAliveComment
+      effects.append(.sendComment(isFirst: !hasSentHead))
+      hasSentHead = true
+    }
+    if hedgeAt <= now {  // 4
+      hedgeAt = .distantFuture
+      round += 1
+      if !trail.isFull, hasLiveAttempt { seek(ledger, now, &effects) }
+    }
+    for index in attempts.indices where attempts[index].isLive {  // 5
+      if attempts[index].firstTokenAt <= now {
+        effects.append(.cancel(index))
+        fail(index, .tooSlow, ledger, now, &effects)
+        seek(ledger, now, &effects)
+      } else if attempts[index].checkAt <= now {
+        attempts[index].checkAt = now + attempts[index].threshold
+        effects.append(.checkPath(index))
+      } else if attempts[index].idleAt <= now {
+        effects.append(.checkProgress(index))
+      }
+    }
+  }
+}

@@ -29,8 +29,8 @@ package struct SocketAddress: Sendable {
     let fits = path.withUTF8 { utf8 in
       // Lifetime: the path is copied into `raw` before the call returns.
       utf8.withMemoryRebound(to: CChar.self) { name -> Bool in
-        guard let base = name.baseAddress else { return false }
-        let isAbstract = utf8[0] == UInt8(ascii: "@")
+        guard let base = name.baseAddress, !name.isEmpty else { return false }
+        let isAbstract = base[0] == CChar(UInt8(ascii: "@"))
         return isAbstract
           ? linux_unix_address(base + 1, name.count - 1, 1, &raw) == 0
           : linux_unix_address(base, name.count, 0, &raw) == 0

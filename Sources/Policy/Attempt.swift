@@ -44,6 +44,12 @@ package struct Consequence: Equatable, Sendable {
   package var until: Instant
   /// It was not cooling already: worth a line in the log.
   package var isNew: Bool
+
+  package init(scope: Scope, until: Instant, isNew: Bool) {
+    self.scope = scope
+    self.until = until
+    self.isNew = isNew
+  }
 }
 
 /// The attempts that an exchange has made: kept by the exchange, read by the router. Bounded.

@@ -23,6 +23,7 @@ extension Ledger {
       providers[new] = old.providers[before]
       providers[new].keys = range
       providers[new].inFlight = 0
+      providers[new].suspects = 0
       providers[new].breaker.freeProbe()
       keepKeys(of: new, from: before, of: old)
       keepCandidates(of: new, from: before, of: old)

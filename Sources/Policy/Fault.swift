@@ -33,6 +33,9 @@ package enum Fault: Equatable, Sendable {
   case modelMissing
   /// 413 or "context too long".
   case tooLong
+  /// This candidate cannot serve this request, and another may: an endpoint that it does not have, a tool call
+  /// that its model got wrong.
+  case unsuited
   /// 400, 409, 415, 422 and other 4xx: the client's own, relayed as it came.
   case clientFault
   /// A reused connection closed before a byte of the answer.
@@ -54,7 +57,7 @@ package enum Fault: Equatable, Sendable {
     case .keyRejected: .key
     case .modelMissing: .candidate
     case .tooLong, .clientFault: .client
-    case .staleConnection, .clientGone, .raceLost: .nobody
+    case .staleConnection, .clientGone, .raceLost, .unsuited: .nobody
     }
   }
 
@@ -63,9 +66,19 @@ package enum Fault: Equatable, Sendable {
     switch self {
     case .clientFault, .clientGone: false
     case .unreachable, .tls, .reset, .silence, .serverError, .overloaded, .timedOut, .cut, .errorInside,
-      .foreign, .emptyStream, .tooSlow, .rate, .quota, .keyRejected, .modelMissing, .tooLong,
+      .foreign, .emptyStream, .tooSlow, .rate, .quota, .keyRejected, .modelMissing, .tooLong, .unsuited,
       .staleConnection, .raceLost:
       true
+    }
+  }
+
+  /// The provider's words tell the client more about its request than a list of attempts would.
+  package var isAboutTheRequest: Bool {
+    switch self {
+    case .tooLong, .unsuited, .modelMissing, .clientFault: true
+    case .unreachable, .tls, .reset, .silence, .serverError, .overloaded, .timedOut, .cut, .errorInside,
+      .foreign, .emptyStream, .tooSlow, .rate, .quota, .keyRejected, .staleConnection, .clientGone, .raceLost:
+      false
     }
   }
 
@@ -74,7 +87,8 @@ package enum Fault: Equatable, Sendable {
     switch self {
     case .unreachable, .tls, .reset, .silence: true
     case .serverError, .overloaded, .timedOut, .cut, .errorInside, .foreign, .emptyStream, .tooSlow, .rate,
-      .quota, .keyRejected, .modelMissing, .tooLong, .clientFault, .staleConnection, .clientGone, .raceLost:
+      .quota, .keyRejected, .modelMissing, .tooLong, .unsuited, .clientFault, .staleConnection, .clientGone,
+      .raceLost:
       false
     }
   }
@@ -84,7 +98,7 @@ package enum Fault: Equatable, Sendable {
   var charge: Charge {
     switch self {
     case .unreachable, .tls, .raceLost: .nothing
-    case .rate, .quota, .keyRejected, .modelMissing, .tooLong, .clientFault: .requestOnly
+    case .rate, .quota, .keyRejected, .modelMissing, .tooLong, .unsuited, .clientFault: .requestOnly
     case .reset, .silence, .serverError, .overloaded, .timedOut, .cut, .errorInside, .foreign, .emptyStream,
       .tooSlow, .staleConnection, .clientGone:
       .estimate
@@ -113,6 +127,7 @@ package enum Fault: Equatable, Sendable {
     case .keyRejected: "key_rejected"
     case .modelMissing: "model_not_found"
     case .tooLong: "context_too_long"
+    case .unsuited: "unsuited"
     case .clientFault: "client_error"
     case .staleConnection: "stale_connection"
     case .clientGone: "client_gone"

@@ -14,6 +14,10 @@ package final class Ledger {
     var lastOutcome: Instant?
     var good = RollingWindow(width: Limits.statusWindow, buckets: 10)
     var bad = RollingWindow(width: Limits.statusWindow, buckets: 10)
+    /// Smoothed round trip of its path; nil until one was measured.
+    var roundTrip: Interval?
+    /// Attempts under way whose connection is overdue.
+    var suspects = 0
     /// Places in `keys`.
     var keys: Range<Int>
   }
@@ -43,6 +47,7 @@ package final class Ledger {
     var probe: UInt32 = 0
     var nameHash: UInt64 = 0
     var isCommitted = false
+    var isSuspect = false
     var reservation = Account.Reservation()
   }
 
@@ -112,6 +117,7 @@ package final class Ledger {
     slots[index].begun = now
     slots[index].nameHash = choice.nameHash
     slots[index].isCommitted = false
+    slots[index].isSuspect = false
     slots[index].probe = providers[provider].breaker.takeProbe(now: now)
     slots[index].reservation = accounts[keys[key].account].reserve(
       tokens: choice.tokens, budgets: catalog.providers[provider].budgets,
@@ -149,11 +155,41 @@ package final class Ledger {
     freeSlots.append(Int32(index))
     keys[slot.key].inFlight -= 1
     providers[slot.provider].inFlight -= 1
+    if slot.isSuspect { providers[slot.provider].suspects -= 1 }
     let consequence = record(outcome, of: slot, now: now)
     accounts[keys[slot.key].account].settle(
       slot.reservation, tokens: outcome.tokens.map(Int64.init), charge: outcome.fault?.charge ?? .estimate,
       now: now)
     return consequence
+  }
+
+  // MARK: The path
+
+  /// The attempt's connection is overdue. Until the attempt ends its provider comes after the others, so that
+  /// a host that went silent is not asked first again and again while nobody knows yet what ails it.
+  package func suspect(_ ticket: AttemptTicket) {
+    let index = open(ticket)
+    guard !slots[index].isSuspect else { return }
+    slots[index].isSuspect = true
+    providers[slots[index].provider].suspects += 1
+  }
+
+  /// A round trip to a provider was measured. Smoothed as TCP does it (RFC 6298 §2, gain 1/8).
+  package func noteRoundTrip(_ sample: Interval, provider: Int) {
+    guard sample > .zero else { return }
+    guard let known = providers[provider].roundTrip else {
+      providers[provider].roundTrip = sample
+      return
+    }
+    providers[provider].roundTrip = Interval(
+      nanoseconds: known.nanoseconds + (sample.nanoseconds - known.nanoseconds) / 8)
+  }
+
+  /// How long a provider's path may be silent before it is looked at: `floor`, or twice its round trip and
+  /// 40 ms (the longest that a receiver delays an acknowledgement on Linux), whichever is longer.
+  package func silenceThreshold(of provider: Int, atLeast floor: Interval) -> Interval {
+    guard let roundTrip = providers[provider].roundTrip else { return floor }
+    return max(floor, roundTrip * 2 + .milliseconds(40))
   }
 
   private func takeSlot() -> Int {

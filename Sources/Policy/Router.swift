@@ -73,13 +73,15 @@ extension Ledger {
     return .unavailable(until: until == .distantFuture ? nil : until)
   }
 
-  /// What comes before latency: the wish, the room for a long request, the tier. Lower is tried first.
+  /// What comes before latency: doubt about the path, the wish, the room for a long request, the tier. Lower is
+  /// tried first.
   struct Rank: Comparable {
+    var doubt: Int
     var preference: Int
     var room: Int
     var tier: Int
     static func < (a: Rank, b: Rank) -> Bool {
-      (a.preference, a.room, a.tier) < (b.preference, b.room, b.tier)
+      (a.doubt, a.preference, a.room, a.tier) < (b.doubt, b.preference, b.room, b.tier)
     }
   }
 
@@ -90,7 +92,9 @@ extension Ledger {
       // A window known to be larger, one that is not known, and one known to be no larger.
       room = candidate.context.map { $0 > failed ? 0 : 2 } ?? 1
     }
-    return Rank(preference: candidate.provider == preference ? 0 : 1, room: room, tier: candidate.tier)
+    return Rank(
+      doubt: providers[candidate.provider].suspects == 0 ? 0 : 1,
+      preference: candidate.provider == preference ? 0 : 1, room: room, tier: candidate.tier)
   }
 
   /// Two candidates of the best rank seen so far, each pair equally likely (reservoir sampling).

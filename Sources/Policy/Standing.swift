@@ -100,7 +100,10 @@ extension Trail {
   /// under way rules it out.
   func allows(_ candidate: CandidateID) -> Bool {
     for n in 0..<count where self[n].candidate == candidate.index {
-      guard let fault = self[n].fault, fault.blame == .account || fault.blame == .key else { return false }
+      guard let fault = self[n].fault else { return false }
+      // Its connection was slow and another one's request failed: it has not had its turn.
+      if fault == .raceLost { continue }
+      guard fault.blame == .account || fault.blame == .key else { return false }
     }
     return true
   }

@@ -1,1 +1,238 @@
-// Server: see ARCHITECTURE.md for its one job.
+package import Base
+internal import Exchange
+package import Kernel
+package import Policy
+package import Upstream
+
+/// A part of the same process that lives on the same loop: it has a descriptor that becomes readable when it
+/// has work, and a time at which it wants a turn.
+package struct Guest {
+  package let descriptor: Int32
+  package let nextDue: () -> Instant?
+  package let turn: (Instant) -> Void
+  package init(descriptor: Int32, nextDue: @escaping () -> Instant?, turn: @escaping (Instant) -> Void) {
+    self.descriptor = descriptor
+    self.nextDue = nextDue
+    self.turn = turn
+  }
+}
+
+/// The loop: it waits once, reads the clocks once, and gives everybody their turn.
+package final class Server {
+  private let poller: Poller
+  private var events = PolledEvents()
+  private let signals: Signals
+  private let front: Front
+  private let runner: Runner
+  private let upstream: Upstream
+  private let log: Log
+  private var upstreamDue: Instant?
+  private var guests: [Guest] = []
+  private var drainDeadline: Instant?
+  private var isOver = false
+  /// Memory was used since it was last given back.
+  private var trimAt: Instant?
+
+  package init(
+    _ configuration: Configuration, upstream settings: UpstreamSettings, log: Log, seed: UInt64
+  ) throws(StartFault) {
+    self.log = log
+    do throws(KernelFault) {
+      poller = try Poller()
+      signals = try Signals()
+      try poller.add(signals.descriptor, .read, token: Token(kind: TokenKind.signals, slot: 0))
+    } catch {
+      throw .kernel(error)
+    }
+    do throws(UpstreamError) {
+      upstream = try Upstream(settings)
+    } catch {
+      throw .upstream(error)
+    }
+    front = Front(poller: poller, limits: configuration.limits)
+    let setup = Setup(configuration, upstream: upstream, seed: seed, keeping: nil)
+    runner = Runner(front: front, upstream: upstream, log: log, setup: setup, seed: seed)
+  }
+
+  /// Why the server could not start.
+  package enum StartFault: Error {
+    case kernel(KernelFault)
+    case upstream(UpstreamError)
+  }
+
+  /// Starts to listen; throws where an address cannot be had.
+  package func listen(on listen: Listen, isAdmin: Bool = false) throws(KernelFault) {
+    let listener: Listener
+    switch listen {
+    case .tcp(let host, let port): listener = try Listener(host: host, port: port)
+    case .unix(let path): listener = try Listener(unix: path)
+    case .inherited(let index):
+      listener = try Listener(inherited: ServiceManager.firstInherited + Int32(index))
+    }
+    front.listeners.append(Front.ListenerPlace(listener: listener, listen: listen, isAdmin: isAdmin))
+    front.watch(listener: front.listeners.count - 1)
+  }
+
+  /// The addresses as they were given, port 0 filled in.
+  package var addresses: [String] { front.listeners.map { $0.listener.text } }
+
+  package func host(_ guest: Guest) throws(KernelFault) {
+    guests.append(guest)
+    try poller.add(
+      guest.descriptor, .read, token: Token(kind: TokenKind.guest, slot: guests.count - 1))
+  }
+
+  /// Serves until a signal ends it and the last exchange is over, or the drain's time is.
+  package func run() throws(KernelFault) {
+    while !isOver {
+      try tick()
+    }
+    log.flush()
+  }
+
+  private func tick() throws(KernelFault) {
+    let before = Clock.instant()
+    try poller.wait(timeout: timeout(now: before), into: &events)
+    let now = Clock.now()
+    log.wall = now.wall
+    for index in 0..<events.count { take(events[index], now) }
+    for index in guests.indices {
+      if let due = guests[index].nextDue(), due <= now.instant { guests[index].turn(now.instant) }
+    }
+    if let due = upstreamDue, due <= now.instant {
+      upstreamDue = nil
+      upstream.timerFired(now: now.instant)
+    }
+    settle(now)
+    while let place = front.timers.popDue(now.instant) {
+      front.timeDue(place, now: now.instant)
+      settle(now)
+    }
+    while let place = runner.timers.popDue(now.instant) {
+      runner.timeDue(place, now: now)
+      settle(now)
+    }
+    finishTurn(now)
+  }
+
+  private func take(_ event: PolledEvent, _ now: Moment) {
+    switch event.token.kind {
+    case TokenKind.upstream:
+      upstream.socketReady(
+        Int32(event.token.slot), readable: event.readable || event.peerClosed, writable: event.writable,
+        failed: event.failed || event.hungUp, now: now.instant)
+      applyWatches()
+    case TokenKind.connection:
+      let id = SlotID(slot: Int32(event.token.slot), generation: event.token.generation)
+      front.ready(id, event, now: now.instant)
+    case TokenKind.listener: front.accept(event.token.slot, now: now.instant)
+    case TokenKind.guest: guests[event.token.slot].turn(now.instant)
+    default:
+      while let signal = signals.read() { take(signal, now) }
+    }
+  }
+
+  /// Lets everything that has happened run its course: clients' requests, then providers' answers, until
+  /// neither has anything new. What one client pipelines is bounded by the connection's buffer.
+  private func settle(_ now: Moment) {
+    var isQuiet = false
+    while !isQuiet {
+      isQuiet = true
+      var at = 0
+      while at < front.happenings.count {
+        runner.take(front.happenings[at], now: now)
+        applyWatches()
+        at += 1
+        isQuiet = false
+      }
+      front.happenings.removeAll(keepingCapacity: true)
+      while let event = upstream.nextEvent() {
+        runner.take(event, now: now)
+        applyWatches()
+        isQuiet = false
+      }
+    }
+    if let change = upstream.takeTimerChange() {
+      switch change {
+      case .disarm: upstreamDue = nil
+      case .arm(let at): upstreamDue = at
+      }
+    }
+  }
+
+  /// Watches what libcurl wants watched, before a descriptor's number can mean another socket.
+  private func applyWatches() {
+    while let change = upstream.nextWatchChange() {
+      do throws(KernelFault) {
+        switch change {
+        case .add(let descriptor, let interest):
+          try poller.add(descriptor, Interest(interest), token: Self.token(descriptor))
+        case .modify(let descriptor, let interest):
+          try poller.modify(descriptor, Interest(interest), token: Self.token(descriptor))
+        case .remove(let descriptor): poller.remove(descriptor)
+        case .forget: break
+        }
+      } catch {
+        log.note(.error, "a provider's socket cannot be watched", error.text)
+      }
+    }
+  }
+
+  private static func token(_ descriptor: Int32) -> Token {
+    Token(kind: TokenKind.upstream, slot: Int(descriptor))
+  }
+
+  private func finishTurn(_ now: Moment) {
+    front.destroyClosed()
+    log.flush()
+    if runner.runs.count > 0 {
+      trimAt = now.instant + Limits.trimAfter
+    } else if let due = trimAt, due <= now.instant {
+      // After a peak glibc keeps what was freed; a sidecar gives it back.
+      trimAt = nil
+      ProcessFacts.trimHeap()
+    }
+    if let deadline = drainDeadline, runner.runs.count == 0 && front.isQuiet || deadline <= now.instant {
+      isOver = true
+    }
+  }
+
+  private func timeout(now: Instant) -> Interval? {
+    var due = Instant.distantFuture
+    if let at = front.timers.next { due = min(due, at) }
+    if let at = runner.timers.next { due = min(due, at) }
+    if let at = upstreamDue { due = min(due, at) }
+    if let at = drainDeadline { due = min(due, at) }
+    if let at = trimAt { due = min(due, at) }
+    if log.hasLines { due = min(due, now + Limits.logRetry) }
+    for guest in guests {
+      if let at = guest.nextDue() { due = min(due, at) }
+    }
+    return due == .distantFuture ? nil : max(.zero, due - now)
+  }
+
+  private func take(_ signal: Signal, _ now: Moment) {
+    switch signal {
+    case .terminate, .interrupt:
+      if drainDeadline != nil {
+        log.note(.warning, "a second signal: ending at once")
+        isOver = true
+        return
+      }
+      drainDeadline = now.instant + runner.setup.configuration.timeouts.drain
+      runner.isDraining = true
+      front.drain()
+      log.note(.info, "draining: no new exchanges, those under way finish")
+    case .hangUp: break
+    case .user1: log.isVerbose.toggle()
+    }
+  }
+}
+
+extension Interest {
+  fileprivate init(_ interest: WatchInterest) {
+    self = []
+    if interest.contains(.read) { insert(.read) }
+    if interest.contains(.write) { insert(.write) }
+  }
+}

@@ -31,6 +31,10 @@ extension Upstream {
     // 1
     if isSecondTry(slot) { return false }
     // 2
+    if slot.isAbandoned {
+      slot.abort = .lostRace
+      return false
+    }
     if let race = slot.request.race, !slot.hasWonRace {
       for other in slots where other.hasWonRace && other.request.race == race {
         slot.abort = .lostRace

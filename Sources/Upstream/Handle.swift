@@ -25,6 +25,7 @@ extension Upstream {
     slot.wasPost = nil
     slot.uploadBuffer = 0
     slot.waitsForPipe = false
+    slot.isFresh = false
     return easy
   }
 
@@ -51,6 +52,10 @@ extension Upstream {
     if slot.waitsForPipe != waits {
       _ = ccurl_set_long(easy, CURLOPT_PIPEWAIT, waits ? 1 : 0)
       slot.waitsForPipe = waits
+    }
+    if slot.isFresh != slot.request.needsFreshConnection {
+      slot.isFresh = slot.request.needsFreshConnection
+      _ = ccurl_set_long(easy, CURLOPT_FRESH_CONNECT, slot.isFresh ? 1 : 0)
     }
     if isPost, !slot.list.hasContentType, !target.hasContentType { slot.list.suppress("Content-Type:") }
     // Lifetime: the nodes belong to the slot and the target; both stay until the transfer has left the multi.

@@ -39,6 +39,7 @@ extension Upstream {
         // 3
         slot.turn = turn
         write(piece, to: outlet, framing)
+        noteBlocked(outlet, slot)
       } else {
         // 4
         if stagingOwner != Int(slot.index) { flushStaging() }
@@ -80,6 +81,12 @@ extension Upstream {
     }
   }
 
+  private func noteBlocked(_ outlet: Outlet, _ slot: Slot) {
+    guard outlet.isBlocked || outlet.isBroken, !slot.isBlockNoted else { return }
+    slot.isBlockNoted = true
+    note(.blocked, slot)
+  }
+
   /// Writes what the turn has gathered.
   func flushStaging() {
     guard stagingOwner >= 0 else { return }
@@ -89,6 +96,7 @@ extension Upstream {
       staging.withBytes { bytes in
         bytes.withUnsafeBufferPointer { write(UnsafeRawBufferPointer($0), to: outlet, framing) }
       }
+      noteBlocked(outlet, slot)
     }
     staging.recycle(keeping: Limits.staging * 2)
   }
@@ -130,11 +138,13 @@ extension Upstream {
 
   /// The outlet has drained: lets a paused transfer go on. Harmless at any other time.
   package func resume(_ id: TransferID, now: Instant) {
-    guard let slot = live(id), slot.phase == .running, slot.isPaused else { return }
+    guard let slot = live(id), slot.phase == .running else { return }
     switch slot.flow {
     case .holding: return
     case .forwarding(let outlet, _): if outlet.isBlocked { return }
     }
+    slot.isBlockNoted = false
+    guard slot.isPaused else { return }
     call(now) { unpause(slot) }
   }
 }

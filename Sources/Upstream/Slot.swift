@@ -36,6 +36,7 @@ final class Slot {
   var wasPost: Bool?
   var uploadBuffer = 0
   var waitsForPipe = false
+  var isFresh = false
 
   // The request.
   var request = TransferRequest(target: TargetID(index: 0))
@@ -58,6 +59,8 @@ final class Slot {
   var descriptor: Int32 = -1
   var abort = Abort.none
   var hasWonRace = false
+  /// Nobody waits for it: it may connect, and must not send.
+  var isAbandoned = false
 
   // The answer.
   var head = ByteBuffer()
@@ -71,6 +74,7 @@ final class Slot {
   var held = ByteBuffer()
   var flow = Flow.holding
   var isPaused = false
+  var isBlockNoted = false
   var isHeldFull = false
   /// The turn in which body bytes were last written straight from libcurl's buffer.
   var turn: UInt64 = 0
@@ -129,6 +133,7 @@ final class Slot {
     descriptor = -1
     abort = .none
     hasWonRace = false
+    isAbandoned = false
     head.recycle(keeping: Limits.keptSlotBuffer)
     status = 0
     isHeadSeen = false
@@ -139,6 +144,7 @@ final class Slot {
     held.recycle(keeping: Limits.keptSlotBuffer)
     flow = .holding
     isPaused = false
+    isBlockNoted = false
     isHeldFull = false
     turn = 0
     received = 0

@@ -43,6 +43,8 @@ package struct TransferRequest: Sendable {
   package var method = TransferMethod.post
   /// A transfer of a race is given up just before its request is sent if another one got there first.
   package var race: RaceID?
+  /// No pooled connection, where the last one turned out to be dead.
+  package var needsFreshConnection = false
   /// An answer without a Content-Type is watched as an event stream. One that says `text/event-stream`
   /// always is.
   package var expectsEventStream = false
@@ -71,6 +73,8 @@ package struct TransferEvent: Sendable {
     case content
     /// `Limits.held` bytes wait for a decision and the transfer is paused until `commit` or `cancel`.
     case heldFull
+    /// The outlet has not taken everything: it wants to be watched for room. Told once until `resume`.
+    case blocked
     /// Nothing comes after it. The slot, its head and its held bytes stay until `cancel`.
     case ended(TransferOutcome)
   }

@@ -196,6 +196,15 @@ package final class Upstream {
     recycle(slot)
   }
 
+  /// Leaves a transfer that is still connecting to itself: it sends nothing, its body is not read any more, and
+  /// its end tells how the connection fared. False: it has sent, or is over.
+  package func abandon(_ id: TransferID) -> Bool {
+    guard let slot = live(id), slot.phase == .running, slot.connectedAt == nil else { return false }
+    slot.isAbandoned = true
+    slot.segments.removeAll(keepingCapacity: true)
+    return true
+  }
+
   package func isOpen(_ id: TransferID) -> Bool { live(id) != nil }
 
   /// A free slot with a handle: 1. one that was last used for this target, 2. the latest used, 3. a new one.

@@ -1,21 +1,21 @@
-internal import Base
+package import Base
 
 /// A date of the proleptic Gregorian calendar with its time of day, in UTC.
-struct CivilDate {
-  var year: Int
+package struct CivilDate {
+  package var year: Int
   /// 1...12
-  var month: Int
+  package var month: Int
   /// 1...31
-  var day: Int
-  var hour: Int
-  var minute: Int
+  package var day: Int
+  package var hour: Int
+  package var minute: Int
   /// 0...60: a leap second is taken as the second after it.
-  var second: Int
+  package var second: Int
 
   static let monthNames: StaticString = "JanFebMarAprMayJunJulAugSepOctNovDec"
   static let dayNames: StaticString = "SunMonTueWedThuFriSat"
 
-  init(_ time: WallTime) {
+  package init(_ time: WallTime) {
     let seconds = Int(time.milliseconds.flooredQuotient(by: 1000))
     let days = seconds.flooredQuotient(by: 86400)
     let rest = seconds - days * 86400

@@ -14,6 +14,8 @@ struct EventReading {
   var isContent = false
   var isDone = false
   var isError = false
+  /// A choice says why it has ended.
+  var isFinish = false
   var isJSON = false
   var end = EventStreamObserver.End.none
   var usage = TokenUsage()
@@ -44,6 +46,7 @@ struct EventReading {
       return
     }
     isContent = Self.hasContent(root, kind, in: data)
+    isFinish = Self.finishes(root, in: data)
   }
 
   private static func hasContent(_ root: JSONMember, _ kind: EventName, in data: Span<UInt8>) -> Bool {
@@ -74,6 +77,16 @@ struct EventReading {
       }
     }
     return data.jsonMember("usage", in: root)?.kind != .object  // 6, 7
+  }
+
+  /// Whether some choice has a `finish_reason`.
+  private static func finishes(_ root: JSONMember, in data: Span<UInt8>) -> Bool {
+    guard let choices = data.jsonMember("choices", in: root), choices.kind == .array else { return false }
+    var cursor = JSONCursor(choices)
+    while let choice = cursor.next(data) {
+      if let reason = data.jsonMember("finish_reason", in: choice), isFull(reason, in: data) { return true }
+    }
+    return false
   }
 
   private static func choiceBrings(_ choice: JSONMember, in data: Span<UInt8>) -> Bool {

@@ -26,6 +26,8 @@ package struct EventStreamObserver: ~Copyable {
   package private(set) var contentEvents = 0
   package private(set) var sawDone = false
   package private(set) var sawErrorFrame = false
+  /// A choice of a chat or completion said why it has ended.
+  package private(set) var sawFinish = false
   /// The last end that was said; `done` does not hide the one of another dialect before it.
   package private(set) var end = End.none
   package private(set) var usage = TokenUsage()
@@ -60,6 +62,7 @@ package struct EventStreamObserver: ~Copyable {
     contentEvents = 0
     sawDone = false
     sawErrorFrame = false
+    sawFinish = false
     end = .none
     usage = TokenUsage()
     line.recycle(keeping: Limits.keptBuffer)
@@ -175,6 +178,7 @@ package struct EventStreamObserver: ~Copyable {
   private mutating func note(_ reading: EventReading) {
     if reading.isContent { contentEvents += 1 }
     if reading.isError { sawErrorFrame = true }
+    if reading.isFinish { sawFinish = true }
     if reading.isDone { noteDone() } else if reading.end != .none { end = reading.end }
     usage.merge(reading.usage)
   }
@@ -221,7 +225,7 @@ extension Span<UInt8> {
   /// A key is found by its text with quotes: within a JSON string the closing quote would be escaped.
   fileprivate var needsReading: Bool {
     guard count > 1, self[0] == UInt8(ascii: "{"), self[count - 1] == UInt8(ascii: "}") else { return true }
-    if tells("\"usage\"") || tells("\"error\"") { return true }
+    if tells("\"usage\"") || tells("\"error\"") || tells("\"finish_reason\"") { return true }
     return hasPrefix("{\"type\"") && !leadingType.isUnimportant
   }
 

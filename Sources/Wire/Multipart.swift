@@ -5,20 +5,179 @@ package enum MultipartFault: Error, Hashable, Sendable {
   case notMultipart, missingBoundary, malformedBoundary
   case missingDelimiter, malformedPart, partHeadTooLong, tooManyParts, repeatedPart, missingEnd
 
-  package var reason: StaticString { "" }
+  /// A short text for the error's message.
+  package var reason: StaticString {
+    switch self {
+    case .notMultipart: "not multipart/form-data"
+    case .missingBoundary: "Content-Type without a boundary"
+    case .malformedBoundary: "malformed boundary"
+    case .missingDelimiter: "the form does not begin with its boundary"
+    case .malformedPart: "malformed part of the form"
+    case .partHeadTooLong: "head of a part too long"
+    case .tooManyParts: "too many parts"
+    case .repeatedPart: "a part that decides the route is there twice"
+    case .missingEnd: "the form does not end with its boundary"
+    }
+  }
 }
 
 /// The parts of a multipart form (RFC 7578) that decide where it goes, as ranges of their values in the body.
 package struct MultipartForm: Hashable, Sendable {
-  package var model: Range<Int>?
-  package var stream: Range<Int>?
-  package var partCount = 0
-
-  /// Reads a whole body. `contentType` is the value of the request's Content-Type field.
-  package static func scan(_ body: Span<UInt8>, contentType: Span<UInt8>) throws(MultipartFault)
-    -> MultipartForm
-  { MultipartForm() }
+  /// The value of the part named `model`.
+  package private(set) var model: Range<Int>?
+  /// The value of the part named `stream`.
+  package private(set) var stream: Range<Int>?
+  package private(set) var partCount = 0
 
   /// Whether a Content-Type value is `multipart/form-data`.
-  package static func isForm(_ contentType: Span<UInt8>) -> Bool { false }
+  package static func isForm(_ contentType: Span<UInt8>) -> Bool {
+    let type: StaticString = "multipart/form-data"
+    guard contentType.hasPrefixIgnoringCase(type) else { return false }
+    let n = type.utf8CodeUnitCount
+    return contentType.count == n || contentType[n] == UInt8(ascii: ";") || contentType[n] == 32
+      || contentType[n] == 9
+  }
+
+  /// Reads a whole body. `contentType` is the value of the request's Content-Type field.
+  ///
+  /// Delimiters are found by the boundary's text (RFC 2046 §5.1.1), so files are only searched through, not
+  /// read. The closing delimiter must be there: a form that was cut short is refused.
+  package static func scan(
+    _ body: Span<UInt8>, contentType: Span<UInt8>
+  ) throws(MultipartFault) -> MultipartForm {
+    guard isForm(contentType) else { throw .notMultipart }
+    guard let place = parameter("boundary", in: contentType, 0..<contentType.count) else {
+      throw .missingBoundary
+    }
+    let boundary = contentType.extracting(place)
+    try checkBoundary(boundary)
+    var form = MultipartForm()
+    guard let first = delimiter(body, boundary, from: 0), first.start == 0 else { throw .missingDelimiter }
+    var current = first
+    while !current.isLast {
+      if form.partCount == Limits.formParts { throw .tooManyParts }
+      form.partCount += 1
+      guard let next = delimiter(body, boundary, from: current.end) else { throw .missingEnd }
+      try form.readPart(body, current.end..<next.start)
+      current = next
+    }
+    return form
+  }
+
+  /// RFC 2046 §5.1.1: 1 to 70 of bchars, not ending in a space.
+  private static func checkBoundary(_ boundary: Span<UInt8>) throws(MultipartFault) {
+    guard boundary.count > 0, boundary.count <= 70, boundary[boundary.count - 1] != 32 else {
+      throw .malformedBoundary
+    }
+    for i in 0..<boundary.count {
+      let byte = boundary[i]
+      if byte < 32 || byte > 126 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
+        throw .malformedBoundary
+      }
+    }
+  }
+
+  private struct Delimiter {
+    /// The CRLF in front, which belongs to the delimiter, or the start of the body.
+    var start: Int
+    /// Behind the delimiter's line end.
+    var end: Int
+    var isLast: Bool
+  }
+
+  /// The next `CRLF "--" boundary`, followed by padding and CRLF or by `--`.
+  private static func delimiter(_ body: Span<UInt8>, _ boundary: Span<UInt8>, from: Int) -> Delimiter? {
+    var at = from
+    while at < body.count, let distance = body.extracting(at..<body.count).firstRange(of: boundary) {
+      let text = at + distance
+      var end = text + boundary.count
+      at = text + 1
+      let isFirst = from == 0 && text == 2 && body.hasPrefix("--")
+      let isLine = text - 4 >= from && body.extracting(text - 4..<text).equals("\r\n--")
+      guard isFirst || isLine else { continue }
+      let start = isFirst ? 0 : text - 4
+      if body.extracting(end..<body.count).hasPrefix("--") {
+        return Delimiter(start: start, end: end + 2, isLast: true)
+      }
+      while end < body.count, body[end] == 32 || body[end] == 9 { end += 1 }
+      if body.extracting(end..<body.count).hasPrefix("\r\n") {
+        return Delimiter(start: start, end: end + 2, isLast: false)
+      }
+    }
+    return nil
+  }
+
+  /// Reads one part: its header fields, an empty line, its value.
+  private mutating func readPart(_ body: Span<UInt8>, _ part: Range<Int>) throws(MultipartFault) {
+    var line = part.lowerBound
+    var isModel = false
+    var isStream = false
+    while true {
+      guard line <= part.upperBound else { throw .malformedPart }
+      let window = body.extracting(line..<min(part.upperBound, part.lowerBound + Limits.formPartHead))
+      guard let length = window.firstRange(of: "\r\n") else {
+        throw part.count >= Limits.formPartHead ? .partHeadTooLong : .malformedPart
+      }
+      let end = line + length
+      if length == 0 {
+        line = end + 2
+        break
+      }
+      let fieldName: StaticString = "content-disposition:"
+      let field = body.extracting(line..<end)
+      if field.hasPrefixIgnoringCase(fieldName),
+        let name = Self.parameter("name", in: body, line + fieldName.utf8CodeUnitCount..<end)
+      {
+        isModel = body.extracting(name).equals("model")
+        isStream = body.extracting(name).equals("stream")
+      }
+      line = end + 2
+    }
+    guard line <= part.upperBound else { throw .malformedPart }
+    if isModel {
+      if model != nil { throw .repeatedPart }
+      model = line..<part.upperBound
+    } else if isStream {
+      if stream != nil { throw .repeatedPart }
+      stream = line..<part.upperBound
+    }
+  }
+
+  /// The value of a parameter behind the first semicolon, quoted or not, without its quotes. One with a
+  /// backslash escape is returned as it stands: no name that is looked for has one.
+  private static func parameter(_ name: StaticString, in bytes: Span<UInt8>, _ range: Range<Int>) -> Range<
+    Int
+  >? {
+    var at = range.lowerBound
+    while at < range.upperBound, bytes[at] != UInt8(ascii: ";") { at += 1 }
+    while at < range.upperBound {
+      at += 1
+      while at < range.upperBound, bytes[at] == 32 || bytes[at] == 9 { at += 1 }
+      let start = at
+      while at < range.upperBound, ASCIISet.token.contains(bytes[at]) { at += 1 }
+      let isWanted = bytes.extracting(start..<at).equalsIgnoringCase(name)
+      guard at < range.upperBound, bytes[at] == UInt8(ascii: "=") else { return nil }
+      at += 1
+      var value = at..<at
+      if at < range.upperBound, bytes[at] == UInt8(ascii: "\"") {
+        at += 1
+        let open = at
+        while at < range.upperBound, bytes[at] != UInt8(ascii: "\"") {
+          at += bytes[at] == UInt8(ascii: "\\") ? 2 : 1
+        }
+        guard at < range.upperBound else { return nil }
+        value = open..<at
+        at += 1
+      } else {
+        while at < range.upperBound, bytes[at] != UInt8(ascii: ";"), bytes[at] != 32, bytes[at] != 9 {
+          at += 1
+        }
+        value = value.lowerBound..<at
+      }
+      if isWanted { return value }
+      while at < range.upperBound, bytes[at] == 32 || bytes[at] == 9 { at += 1 }
+      guard at < range.upperBound, bytes[at] == UInt8(ascii: ";") else { return nil }
+    }
+    return nil
+  }
 }

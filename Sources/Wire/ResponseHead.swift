@@ -52,6 +52,12 @@ package struct ResponseHead: Sendable {
     fields.append(HeaderField(name: name, value: value, known: KnownField(raw.extracting(name))))
   }
 
+  /// The value of the first field with that name, which is in lower case.
+  package func value(named name: String, in raw: Span<UInt8>) -> Range<Int>? {
+    for field in fields where raw.extracting(field.name).equalsIgnoringCase(name) { return field.value }
+    return nil
+  }
+
   /// The value of the first field with that lower-case name.
   package func value(of name: StaticString, in raw: Span<UInt8>) -> Range<Int>? {
     for i in fields.indices where raw.extracting(fields[i].name).equalsIgnoringCase(name) {

@@ -1,34 +1,136 @@
 package import Base
 
 /// What a provider says about when to come back.
+///
+/// Times are as said, not capped: that is the caller's. What is negative, no number or further ahead than
+/// `Limits.believableReset` is not believed at all.
 package enum RetryHints {
   /// The time to stay away, from an answer's head and the start of its body; nil where nothing usable is said.
-  /// Not capped: that is the caller's.
+  ///
+  /// The first that is there: 1. `retry-after-ms`, 2. `Retry-After`, 3. `retryDelay` in the body, 4. the
+  /// longest reset of a quota that is used up, 5. "try again in 7.5s" in the body, 6. the shortest reset of
+  /// any quota.
   package static func interval(
     _ head: ResponseHead, in raw: Span<UInt8>, body: Span<UInt8>, now: WallTime
-  ) -> Interval? { nil }
+  ) -> Interval? {
+    if let range = head.value(of: "retry-after-ms", in: raw),  // 1
+      let milliseconds = raw.extracting(range).floatingPoint,
+      let interval = believable(seconds: milliseconds / 1000)
+    {
+      return interval
+    }
+    if let range = head.value(of: "retry-after", in: raw),  // 2
+      let interval = retryAfter(raw.extracting(range), now: now)
+    {
+      return interval
+    }
+    if let interval = retryDelay(body) { return interval }  // 3
+    if let interval = exhaustedReset(head, in: raw, now: now) { return interval }  // 4
+    if let interval = tryAgainIn(body) { return interval }  // 5
+    var shortest: Interval?  // 6
+    for i in head.fields.indices where raw.extracting(head.fields[i].name).isReset {
+      guard let reset = resetInterval(raw.extracting(head.fields[i].value), now: now) else { continue }
+      if reset > .zero, reset < shortest ?? reset + .seconds(1) { shortest = reset }
+    }
+    return shortest
+  }
+
+  /// `Retry-After` (RFC 9110 §10.2.3): seconds, also with a fraction, or an HTTP date; and whatever else
+  /// `resetInterval` reads. A date in the past means now.
+  package static func retryAfter(_ value: Span<UInt8>, now: WallTime) -> Interval? {
+    if let date = HTTPDate.parse(value, now: now) { return until(date, now: now) }
+    return resetInterval(value, now: now)
+  }
 
   /// Reads a reset value: Go duration, seconds, epoch seconds, epoch milliseconds or RFC 3339.
-  package static func resetInterval(_ value: Span<UInt8>, now: WallTime) -> Interval? { nil }
-
-  /// Reads a remaining quota; nil where it is negative, "unlimited" or no number.
-  package static func remaining(_ value: Span<UInt8>) -> Int64? { nil }
-
-  /// Every quota that the head tells, in the order of its fields.
-  package static func forEachQuota(
-    _ head: ResponseHead, in raw: Span<UInt8>, now: WallTime, _ body: (QuotaReading) -> Void
-  ) {}
-
-  /// The longest reset among quotas that are used up; nil where none is, or none names its reset.
-  package static func exhaustedReset(_ head: ResponseHead, in raw: Span<UInt8>, now: WallTime) -> Interval? {
-    nil
+  ///
+  /// A plain number is told apart by its size: below 10⁹ (31 years) it is seconds from now, below 10¹¹ (the
+  /// year 5138) epoch seconds, else epoch milliseconds. A date in the past means now.
+  package static func resetInterval(_ value: Span<UInt8>, now: WallTime) -> Interval? {
+    if let number = value.floatingPoint {
+      if number < 1e9 { return believable(seconds: number) }
+      let milliseconds = number < 1e11 ? number * 1000 : number
+      guard milliseconds < 1e15 else { return nil }
+      return until(WallTime(milliseconds: Int64(milliseconds)), now: now)
+    }
+    if let date = HTTPDate.parseRFC3339(value) { return until(date, now: now) }
+    return goDuration(value)
   }
-}
 
-/// One quota of a response head: a `…remaining…` field and the `…reset…` field that belongs to it.
-package struct QuotaReading: Hashable, Sendable {
-  package var remaining: Int64
-  package var reset: Interval?
-  /// Counted in tokens, else in requests.
-  package var isTokens: Bool
+  /// Reads a remaining quota; nil where it is negative, "unlimited" or no number. A fraction is cut off.
+  package static func remaining(_ value: Span<UInt8>) -> Int64? {
+    if let decimal = value.decimal { return decimal }
+    guard let number = value.floatingPoint, number >= 0, number < 1e18 else { return nil }
+    return Int64(number)
+  }
+
+  private static func until(_ date: WallTime, now: WallTime) -> Interval? {
+    let (milliseconds, overflow) = date.milliseconds.subtractingReportingOverflow(now.milliseconds)
+    if overflow { return nil }
+    return believable(seconds: Double(max(0, milliseconds)) / 1000)
+  }
+
+  private static func believable(seconds: Double) -> Interval? {
+    guard seconds >= 0, seconds <= Limits.believableReset.seconds else { return nil }
+    return Interval(nanoseconds: Int64(seconds * 1e9))
+  }
+
+  /// Go's `time.Duration` text: `1h2m3.5s`, `6m0s`, `12ms`, `7d` with days besides.
+  private static func goDuration(_ text: Span<UInt8>) -> Interval? {
+    var at = 0
+    var total = 0.0
+    while at < text.count {
+      let start = at
+      while at < text.count, text[at].isDigit || text[at] == UInt8(ascii: ".") { at += 1 }
+      guard let number = text.extracting(start..<at).floatingPoint else { return nil }
+      let unit = at
+      while at < text.count, !text[at].isDigit { at += 1 }
+      guard let scale = unitSeconds(text.extracting(unit..<at)) else { return nil }
+      total += number * scale
+    }
+    return text.isEmpty ? nil : believable(seconds: total)
+  }
+
+  private static func unitSeconds(_ unit: Span<UInt8>) -> Double? {
+    if unit.equals("s") { return 1 }
+    if unit.equals("ms") { return 1e-3 }
+    if unit.equals("us") || unit.equals("µs") { return 1e-6 }
+    if unit.equals("ns") { return 1e-9 }
+    if unit.equals("m") { return 60 }
+    if unit.equals("h") { return 3600 }
+    return unit.equals("d") ? 86400 : nil
+  }
+
+  /// The duration in `"retryDelay": "17s"` (google.rpc.RetryInfo), wherever it stands in the body.
+  private static func retryDelay(_ body: Span<UInt8>) -> Interval? {
+    let key: StaticString = "\"retryDelay\""
+    guard let found = body.firstRange(of: key) else { return nil }
+    var at = found + key.utf8CodeUnitCount
+    JSONGrammar.skipWhitespace(body, &at)
+    guard at < body.count, body[at] == UInt8(ascii: ":") else { return nil }
+    at += 1
+    JSONGrammar.skipWhitespace(body, &at)
+    guard at < body.count, body[at] == UInt8(ascii: "\"") else { return nil }
+    let rest = body.extracting(at + 1..<min(body.count, at + 40))
+    guard let length = rest.firstIndex(of: UInt8(ascii: "\"")) else { return nil }
+    return goDuration(rest.extracting(0..<length))
+  }
+
+  /// The duration behind "try again in", as OpenAI and Groq write it into the message.
+  private static func tryAgainIn(_ body: Span<UInt8>) -> Interval? {
+    let text: StaticString = "try again in "
+    guard let found = body.extracting(0..<min(body.count, Limits.errorText)).firstRangeIgnoringCase(of: text)
+    else { return nil }
+    let start = found + text.utf8CodeUnitCount
+    var end = start
+    while end < min(body.count, start + 24),
+      body[end].isDigit || body[end] == UInt8(ascii: ".")
+        || ASCIISet.token.contains(body[end]), body[end] != UInt8(ascii: "'")
+    {
+      end += 1
+    }
+    // The full stop of the sentence is no part of the number.
+    while end > start, body[end - 1] == UInt8(ascii: ".") { end -= 1 }
+    return goDuration(body.extracting(start..<end))
+  }
 }

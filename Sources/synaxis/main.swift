@@ -1,1 +1,3 @@
-print("synaxis")
+internal import CLinux
+
+exit(Command(CommandLine.arguments).run())

@@ -2,8 +2,7 @@
 // that some supported version does not have.
 #ifndef SYNAXIS_CCURL_H
 #define SYNAXIS_CCURL_H
-
-// As in CLinux: the two must see the same libc.
+// As in CLinux: with other feature macros glibc's structs have other members, and Swift sees two types.
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif

@@ -46,6 +46,12 @@ int pipe2(int[2], int);
 
 static inline int linux_errno(void) { return errno; }
 
+/// The n-th entry of environ(7), NULL behind the last: the variable itself cannot be imported.
+static inline const char *linux_environment(int n) {
+  extern char **environ;
+  return environ ? environ[n] : NULL;
+}
+
 /// fcntl(F_SETFL, flags | O_NONBLOCK): variadic in C. Returns -1 and errno on failure.
 static inline int linux_set_nonblocking(int fd) {
   int flags = fcntl(fd, F_GETFL, 0);

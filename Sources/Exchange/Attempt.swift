@@ -1,0 +1,160 @@
+package import Base
+package import Policy
+
+/// One try of an exchange at one candidate.
+package struct Attempt: Sendable {
+  package enum Phase: Equatable, Sendable {
+    /// No byte of the request has been sent.
+    case connecting
+    /// The request is on its way, or its answer is.
+    case sent
+    case over
+  }
+
+  package let choice: Choice
+  package let ticket: AttemptTicket
+  /// Attempts of one round race for their connection, and one of them sends the request.
+  package let round: Int
+  package let openedAt: Instant
+  package internal(set) var phase = Phase.connecting
+  package internal(set) var sentAt: Instant?
+  package internal(set) var firstContentAt: Instant?
+  package internal(set) var endedAt: Instant?
+  /// Of the answer's head; 0 where none came.
+  package internal(set) var status = 0
+  package internal(set) var fault: Fault?
+  package internal(set) var tokens: Int?
+  package internal(set) var consequence: Consequence?
+
+  /// Silence on the wire for this long is worth a look.
+  var threshold = Interval.zero
+  var checkAt = Instant.distantFuture
+  var firstTokenAt = Instant.distantFuture
+  var idleAt = Instant.distantFuture
+
+  init(choice: Choice, ticket: AttemptTicket, round: Int, openedAt: Instant) {
+    self.choice = choice
+    self.ticket = ticket
+    self.round = round
+    self.openedAt = openedAt
+  }
+
+  package var isLive: Bool { phase != .over }
+
+  mutating func close(_ fault: Fault?, _ now: Instant) {
+    phase = .over
+    self.fault = fault
+    endedAt = now
+  }
+}
+
+/// What an exchange is told.
+package enum ExchangeEvent: Sendable {
+  case started
+  /// The connection of an attempt is ready, and it won its race.
+  case connected(Int)
+  /// The head of the answer is complete.
+  case answered(Int, status: Int)
+  /// A stream has shown its first content, or an error.
+  case contentBegan(Int, Verdict)
+  /// As much of a plain answer has come as is held back.
+  case heldFull(Int, Verdict)
+  /// The transfer is over. Tokens as `usage` told.
+  case ended(Int, Verdict, tokens: Int?)
+  case path(Int, PathReport)
+  case progress(Int, AttemptProgress)
+  case timePassed
+  /// Nobody waits for the answer any more.
+  case clientLeft
+  /// An attempt could not be started: too many transfers.
+  case couldNotOpen(Int)
+}
+
+/// What an exchange wants done. Numbers are attempts.
+package enum ExchangeEffect: Equatable, Sendable {
+  case open(Int)
+  case cancel(Int)
+  /// Leave the connection to itself: it sends no request, but its end still tells about the provider. The
+  /// ticket is given back then.
+  case letGo(Int)
+  case checkPath(Int)
+  /// Nothing else may use the connections to that host.
+  case dropPath(Int)
+  case checkProgress(Int)
+  /// Send the head and what is held, then forward what comes.
+  case commit(Int)
+  /// Send the whole answer, which is held.
+  case relay(Int)
+  /// The forwarded answer is complete.
+  case finish(Int)
+  /// A comment for a streaming client that waits; the first one with the head.
+  case sendComment(isFirst: Bool)
+  case answerError(LocalError)
+  /// The answer has begun and cannot be finished.
+  case breakOff(LocalError)
+  case concluded
+}
+
+/// How an exchange ended.
+package enum Ending: Sendable {
+  case complete
+  /// A provider's answer that is the client's fault, as it came.
+  case relayed
+  case failed(LocalError)
+  case cut
+  case stalled
+  case clientLeft
+
+  /// One word for the log.
+  package var word: StaticString {
+    switch self {
+    case .complete: "complete"
+    case .relayed: "relayed"
+    case .failed(let error): error.row.code
+    case .cut: "upstream_cut"
+    case .stalled: "upstream_stalled"
+    case .clientLeft: "client_left"
+    }
+  }
+}
+
+/// What the kernel knows about the way to a provider (TCP_INFO).
+package enum PathReport: Equatable, Sendable {
+  case connecting
+  case handshaking(roundTrip: Interval)
+  /// Bytes have been out that long without any acknowledgement.
+  case unacknowledged(for: Interval)
+  case acknowledged
+  case unknown
+}
+
+package struct AttemptProgress: Equatable, Sendable {
+  /// The last content of a stream, the last byte of another answer.
+  package var lastContentAt: Instant?
+  /// The client does not take its bytes.
+  package var isPaused: Bool
+  package init(lastContentAt: Instant?, isPaused: Bool) {
+    self.lastContentAt = lastContentAt
+    self.isPaused = isPaused
+  }
+}
+
+/// What an exchange is about, fixed at its start.
+package struct ExchangeShape: Sendable {
+  package var endpoint: Endpoint
+  package var wantsStream: Bool
+  package var route: Route
+  /// The provider that the client asked for.
+  package var preference: Int?
+  package var estimatedTokens: Int
+  package var timeouts: TimeoutSettings
+  package var hedge: Interval?
+
+  package init(endpoint: Endpoint, wantsStream: Bool, route: Route, timeouts: TimeoutSettings) {
+    self.endpoint = endpoint
+    self.wantsStream = wantsStream
+    self.route = route
+    self.timeouts = timeouts
+    estimatedTokens = 0
+  }
+}

@@ -1,0 +1,136 @@
+internal import Base
+package import Wire
+
+/// What the body of a request says that decides where it goes. Ranges are offsets in the body.
+package struct RequestFacts: Sendable {
+  package enum Form: Sendable { case json, multipart }
+  package var form: Form
+  /// The value of `model` as it stands in the body: with its quotes in JSON.
+  package var modelRange: Range<Int>
+  /// The name itself, escapes decoded.
+  package var model: [UInt8]
+  /// The client asked for an event stream.
+  package var wantsStream: Bool
+  package var temperature: Double?
+  /// A guess of the tokens it will cost, until the answer tells: a quarter of the body's bytes, and what it
+  /// allows the answer to have.
+  package var estimatedTokens: Int
+}
+
+/// Reads a request's body as far as routing needs it. Holds the probe's memory between requests.
+package struct RequestReader: Sendable {
+  package private(set) var probe = JSONProbe()
+
+  package init() {}
+
+  /// - Parameter contentType: the field's value; empty where it was not sent, which is read as JSON, since
+  ///   curl users forget it and OpenAI takes it.
+  package mutating func read(_ body: Span<UInt8>, contentType: Span<UInt8>) throws(LocalError) -> RequestFacts {
+    if MultipartForm.isForm(contentType) { return try readForm(body, contentType: contentType) }
+    return try readJSON(body)
+  }
+
+  private mutating func readJSON(_ body: Span<UInt8>) throws(LocalError) -> RequestFacts {
+    if body.isEmpty { throw .invalidJSON(offset: 0, reason: "the body is empty") }
+    do throws(JSONFault) {
+      try probe.scan(body)
+    } catch {
+      throw .invalidJSON(offset: error.offset, reason: error.reason.text)
+    }
+    switch probe.root.kind {
+    case .object: break
+    case .array, .string, .number, .bool, .null:
+      throw .invalidJSON(offset: probe.root.value.lowerBound, reason: "the body is not a JSON object")
+    }
+    guard let model = probe.value(of: "model", in: body) else { throw .missingField("model") }
+    // Two members of that name: providers differ in which one they take, so we could route one model's
+    // request and be billed for the other.
+    if probe.count(of: "model", in: body) > 1 {
+      throw .invalidField("model", reason: "it stands twice in the body")
+    }
+    if probe.count(of: "stream", in: body) > 1 {
+      throw .invalidField("stream", reason: "it stands twice in the body")
+    }
+    var name = ByteBuffer()
+    guard body.jsonString(model, into: &name) else {
+      throw .invalidField("model", reason: "it is not a string")
+    }
+    if name.isEmpty { throw .missingField("model") }
+    var facts = RequestFacts(
+      form: .json, modelRange: model.value, model: Self.array(name), wantsStream: false,
+      estimatedTokens: body.count / 4)
+    if let stream = probe.value(of: "stream", in: body) {
+      switch stream.kind {
+      case .bool: facts.wantsStream = body.jsonBool(stream) == true
+      case .null: break
+      case .object, .array, .string, .number:
+        throw .invalidField("stream", reason: "it is neither true nor false")
+      }
+    }
+    if let temperature = probe.value(of: "temperature", in: body) {
+      facts.temperature = body.jsonDouble(temperature)
+    }
+    let allowed =
+      probe.value(of: "max_completion_tokens", in: body) ?? probe.value(of: "max_tokens", in: body)
+      ?? probe.value(of: "max_output_tokens", in: body)
+    if let allowed, let tokens = body.jsonInteger(allowed), tokens > 0 {
+      facts.estimatedTokens += Int(min(tokens, 1 << 20))
+    }
+    return facts
+  }
+
+  private func readForm(_ body: Span<UInt8>, contentType: Span<UInt8>) throws(LocalError) -> RequestFacts {
+    let form: MultipartForm
+    do throws(MultipartFault) {
+      form = try MultipartForm.scan(body, contentType: contentType)
+    } catch {
+      throw .invalidField("body", reason: error.reason)
+    }
+    guard let model = form.model, !model.isEmpty else { throw .missingField("model") }
+    if model.count > Limits.modelName { throw .invalidField("model", reason: "it is too long") }
+    let wantsStream = form.stream.map { body.extracting($0).equals("true") } ?? false
+    return RequestFacts(
+      form: .multipart, modelRange: model, model: Self.array(body.extracting(model)),
+      wantsStream: wantsStream, estimatedTokens: 0)
+  }
+
+  private static func array(_ buffer: borrowing ByteBuffer) -> [UInt8] {
+    buffer.withBytes { array($0) }
+  }
+
+  private static func array(_ bytes: Span<UInt8>) -> [UInt8] {
+    bytes.withUnsafeBufferPointer { Array($0) }
+  }
+}
+
+extension JSONFault.Reason {
+  package var text: StaticString {
+    switch self {
+    case .unexpectedEnd: "the text ends too early"
+    case .unexpectedByte: "unexpected byte"
+    case .trailingBytes: "bytes behind the value"
+    case .badLiteral: "misspelt literal"
+    case .badNumber: "malformed number"
+    case .badEscape: "malformed escape in a string"
+    case .controlCharacter: "control character in a string"
+    case .badUTF8: "ill-formed UTF-8"
+    case .tooDeep: "nested too deep"
+    case .tooManyMembers: "too many members"
+    }
+  }
+}
+
+extension LocalError {
+  /// A client's bytes that are no request (RFC 9112), with the status that the parser gives.
+  package init(_ fault: WireFault) {
+    switch fault.status {
+    case 413: self = .requestTooLarge(limit: 0)
+    case 414: self = .targetTooLong
+    case 417: self = .expectationFailed
+    case 431: self = .headTooLarge
+    case 501: self = .notImplemented(fault.reason)
+    case 505: self = .versionNotSupported
+    default: self = .malformed(fault.reason)
+    }
+  }
+}

@@ -1,0 +1,140 @@
+package import Base
+package import Policy
+package import Wire
+
+/// What an answer is worth, as far as it has come.
+package enum Verdict: Equatable, Sendable {
+  case good
+  /// The client's own fault: goes to it as it came.
+  case relay
+  case fault(Fault)
+}
+
+/// An answer as the judge sees it: its head, and the part of its body that is held back.
+package struct Answer: ~Copyable, ~Escapable {
+  package let head: ResponseHead
+  package let raw: Span<UInt8>
+  package let body: Span<UInt8>
+  /// The head says `text/event-stream`, or says nothing and a stream was asked for.
+  package let isEventStream: Bool
+
+  @_lifetime(copy raw, copy body)
+  package init(head: ResponseHead, raw: Span<UInt8>, body: Span<UInt8>, isEventStream: Bool) {
+    self.head = head
+    self.raw = raw
+    self.body = body
+    self.isEventStream = isEventStream
+  }
+}
+
+/// Says whose fault an answer is (SPEC 4, "Faults"). No state.
+package enum Judge {
+  /// A stream that has shown content: good if the answer is one at all.
+  package static func stream(_ answer: borrowing Answer, sawError: Bool, shape: ExchangeShape, now: Moment) -> Verdict {
+    if answer.head.status >= 300 { return status(answer, endpoint: shape.endpoint, now: now) }
+    return sawError ? errorInside(answer, now: now) : .good
+  }
+
+  /// A plain answer of which only the beginning is there: a whole look at its JSON is not possible.
+  package static func beginning(_ answer: borrowing Answer, shape: ExchangeShape, now: Moment) -> Verdict {
+    if answer.head.status >= 300 { return status(answer, endpoint: shape.endpoint, now: now) }
+    if shape.endpoint.answersJSON, !startsLikeJSON(answer.body) { return .fault(.foreign) }
+    return .good
+  }
+
+  /// A whole plain answer, or a stream that ended without any content.
+  package static func whole(
+    _ answer: borrowing Answer, sawError: Bool, hasHeadOut: Bool, shape: ExchangeShape, now: Moment
+  ) -> Verdict {
+    if answer.head.status >= 300 {
+      let verdict = status(answer, endpoint: shape.endpoint, now: now)
+      // A plain error cannot follow the head of a stream.
+      return verdict == .relay && hasHeadOut ? .fault(.unsuited) : verdict
+    }
+    if answer.isEventStream { return sawError ? errorInside(answer, now: now) : .fault(.emptyStream) }
+    if hasHeadOut { return .fault(.foreign) }
+    guard shape.endpoint.answersJSON else { return .good }
+    var probe = AnswerProbe()
+    probe.read(answer.body)
+    if !probe.isJSON { return .fault(answer.body.isEmpty ? .emptyStream : .foreign) }
+    return probe.hasError ? errorInside(answer, now: now) : .good
+  }
+
+  /// What a transfer's end without an answer means.
+  package static func transfer(_ end: TransferEnd) -> Fault {
+    switch end {
+    case .unreachable: .unreachable
+    case .tls: .tls
+    case .reset: .reset
+    case .cut: .cut
+    case .stale: .staleConnection
+    case .raceLost: .raceLost
+    case .unreadable: .foreign
+    }
+  }
+
+  /// An error object in a 200: some say in it what a status would have said.
+  private static func errorInside(_ answer: borrowing Answer, now: Moment) -> Verdict {
+    let error = ErrorBody(answer.body)
+    let until = hint(answer, now: now)
+    if error.traits.contains(.quota) || error.traits.contains(.daily) { return .fault(.quota(until: until)) }
+    if error.traits.contains(.badKey) { return .fault(.keyRejected) }
+    if error.traits.contains(.modelNotFound) { return .fault(.modelMissing) }
+    if error.traits.contains(.contextTooLong) { return .fault(.tooLong) }
+    return .fault(.errorInside)
+  }
+
+  private static func status(_ answer: borrowing Answer, endpoint: Endpoint, now: Moment) -> Verdict {
+    let error = ErrorBody(answer.body)
+    switch answer.head.status {
+    case 300..<400: return .fault(.foreign)
+    case 401, 403: return .fault(.keyRejected)
+    case 402: return .fault(.quota(until: hint(answer, now: now)))
+    case 404, 405, 410:
+      if error.traits.contains(.modelNotFound) { return .fault(.modelMissing) }
+      // A provider without that endpoint says nothing about its models.
+      switch endpoint {
+      case .chatCompletions, .completions: return .fault(.modelMissing)
+      case .embeddings, .responses, .messages, .moderations, .rerank, .images, .audio: return .fault(.unsuited)
+      }
+    case 408: return .fault(.timedOut)
+    case 413: return .fault(.tooLong)
+    case 429:
+      let until = hint(answer, now: now)
+      let isQuota = error.traits.contains(.quota) || error.traits.contains(.daily)
+      return .fault(isQuota ? .quota(until: until) : .rate(until: until))
+    case 529: return .fault(.overloaded)
+    case 500...: return .fault(.serverError)
+    default:
+      if error.traits.contains(.badKey) { return .fault(.keyRejected) }
+      if error.traits.contains(.contextTooLong) { return .fault(.tooLong) }
+      if error.traits.contains(.modelNotFound) { return .fault(.modelMissing) }
+      if error.traits.contains(.degraded) { return .fault(.serverError) }
+      return error.traits.contains(.toolUseFailed) ? .fault(.unsuited) : .relay
+    }
+  }
+
+  private static func hint(_ answer: borrowing Answer, now: Moment) -> Instant? {
+    RetryHints.interval(answer.head, in: answer.raw, body: answer.body, now: now.wall).map { now.instant + $0 }
+  }
+
+  private static func startsLikeJSON(_ body: Span<UInt8>) -> Bool {
+    for i in 0..<min(body.count, 64) {
+      switch body[i] {
+      case 32, 9, 10, 13: continue
+      case UInt8(ascii: "{"), UInt8(ascii: "["): return true
+      default: return false
+      }
+    }
+    return false
+  }
+}
+
+/// How a transfer ended without a usable answer.
+package enum TransferEnd: Sendable {
+  case unreachable, tls, reset, cut
+  /// A pooled connection was dead before a byte of the answer came.
+  case stale
+  case raceLost
+  case unreadable
+}

@@ -1,1 +1,0 @@
-// Lab: see ARCHITECTURE.md for its one job.

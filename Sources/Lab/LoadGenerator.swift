@@ -1,0 +1,413 @@
+package import Base
+internal import CLinux
+package import Kernel
+internal import Wire
+
+/// Why a load run cannot begin.
+package enum LoadFault: Error, Equatable, Sendable {
+  case kernel(KernelFault)
+  /// The target is another machine, and that was not permitted.
+  case remote(String)
+
+  package var text: String {
+    switch self {
+    case .kernel(let fault): fault.text
+    case .remote(let address):
+      "\(address) is not on this machine, and its answers may cost money: --allow-remote permits it"
+    }
+  }
+}
+
+/// Sends requests and measures their answers, as a part of somebody's loop or with its own (`run`).
+///
+/// The host watches `pollDescriptor` for reading and calls `turn` when it is readable, when `nextDeadline`
+/// has come, and once to begin. In an open loop a request is due at its time whether a connection is free or
+/// not, and its latency counts from then: a stall shows in full in every request that it delayed.
+package final class LoadGenerator {
+  private enum Phase { case created, warming, measuring, finished }
+  private enum Kind {
+    static let connection: UInt8 = 1
+    static let signals: UInt8 = 2
+  }
+  private enum Failure { case connect, cut, status, stream, timeout }
+
+  private let options: LoadOptions
+  private let address: SocketAddress
+  private let poller: Poller
+  private var events = PolledEvents()
+  private var timers: Timers
+  private var connections: [LoadConnection] = []
+  private var idle: [Int] = []
+  private var request: LoadRequest
+  private var input = ByteBuffer(capacity: Limits.loadRead)
+  private var phase = Phase.created
+  private var started = 0
+  private var inFlight = 0
+  private var warmUpLeft: Int
+  private var begin = Instant.distantPast
+  private var end = Instant.distantFuture
+  private var lastFinish = Instant.distantPast
+  package private(set) var report = LoadReport()
+
+  package init(_ options: LoadOptions) throws(LoadFault) {
+    self.options = options
+    do {
+      switch options.target {
+      case .unix(let path): address = try SocketAddress(unix: path)
+      case .tcp(let host, let port):
+        if let numeric = try? SocketAddress(host: host, port: port) {
+          address = numeric
+        } else {
+          address = try SocketAddress(resolving: host, port: port)
+        }
+      }
+      poller = try Poller()
+    } catch {
+      throw .kernel(error)
+    }
+    if !address.isLoopback, !options.allowRemote { throw .remote(address.text) }
+    request = LoadRequest(options)
+    timers = Timers(count: options.connections + 1)
+    warmUpLeft = options.warmUp * options.connections
+    for slot in 0..<options.connections {
+      connections.append(LoadConnection(slot: slot))
+      idle.append(slot)
+    }
+    report.isStream = options.stream
+    report.connections = options.connections
+    report.rate = options.rate
+  }
+
+  package var pollDescriptor: Int32 { poller.descriptor }
+  package var nextDeadline: Instant? { timers.next }
+  package var isFinished: Bool { phase == .finished }
+
+  /// Does what is to be done now, without waiting.
+  package func turn(now: Instant) throws(KernelFault) {
+    try poller.wait(timeout: .zero, into: &events)
+    step(now)
+  }
+
+  /// Goes on to the end, or until SIGINT or SIGTERM; the report then holds what there was. With
+  /// `showsProgress` a line on stderr tells how far it is, where that is a terminal.
+  package func run(showsProgress: Bool = true) throws(KernelFault) -> LoadReport {
+    let signals = try Signals([.interrupt, .terminate])
+    try poller.add(signals.descriptor, .read, token: Token(kind: Kind.signals, slot: 0))
+    var progress = LoadProgress(isShown: showsProgress)
+    step(Clock.instant())
+    while phase != .finished {
+      let now = Clock.instant()
+      var next = timers.next ?? .distantFuture
+      if let due = progress.next { next = min(next, due) }
+      try poller.wait(timeout: next == .distantFuture ? nil : next - now, into: &events)
+      let after = Clock.instant()
+      step(after)
+      progress.show(report, since: begin, isWarmingUp: phase == .warming, now: after)
+      if signals.read() != nil { interrupt(after) }
+    }
+    progress.clear()
+    poller.remove(signals.descriptor)
+    return report
+  }
+
+  /// Ends the run at once. What is under way is not counted.
+  package func interrupt(_ now: Instant) {
+    if phase == .finished { return }
+    report.wasInterrupted = true
+    finish(now)
+  }
+
+  // MARK: - The run
+
+  private func step(_ now: Instant) {
+    if phase == .created {
+      phase = .warming
+      if warmUpLeft == 0 { startMeasuring(now) }
+    }
+    for index in 0..<events.count {
+      let event = events[index]
+      if event.token.kind != Kind.connection { continue }
+      let connection = connections[event.token.slot]
+      if connection.generation != event.token.generation { continue }
+      if event.writable || event.failed || event.hungUp { write(connection, now) }
+      if connection.generation == event.token.generation, event.readable || event.hungUp || event.failed {
+        receive(connection)
+      }
+    }
+    while let id = timers.popDue(now) {
+      if id < connections.count { timerFired(connections[id], now) }
+    }
+    if phase == .warming, warmUpLeft == 0, inFlight == 0 { startMeasuring(now) }
+    pump(now)
+    finishIfDone(now)
+  }
+
+  private func startMeasuring(_ now: Instant) {
+    phase = .measuring
+    begin = now
+    lastFinish = now
+    switch options.amount {
+    case .requests: break
+    case .time(let length): end = now + length
+    }
+  }
+
+  /// Gives requests to idle connections.
+  private func pump(_ now: Instant) {
+    while let slot = idle.last, let intended = nextDue(now) {
+      idle.removeLast()
+      inFlight += 1
+      if phase == .warming { warmUpLeft -= 1 } else { started += 1 }
+      let connection = connections[slot]
+      connection.prepare(intended: intended, isMeasured: phase == .measuring)
+      timers.arm(slot, at: now + options.timeout)
+      start(connection, now)
+    }
+    if phase == .measuring { armWakeUp(now) }
+  }
+
+  /// Sets the timer behind the connections': the next arrival of an open loop for which a connection is free,
+  /// the end of the run, or the end of waiting for a connection.
+  private func armWakeUp(_ now: Instant) {
+    var at = now < end ? end : end + options.timeout
+    if options.rate != nil, !idle.isEmpty, hasMore(now) { at = min(at, arrival(started)) }
+    if at > now, at < .distantFuture {
+      timers.arm(connections.count, at: at)
+    } else {
+      timers.disarm(connections.count)
+    }
+  }
+
+  /// When the k-th request of an open loop is due.
+  private func arrival(_ k: Int) -> Instant {
+    begin + Interval(nanoseconds: Int64(Double(k) * 1e9 / Double(options.rate ?? 1)))
+  }
+
+  /// The run is not over by its own measure.
+  private func hasMore(_ now: Instant) -> Bool {
+    switch options.amount {
+    case .requests(let n): started < n
+    case .time: (options.rate == nil ? now : arrival(started)) < end
+    }
+  }
+
+  /// The moment that the next request counts from, if it is due.
+  private func nextDue(_ now: Instant) -> Instant? {
+    switch phase {
+    case .created, .finished: return nil
+    case .warming: return warmUpLeft > 0 ? now : nil
+    case .measuring:
+      guard hasMore(now) else { return nil }
+      if options.rate == nil { return now }
+      let due = arrival(started)
+      return due <= now ? due : nil
+    }
+  }
+
+  private func finishIfDone(_ now: Instant) {
+    guard phase == .measuring else { return }
+    if !hasMore(now) {
+      if inFlight == 0 { finish(now) }
+    } else if end < .distantFuture, now >= end + options.timeout {
+      // An open loop that fell behind: what no connection became free for.
+      while hasMore(now) {
+        started += 1
+        report.errors.unsent += 1
+      }
+    }
+  }
+
+  private func finish(_ now: Instant) {
+    if phase == .measuring { report.elapsed = (report.wasInterrupted ? now : lastFinish) - begin }
+    phase = .finished
+    for connection in connections { close(connection) }
+  }
+
+  // MARK: - One request
+
+  private func start(_ connection: LoadConnection, _ now: Instant) {
+    if !options.same { request.advance() }
+    if connection.isOpen {
+      connection.state = .sending
+      write(connection, now)
+    } else {
+      connect(connection, now)
+    }
+  }
+
+  private func connect(_ connection: LoadConnection, _ now: Instant) {
+    connection.generation &+= 1
+    do {
+      let socket = try Socket.connect(to: address)
+      let token = Token(kind: Kind.connection, slot: connection.slot, generation: connection.generation)
+      try poller.add(socket.raw, .write, token: token)
+      connection.socket = consume socket
+      connection.interest = .write
+      connection.state = .connecting
+    } catch {
+      fail(connection, .connect, now)
+    }
+  }
+
+  private func watch(_ connection: LoadConnection, _ wanted: Interest, _ now: Instant) {
+    guard let raw = connection.socket?.raw, wanted != connection.interest else { return }
+    let token = Token(kind: Kind.connection, slot: connection.slot, generation: connection.generation)
+    connection.interest = wanted
+    if (try? poller.modify(raw, wanted, token: token)) == nil { fail(connection, .cut, now) }
+  }
+
+  private func write(_ connection: LoadConnection, _ now: Instant) {
+    guard let raw = connection.socket?.raw else { return }
+    if connection.state == .connecting {
+      if Socket.connectOutcome(raw, to: address) != nil { return fail(connection, .connect, now) }
+      connection.state = .sending
+    }
+    guard connection.state == .sending else { return }
+    let count = request.bytes.count
+    while connection.sent < count {
+      let sent = request.bytes.withBytes(connection.sent..<count) { Socket.send(raw, $0) }
+      switch sent {
+      case .sent(let n): connection.sent += n
+      case .wouldBlock: return watch(connection, [.read, .write], now)
+      case .broken: return lost(connection, now)
+      }
+    }
+    connection.state = .receiving
+    watch(connection, .read, now)
+  }
+
+  private func receive(_ connection: LoadConnection) {
+    for _ in 0..<Limits.loadReadsPerTurn {
+      guard let raw = connection.socket?.raw else { return }
+      input.removeAll()
+      let received = Socket.receive(raw, into: &input, room: Limits.loadRead)
+      // Read here and not once per turn: in a long turn the last answers would look late.
+      let now = Clock.instant()
+      switch received {
+      case .received(let n):
+        // Bytes that nothing asked for, or that come behind an answer: the connection is of no use.
+        guard connection.state == .receiving || connection.state == .sending else {
+          return close(connection)
+        }
+        let progress = input.withBytes { connection.reader.read($0) }
+        note(connection, now)
+        switch progress {
+        case .needMore: break
+        case .complete: return complete(connection, now)
+        case .malformed: return fail(connection, .cut, now)
+        }
+        if n < Limits.loadRead { return }
+      case .wouldBlock: return
+      case .endOfStream, .reset: return lost(connection, now)
+      }
+    }
+  }
+
+  /// Records what the last read brought.
+  private func note(_ connection: LoadConnection, _ now: Instant) {
+    let reader = connection.reader.isEventStream
+    let seen = reader ? connection.reader.observer.contentEvents : min(1, connection.reader.bodyCount)
+    var new = seen - connection.seenEvents
+    guard new > 0 else { return }
+    connection.seenEvents = seen
+    if connection.firstAt == nil {
+      connection.firstAt = now
+      new -= 1
+    } else {
+      if reader, connection.isMeasured { report.gap.record(now - connection.lastEventAt) }
+      new -= 1
+    }
+    connection.lastEventAt = now
+    // Further events of the same read came without a gap.
+    if reader, connection.isMeasured { for _ in 0..<new { report.gap.record(.zero) } }
+  }
+
+  private func complete(_ connection: LoadConnection, _ now: Instant) {
+    let failure = verdict(connection)
+    connection.answers += 1
+    // An answer before the request was sent whole leaves the rest of it in the way.
+    if connection.reader.closes || connection.state == .sending { close(connection) }
+    if let failure { return conclude(connection, failure, now) }
+    if connection.isMeasured {
+      report.completed += 1
+      report.bytes += connection.reader.bodyCount
+      if connection.reader.isEventStream { report.events += connection.seenEvents }
+      report.total.record(now - connection.intended)
+      if let first = connection.firstAt { report.firstToken.record(first - connection.intended) }
+    }
+    conclude(connection, nil, now)
+  }
+
+  /// What is wrong with a whole answer.
+  private func verdict(_ connection: LoadConnection) -> Failure? {
+    if connection.reader.status / 100 != 2 { return .status }
+    if !options.stream { return nil }
+    guard connection.reader.isEventStream else { return .stream }
+    switch connection.reader.observer.end {
+    case .done, .completed, .incomplete, .messageStop:
+      return connection.reader.observer.sawErrorFrame ? .stream : nil
+    case .none, .failed: return .stream
+    }
+  }
+
+  /// The connection has ended.
+  private func lost(_ connection: LoadConnection, _ now: Instant) {
+    switch connection.state {
+    case .idle, .pausing: close(connection)
+    case .connecting: fail(connection, .connect, now)
+    case .sending, .receiving:
+      if connection.reader.readEnd() { return complete(connection, now) }
+      // A server may close an idle connection just when it is used again: that says nothing about the answer.
+      if connection.answers > 0, connection.reader.isUntouched {
+        close(connection)
+        connection.rewind()
+        return connect(connection, now)
+      }
+      fail(connection, .cut, now)
+    }
+  }
+
+  private func timerFired(_ connection: LoadConnection, _ now: Instant) {
+    switch connection.state {
+    case .idle: break
+    case .pausing:
+      connection.state = .idle
+      idle.append(connection.slot)
+    case .connecting, .sending, .receiving: fail(connection, .timeout, now)
+    }
+  }
+
+  private func fail(_ connection: LoadConnection, _ failure: Failure, _ now: Instant) {
+    close(connection)
+    conclude(connection, failure, now)
+  }
+
+  /// Ends a request, good (nil) or bad, and frees its connection for the next.
+  private func conclude(_ connection: LoadConnection, _ failure: Failure?, _ now: Instant) {
+    inFlight -= 1
+    if connection.isMeasured {
+      lastFinish = now
+      switch failure {
+      case nil: break
+      case .connect: report.errors.connect += 1
+      case .cut: report.errors.cut += 1
+      case .status: report.errors.status += 1
+      case .stream: report.errors.stream += 1
+      case .timeout: report.errors.timeout += 1
+      }
+    }
+    if failure == .connect {
+      connection.state = .pausing
+      timers.arm(connection.slot, at: now + Limits.loadPause)
+    } else {
+      connection.state = .idle
+      timers.disarm(connection.slot)
+      idle.append(connection.slot)
+    }
+  }
+
+  private func close(_ connection: LoadConnection) {
+    connection.generation &+= 1
+    connection.closeSocket()
+  }
+}

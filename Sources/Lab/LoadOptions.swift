@@ -1,0 +1,141 @@
+package import Base
+
+/// What load is made.
+package struct LoadOptions: Equatable, Sendable {
+  /// When to stop.
+  package enum Amount: Equatable, Sendable {
+    case requests(Int)
+    case time(Interval)
+  }
+
+  package var target = LabAddress.tcp(host: "127.0.0.1", port: 8080)
+  /// The value of the Host header.
+  package var host = "127.0.0.1:8080"
+  package var path = "/v1/chat/completions"
+  package var connections = 8
+  package var amount = Amount.requests(1_000)
+  package var stream = false
+  package var model = "mock-model"
+  /// Requests per second that are begun whatever the answers do; nil: each connection asks again when it has
+  /// its answer.
+  package var rate: Int?
+  package var json = false
+  /// The bearer token.
+  package var key: String?
+  /// Bytes of the prompt.
+  package var bodyBytes = 100
+  package var timeout = Interval.seconds(60)
+  /// Requests on each connection before the measurement begins.
+  package var warmUp = 1
+  package var allowRemote = false
+  /// Send the same bytes each time, so that a cache may answer; else a number in the prompt differs.
+  package var same = false
+
+  package init() {}
+
+  package static func parse(_ list: [String]) throws(UsageError) -> Invocation<LoadOptions> {
+    var options = LoadOptions()
+    var arguments = Arguments(list)
+    var url: String?
+    var path: String?
+    while let name = try arguments.next() {
+      switch name {
+      case "-c", "--connections": options.connections = try arguments.number(1...Limits.loadConnections)
+      case "-n", "--requests": options.amount = .requests(try arguments.number(1...1_000_000_000))
+      case "--for": options.amount = .time(try arguments.duration())
+      case "--stream": options.stream = true
+      case "--model": options.model = try arguments.value()
+      case "--rate": options.rate = try arguments.number(1...1_000_000)
+      case "--json": options.json = true
+      case "--key": options.key = try arguments.value()
+      case "--body-bytes": options.bodyBytes = try arguments.number(0...(64 << 20))
+      case "--path": path = try arguments.value()
+      case "--timeout": options.timeout = try arguments.duration()
+      case "--warm-up": options.warmUp = try arguments.number(0...1_000)
+      case "--allow-remote": options.allowRemote = true
+      case "--same": options.same = true
+      case "--help", "-h": return .help
+      default:
+        if name.hasPrefix("-") { throw arguments.unknown() }
+        if url != nil { throw UsageError("more than one URL: '\(name)'") }
+        url = name
+      }
+    }
+    guard let url else { throw UsageError("the URL is missing, as in: synaxis bench http://127.0.0.1:8080") }
+    try options.read(url)
+    if let path { options.path = path }
+    try options.check()
+    return .run(options)
+  }
+
+  /// `http://HOST[:PORT][/PATH]` or `unix:PATH`.
+  private mutating func read(_ url: String) throws(UsageError) {
+    if url.hasPrefix("https://") {
+      throw UsageError("https is not spoken here: aim at the plain port of a proxy on this machine")
+    }
+    if url.hasPrefix("unix:") {
+      target = try LabAddress(url)
+      host = "localhost"
+      return
+    }
+    guard url.hasPrefix("http://") else {
+      throw UsageError("'\(url)' is no URL: http://HOST[:PORT][/PATH] or unix:PATH is wanted")
+    }
+    let rest = url.dropFirst(7)
+    let slash = rest.utf8.firstIndex(of: UInt8(ascii: "/")) ?? rest.endIndex
+    host = String(rest[..<slash])
+    let authority = Self.hasPort(host) ? host : host + ":80"
+    if host.isEmpty || authority.hasPrefix(":") { throw UsageError("'\(url)': the host is missing") }
+    target = try LabAddress(authority)
+    let given = String(rest[slash...])
+    if given.isEmpty || given == "/" {
+      path = "/v1/chat/completions"
+    } else if given.hasSuffix("/v1") || given.hasSuffix("/v1/") {
+      path = given + (given.hasSuffix("/") ? "" : "/") + "chat/completions"
+    } else {
+      path = given
+    }
+  }
+
+  private static func hasPort(_ host: String) -> Bool {
+    guard let colon = host.utf8.lastIndex(of: UInt8(ascii: ":")) else { return false }
+    return !host[colon...].utf8.contains(UInt8(ascii: "]"))
+  }
+
+  /// What goes into the request must not end a line of it.
+  private func check() throws(UsageError) {
+    if !path.hasPrefix("/") { throw UsageError("--path begins with a slash") }
+    for text in [path, host, key ?? ""] {
+      for byte in text.utf8 where byte < 33 || byte == 127 {
+        throw UsageError("'\(text)' has a space or a control character in it")
+      }
+    }
+  }
+
+  package static let help: StaticString = """
+    Usage: synaxis bench URL [options]
+
+    Sends chat requests and measures the answers. URL is http://HOST[:PORT][/PATH] or unix:PATH; without a
+    path it is /v1/chat/completions.
+
+      -c N              connections, each with one request at a time (default 8)
+      -n N              requests to make (default 1000), or
+      --for D           time to go on for: 500ms, 10s, 2m
+      --stream          ask for event streams
+      --rate R          begin R requests per second whatever the answers do, and measure from the moment at
+                        which a request was due; without it each connection asks again after its answer
+      --model M         (default mock-model)
+      --key K           bearer token
+      --path P          request path
+      --body-bytes N    length of the prompt (default 100)
+      --timeout D       time for one answer (default 60s)
+      --warm-up N       requests on each connection before the measurement (default 1)
+      --same            send the same request each time, so that a cache may answer; else each is different
+      --json            print the result as JSON
+      --allow-remote    permit a target that is not on this machine: its requests may cost money
+
+    First token: the first event with content of a stream, or the first byte of a plain answer's body. Gap:
+    time between two events with content. An answer is an error if it is cut, times out, has a status other
+    than 2xx, or is a stream that reports an error or does not say that it is over.
+    """
+}

@@ -1,0 +1,63 @@
+internal import Base
+internal import Wire
+
+/// The bytes of the request that a load run repeats, with a number in the prompt that makes each one different.
+struct LoadRequest: ~Copyable {
+  private(set) var bytes = ByteBuffer()
+  private var serial = 0..<0
+  private var count: UInt64 = 0
+
+  init(_ options: LoadOptions) {
+    var prompt = ByteBuffer()
+    var body = ByteBuffer()
+    let isChat = options.path.hasSuffix("/chat/completions")
+    let isMessages = options.path.hasSuffix("/messages")
+    body.append("{\"model\":")
+    body.append(jsonString: options.model)
+    if isMessages { body.append(",\"max_tokens\":1024") }
+    if options.stream { body.append(",\"stream\":true") }
+    if isChat || isMessages {
+      body.append(",\"messages\":[{\"role\":\"user\",\"content\":\"")
+    } else if options.path.hasSuffix("/completions") {
+      body.append(",\"prompt\":\"")
+    } else {
+      body.append(",\"input\":\"")
+    }
+    let start = body.count
+    // Sixteen digits, then the rest of the prompt.
+    for _ in 0..<16 { prompt.append("0") }
+    while prompt.count < options.bodyBytes { prompt.append(prompt.count % 8 == 0 ? " " : "x") }
+    prompt.withBytes { body.append($0) }
+    body.append(isChat || isMessages ? "\"}]}" : "\"}")
+
+    bytes.append("POST ")
+    bytes.append(options.path)
+    bytes.append(" HTTP/1.1\r\nHost: ")
+    bytes.append(options.host)
+    bytes.append("\r\nUser-Agent: synaxis-bench\r\nContent-Type: application/json\r\nAccept: ")
+    bytes.append(options.stream ? "text/event-stream" : "application/json")
+    if let key = options.key {
+      bytes.append("\r\nAuthorization: Bearer ")
+      bytes.append(key)
+    }
+    bytes.append("\r\nContent-Length: ")
+    bytes.append(decimal: body.count)
+    bytes.append("\r\n\r\n")
+    if !options.same { serial = bytes.count + start..<bytes.count + start + 16 }
+    body.withBytes { bytes.append($0) }
+  }
+
+  /// Makes the bytes differ from all before. A request that is half sent may go on with the new number: its
+  /// length and its form are the same.
+  mutating func advance() {
+    count += 1
+    var rest = count
+    let serial = serial
+    bytes.withMutableBytes { bytes in
+      for index in serial.reversed() {
+        bytes[index] = UInt8(48 + rest % 10)
+        rest /= 10
+      }
+    }
+  }
+}

@@ -1,0 +1,97 @@
+internal import Base
+internal import CLinux
+internal import Kernel
+internal import Wire
+
+/// A client's socket: what it sent and is not yet read, and the way out to it.
+///
+/// Owns the descriptor. `Front` moves it from state to state; nobody else changes one.
+final class Connection {
+  enum State {
+    /// Between requests: nothing of the next one has come.
+    case idle
+    /// Part of a head has come.
+    case readingHead
+    case readingBody
+    /// A complete request is with the runner, its answer is on the way.
+    case answering
+    /// The answer is complete and the socket has not taken all of it. Nothing further is read meanwhile, so a
+    /// client that pipelines without reading cannot make us hold more than one answer.
+    case flushing
+    /// The answer is sent; what the client still sends is read away, so that it sees the answer, not a reset.
+    case lingering
+    /// Out of the poller; freed at the end of the turn.
+    case closed
+  }
+
+  let id: SlotID
+  private let descriptor: Descriptor
+  let outlet: Outlet
+  /// Peers on this machine only can have come through a loopback or unix listener.
+  let isTrusted: Bool
+  /// A client of the admin listener.
+  let isAdmin: Bool
+
+  var state = State.idle
+  var inbound = ByteBuffer()
+  var parser: RequestParser
+  var decoder = ChunkedDecoder(limit: 0)
+  /// Bytes of head and body of the current request, once its length is known.
+  var requestLength = 0
+  /// The answer may be followed by another request.
+  var keepsAlive = true
+  /// The client has shut down its writing side and still reads.
+  var isHalfClosed = false
+  /// The exchange that makes the answer.
+  var exchange: SlotID?
+  /// What the poller watches for now.
+  var interest: Interest = []
+  /// `outlet.sent` when the write side was last seen to move.
+  var sentBefore: UInt64 = 0
+
+  init(
+    id: SlotID, descriptor: consuming Descriptor, maximumHead: Int, isTrusted: Bool, isAdmin: Bool
+  ) {
+    self.id = id
+    outlet = Outlet(descriptor: descriptor.raw)
+    self.descriptor = descriptor
+    self.isTrusted = isTrusted
+    self.isAdmin = isAdmin
+    parser = RequestParser(maximumHead: maximumHead)
+  }
+
+  var raw: Int32 { descriptor.raw }
+  var token: Token { Token(kind: TokenKind.connection, slot: Int(id.slot), generation: id.generation) }
+
+  /// Takes the request's bytes out: head and body. What the client pipelined behind them stays.
+  func takeRequest() -> ByteBuffer {
+    let rest = inbound.count - requestLength
+    defer { requestLength = 0 }
+    if rest == 0 { return inbound.take() }
+    var behind = ByteBuffer(capacity: rest)
+    inbound.withBytes(requestLength..<inbound.count) { behind.append($0) }
+    var request = inbound.take()
+    request.truncate(to: requestLength)
+    inbound = behind.take()
+    return request
+  }
+
+  /// Asks whether the peer that sent FIN is gone or has only stopped writing.
+  ///
+  /// One urgent byte: a closed peer answers it with a reset, which the poller reports; a half-closed one keeps
+  /// it out of its ordinary stream (RFC 9293 §3.8.5, SO_OOBINLINE off). Unix sockets need no question: there
+  /// a close is EPOLLHUP at once.
+  func askWhetherPeerReads() {
+    var byte: UInt8 = 0
+    _ = send(raw, &byte, 1, Int32(MSG_OOB | MSG_NOSIGNAL | MSG_DONTWAIT))
+  }
+}
+
+enum TokenKind {
+  static let listener: UInt8 = 1
+  static let connection: UInt8 = 2
+  static let upstream: UInt8 = 3
+  static let signals: UInt8 = 4
+  static let guest: UInt8 = 5
+  static let output: UInt8 = 6
+}

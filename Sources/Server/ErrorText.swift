@@ -1,0 +1,164 @@
+internal import Base
+internal import Exchange
+internal import Policy
+internal import Wire
+
+/// An error as the client reads it: OpenAI's shape, and a message that says what to do.
+struct ErrorText {
+  let error: LocalError
+  /// The model that was asked for, and names that are like it.
+  var model: [UInt8] = []
+  var nearest: [String] = []
+
+  init(_ error: LocalError) { self.error = error }
+
+  /// `{"error":{"message","type","param","code"}}`
+  func write(run: ExchangeRun?, now: Instant, into out: inout ByteBuffer) {
+    out.append(#"{"error":"#)
+    writeObject(run: run, now: now, into: &out)
+    out.append("}")
+  }
+
+  /// The same inside a stream, in the words of the endpoint's dialect.
+  func writeEvent(run: ExchangeRun, now: Instant, into out: inout ByteBuffer) {
+    switch run.exchange.shape.endpoint.errorDialect {
+    case .plain: out.append("data: ")
+    case .responses, .messages: out.append("event: error\ndata: ")
+    }
+    switch run.exchange.shape.endpoint.errorDialect {
+    case .plain: write(run: run, now: now, into: &out)
+    case .responses, .messages:
+      out.append(#"{"type":"error","error":"#)
+      writeObject(run: run, now: now, into: &out)
+      out.append("}")
+    }
+    out.append("\n\n")
+  }
+
+  private func writeObject(run: ExchangeRun?, now: Instant, into out: inout ByteBuffer) {
+    var message = ByteBuffer()
+    writeMessage(run: run, now: now, into: &message)
+    out.append(#"{"message":"#)
+    message.withBytes { out.append(jsonString: $0) }
+    out.append(#","type":""#)
+    out.append(error.row.kind.name)
+    out.append(#"","param":"#)
+    if let param = error.param {
+      out.append("\"")
+      out.append(param)
+      out.append("\"")
+    } else {
+      out.append("null")
+    }
+    out.append(#","code":""#)
+    out.append(error.row.code)
+    out.append("\"}")
+  }
+
+  private func writeMessage(run: ExchangeRun?, now: Instant, into out: inout ByteBuffer) {
+    switch error {
+    case .malformed(let reason):
+      out.append("The request is not HTTP/1.1 as RFC 9112 has it: ")
+      out.append(reason)
+    case .invalidJSON(let offset, let reason):
+      out.append("The request body is not valid JSON: ")
+      out.append(reason)
+      out.append(" at byte ")
+      out.append(decimal: offset)
+    case .missingField(let name):
+      out.append("The request has no `")
+      out.append(name)
+      out.append("`. Name a model, an alias, or provider/model; GET /v1/models lists them.")
+    case .invalidField(let name, let reason):
+      out.append("The request's `")
+      out.append(name)
+      out.append("` cannot be used: ")
+      out.append(reason)
+    case .invalidKey:
+      out.append("The API key is missing or not known here. Send `Authorization: Bearer KEY` with a key of `clients`.")
+    case .originNotAllowed:
+      out.append("This web origin may not call. Add it to `cors.origins` if it should.")
+    case .hostNotAllowed:
+      out.append("This Host is not known here. Use localhost, or add the name to `hosts`.")
+    case .modelNotAllowed:
+      out.append("This client may not use the model `")
+      appendModel(to: &out)
+      out.append("`.")
+    case .adminOff:
+      out.append("The admin pages are off. Set `admin.token` or `admin.listen` in the tier file.")
+    case .modelNotFound: writeModelNotFound(into: &out)
+    case .notFound:
+      out.append("There is nothing here. The API is at /v1, for example POST /v1/chat/completions.")
+    case .methodNotAllowed(let allow):
+      out.append("This place answers to ")
+      out.append(allow)
+      out.append(" only.")
+    case .requestTimeout: out.append("The request did not arrive in time.")
+    case .lengthRequired: out.append("The request has a body without Content-Length or chunks.")
+    case .requestTooLarge: out.append("The request body is larger than `limits.request_body`.")
+    case .targetTooLong: out.append("The request target is too long.")
+    case .expectationFailed: out.append("The only expectation that is met is 100-continue.")
+    case .headTooLarge: out.append("The request's header is larger than `limits.header`, or has too many fields.")
+    case .notImplemented(let reason):
+      out.append("Not implemented: ")
+      out.append(reason)
+    case .versionNotSupported: out.append("HTTP/1.1 and HTTP/1.0 are spoken here.")
+    case .clientRateLimited(let time):
+      out.append("This client's own limit is reached. Try again in ")
+      appendSeconds(time, to: &out)
+    case .rateLimited(let time):
+      out.append("Every provider of this model is at its rate limit or quota. The first is back in ")
+      appendSeconds(time, to: &out)
+    case .unavailable(let time):
+      out.append("No provider of this model can be used now. Try again in ")
+      appendSeconds(time, to: &out)
+    case .attemptsFailed:
+      out.append("Every provider of this model was tried and failed: ")
+      appendAttempts(run, now, to: &out)
+    case .deadlineExceeded:
+      out.append("No provider answered within `timeouts.request`: ")
+      appendAttempts(run, now, to: &out)
+    case .overloaded: out.append("Too many requests are running. `limits` in the tier file sets how many may.")
+    case .draining: out.append("This instance is shutting down.")
+    case .upstreamCut: out.append("The provider's answer broke off before its end. What has come is not complete.")
+    case .upstreamStalled:
+      out.append("The provider sent nothing for `timeouts.stream_idle`. What has come is not complete.")
+    case .followerTooSlow: out.append("The answer was read too slowly to be kept for you.")
+    }
+  }
+
+  private func writeModelNotFound(into out: inout ByteBuffer) {
+    out.append("The model `")
+    appendModel(to: &out)
+    out.append("` is not configured.")
+    if nearest.isEmpty {
+      out.append(" GET /v1/models lists what is.")
+      return
+    }
+    out.append(" Did you mean ")
+    for (index, name) in nearest.enumerated() {
+      if index > 0 { out.append(index == nearest.count - 1 ? " or " : ", ") }
+      out.append("`")
+      out.append(name)
+      out.append("`")
+    }
+    out.append("?")
+  }
+
+  private func appendModel(to out: inout ByteBuffer) {
+    out.append(model.span.extracting(0..<min(model.count, Limits.modelName)))
+  }
+
+  private func appendSeconds(_ time: Interval, to out: inout ByteBuffer) {
+    out.append(decimal: max(1, time.wholeSecondsUp))
+    out.append(" s.")
+  }
+
+  private func appendAttempts(_ run: ExchangeRun?, _ now: Instant, to out: inout ByteBuffer) {
+    guard let run, !run.exchange.attempts.isEmpty else {
+      out.append("none could be started.")
+      return
+    }
+    AttemptList.write(run.exchange, run.setup.catalog.providers, now: now, into: &out)
+  }
+}

@@ -1,0 +1,308 @@
+internal import Base
+internal import Exchange
+internal import Kernel
+internal import Policy
+internal import Wire
+
+/// What the clients' side has to tell the loop: values, in the order they happened.
+enum Happening {
+  /// A complete request waits in its connection.
+  case request(SlotID)
+  /// The request cannot be taken as it is; the connection waits for this answer.
+  case refused(SlotID, LocalError)
+  /// The client is gone while its answer was being made.
+  case left(SlotID)
+  /// Bytes that waited for the client's socket have gone out.
+  case drained(SlotID)
+}
+
+/// The clients' side: listeners and connections. Bytes in, complete requests out.
+///
+/// It knows HTTP/1.1 and nothing of providers. Every connection is in one `Connection.State`; it is closed in
+/// `close` and destroyed at the end of the turn, so that no event of the same turn finds a new one in its place.
+final class Front {
+  let poller: Poller
+  private(set) var connections: SlotTable<Connection>
+  var timers = Timers()
+  var happenings: [Happening] = []
+  var listeners: [ListenerPlace] = []
+  var limits: LimitSettings
+  /// No connection is kept alive beyond its answer any more.
+  var isDraining = false
+  /// Accepting pauses: out of descriptors or connections.
+  var isPaused = false
+  private var closing: [SlotID] = []
+
+  struct ListenerPlace {
+    let listener: Listener
+    let listen: Listen
+    let isAdmin: Bool
+  }
+
+  init(poller: Poller, limits: LimitSettings) {
+    self.poller = poller
+    self.limits = limits
+    connections = SlotTable(capacity: limits.connections)
+  }
+
+  // MARK: - Connections come and go
+
+  /// Takes a bounded number of connections from a listener.
+  func accept(_ place: Int, now: Instant) {
+    guard place < listeners.count else { return }
+    let from = listeners[place]
+    for _ in 0..<Limits.acceptsPerTurn {
+      if connections.isFull {
+        pause()
+        return
+      }
+      switch from.listener.accept() {
+      case .accepted(let descriptor, _):
+        admit(descriptor, from: from, now: now)
+      case .wouldBlock:
+        return
+      case .aborted:
+        continue
+      case .outOfDescriptors:
+        pause()
+        return
+      }
+    }
+  }
+
+  private func admit(_ descriptor: consuming Descriptor, from place: ListenerPlace, now: Instant) {
+    var handed = Optional(descriptor)
+    let connection = connections.insert { id in
+      Connection(
+        id: id, descriptor: handed.take()!, maximumHead: limits.header,
+        isTrusted: place.listen.isLoopback, isAdmin: place.isAdmin)
+    }
+    guard let connection else { return }
+    connection.interest = [.read, .peerClosed]
+    do throws(KernelFault) {
+      try poller.add(connection.raw, connection.interest, token: connection.token)
+    } catch {
+      close(connection)
+      return
+    }
+    timers.arm(Int(connection.id.slot), at: now + Limits.headTime)
+    // Most clients send their request together with the connection: reading now saves a turn.
+    read(connection, now: now)
+  }
+
+  /// Stops accepting until a connection has gone. The backlog holds who comes meanwhile.
+  private func pause() {
+    if isPaused { return }
+    isPaused = true
+    for place in listeners { poller.remove(place.listener.descriptor) }
+  }
+
+  /// Accepts again, once there is room.
+  func resumeAccepting() {
+    guard isPaused, !isDraining, !connections.isFull else { return }
+    isPaused = false
+    for index in listeners.indices { watch(listener: index) }
+  }
+
+  func watch(listener index: Int) {
+    do throws(KernelFault) {
+      try poller.add(
+        listeners[index].listener.descriptor, .read, token: Token(kind: TokenKind.listener, slot: index))
+    } catch {
+      isPaused = true
+    }
+  }
+
+  func connection(_ id: SlotID) -> Connection? { connections[id] }
+
+  /// Closes for good; whoever makes its answer hears `.left`.
+  func close(_ connection: Connection) {
+    switch connection.state {
+    case .closed: return
+    case .answering: happenings.append(.left(connection.id))
+    case .idle, .readingHead, .readingBody, .flushing, .lingering: break
+    }
+    connection.state = .closed
+    connection.outlet.shutDown()
+    timers.disarm(Int(connection.id.slot))
+    poller.remove(connection.raw)
+    closing.append(connection.id)
+  }
+
+  /// Frees what was closed in this turn.
+  func destroyClosed() {
+    if closing.isEmpty { return }
+    for id in closing { connections.remove(id) }
+    closing.removeAll(keepingCapacity: true)
+    resumeAccepting()
+  }
+
+  // MARK: - Events
+
+  func ready(_ id: SlotID, _ event: PolledEvent, now: Instant) {
+    guard let connection = connections[id] else { return }
+    if event.readable {
+      switch connection.state {
+      case .idle, .readingHead, .readingBody: read(connection, now: now)
+      case .answering: readAhead(connection)
+      case .lingering: readAway(connection)
+      case .flushing, .closed: break
+      }
+    }
+    // Data was read to the end before a hang-up is believed: HUP may come with bytes unread.
+    if event.hungUp || event.failed {
+      close(connection)
+      return
+    }
+    if event.peerClosed { peerClosed(connection) }
+    if event.writable { flush(connection, now: now) }
+  }
+
+  /// FIN came. It may mean "gone" or "I have said all": a half-closed client still wants its answer.
+  private func peerClosed(_ connection: Connection) {
+    switch connection.state {
+    case .idle, .lingering: close(connection)
+    case .readingHead, .readingBody, .closed:
+      // The read that follows finds the end of the stream; nothing more can come.
+      break
+    case .answering, .flushing:
+      if connection.isHalfClosed { return }
+      connection.isHalfClosed = true
+      connection.keepsAlive = false
+      // Level-triggered: a FIN stays readable, so stop watching for it. Reset and hang-up always report.
+      watch(connection, connection.interest.subtracting([.read, .peerClosed]))
+      connection.askWhetherPeerReads()
+    }
+  }
+
+  /// Sends what waits for a client's socket, then goes on with what waited for that.
+  func flush(_ connection: Connection, now: Instant) {
+    guard connection.outlet.flush() else {
+      noteWriteProgress(connection, now: now)
+      return
+    }
+    if connection.outlet.isBroken {
+      close(connection)
+      return
+    }
+    watch(connection, connection.interest.subtracting(.write))
+    switch connection.state {
+    case .answering:
+      timers.disarm(Int(connection.id.slot))
+      happenings.append(.drained(connection.id))
+    case .flushing: afterAnswer(connection, now: now)
+    case .idle, .readingHead, .readingBody, .lingering, .closed: break
+    }
+  }
+
+  /// After the turn's writes: watches for writability where bytes wait, and notices a broken socket.
+  func settle(_ connection: Connection, now: Instant) {
+    if connection.outlet.isBroken {
+      close(connection)
+    } else if connection.outlet.isBlocked {
+      guard !connection.interest.contains(.write) else { return }
+      watch(connection, connection.interest.union(.write))
+      connection.sentBefore = connection.outlet.sent
+      timers.arm(Int(connection.id.slot), at: now + Limits.writeStall)
+    }
+  }
+
+  private func noteWriteProgress(_ connection: Connection, now: Instant) {
+    guard connection.outlet.sent != connection.sentBefore else { return }
+    connection.sentBefore = connection.outlet.sent
+    timers.arm(Int(connection.id.slot), at: now + Limits.writeStall)
+  }
+
+  func watch(_ connection: Connection, _ interest: Interest) {
+    guard connection.interest != interest else { return }
+    connection.interest = interest
+    do throws(KernelFault) {
+      try poller.modify(connection.raw, interest, token: connection.token)
+    } catch {
+      close(connection)
+    }
+  }
+
+  /// A connection's time has passed: 1. nothing sent yet: close silently; 2. half a request: 408; 3. an answer
+  /// that is not read: close.
+  func timeDue(_ place: Int, now: Instant) {
+    guard let connection = connections[place] else { return }
+    switch connection.state {
+    case .idle, .lingering: close(connection)  // 1
+    case .readingHead, .readingBody: refuse(connection, .requestTimeout)  // 2
+    case .answering, .flushing:  // 3
+      if connection.outlet.isBlocked { close(connection) }
+    case .closed: break
+    }
+  }
+
+  // MARK: - The end of an answer
+
+  /// The whole answer has been handed to the outlet. Goes on with the next request, or closes.
+  func finishAnswer(_ connection: Connection, keepsAlive: Bool, now: Instant) {
+    connection.exchange = nil
+    if !keepsAlive || isDraining { connection.keepsAlive = false }
+    connection.state = .flushing
+    if connection.outlet.isBroken {
+      close(connection)
+    } else if connection.outlet.isBlocked {
+      settle(connection, now: now)
+    } else {
+      afterAnswer(connection, now: now)
+    }
+  }
+
+  private func afterAnswer(_ connection: Connection, now: Instant) {
+    guard connection.keepsAlive else {
+      linger(connection, now: now)
+      return
+    }
+    connection.parser.reset()
+    connection.requestLength = 0
+    connection.state = .idle
+    timers.arm(Int(connection.id.slot), at: now + Limits.keepAlive)
+    watch(connection, connection.interest.union(.read))
+    if connection.inbound.isEmpty {
+      connection.inbound.recycle(keeping: Limits.keptBuffer)
+    } else {
+      advance(connection, now: now)
+    }
+  }
+
+  /// Shuts the writing side down and reads what the client still sends away for a moment: a close with unread
+  /// bytes would be a reset, which can overtake the answer (RFC 9112 §9.6).
+  private func linger(_ connection: Connection, now: Instant) {
+    if connection.isHalfClosed {
+      close(connection)
+      return
+    }
+    Socket.shutdownWrite(connection.raw)
+    connection.state = .lingering
+    connection.inbound.release()
+    watch(connection, [.read, .peerClosed])
+    timers.arm(Int(connection.id.slot), at: now + Limits.linger)
+  }
+
+  /// No request is being read or answered.
+  var isQuiet: Bool {
+    for place in connections.places {
+      switch connections[place]?.state {
+      case .readingHead, .readingBody, .answering, .flushing: return false
+      case .idle, .lingering, .closed, nil: continue
+      }
+    }
+    return true
+  }
+
+  /// Lets every idle connection go, and every other after its answer.
+  func drain() {
+    isDraining = true
+    for place in connections.places {
+      guard let connection = connections[place] else { continue }
+      connection.keepsAlive = false
+      if case .idle = connection.state { close(connection) }
+    }
+    for place in listeners { poller.remove(place.listener.descriptor) }
+    listeners.removeAll()
+  }
+}

@@ -1,0 +1,161 @@
+internal import Base
+internal import Exchange
+internal import Kernel
+internal import Policy
+internal import Wire
+
+// How a connection's bytes become a request (RFC 9112 §2).
+extension Front {
+  /// Reads once and goes on as far as the bytes reach. Level-triggered polling brings the rest.
+  func read(_ connection: Connection, now: Instant) {
+    switch Socket.receive(connection.raw, into: &connection.inbound, room: room(for: connection)) {
+    case .received:
+      advance(connection, now: now)
+    case .wouldBlock:
+      if connection.inbound.isEmpty { connection.inbound.recycle(keeping: Limits.keptBuffer) }
+    case .endOfStream, .reset:
+      close(connection)
+    }
+  }
+
+  /// A body of known length gets exactly its room, so that 30 MB are not copied while they grow.
+  private func room(for connection: Connection) -> Int {
+    let missing = connection.requestLength - connection.inbound.count
+    return missing > 0 ? min(missing, Limits.readPerTurn) : Limits.keptBuffer
+  }
+
+  /// Bytes that come while an answer is made: the next request of a pipelining client. They are read up to a
+  /// bound, then left to the kernel.
+  func readAhead(_ connection: Connection) {
+    guard connection.inbound.count < Limits.readPerTurn else {
+      watch(connection, connection.interest.subtracting(.read))
+      return
+    }
+    switch Socket.receive(connection.raw, into: &connection.inbound, room: Limits.keptBuffer) {
+    case .received, .wouldBlock, .endOfStream: break
+    case .reset: close(connection)
+    }
+  }
+
+  func readAway(_ connection: Connection) {
+    for _ in 0..<16 {
+      switch Socket.receive(connection.raw, into: &connection.inbound, room: Limits.readPerTurn) {
+      case .received: connection.inbound.removeAll()
+      case .wouldBlock:
+        connection.inbound.release()
+        return
+      case .endOfStream, .reset:
+        close(connection)
+        return
+      }
+    }
+    connection.inbound.release()
+  }
+
+  /// Goes on with the bytes that have come: head, then body, then the runner's turn.
+  func advance(_ connection: Connection, now: Instant) {
+    switch connection.state {
+    case .idle, .readingHead: advanceHead(connection, now: now)
+    case .readingBody: advanceBody(connection, now: now)
+    case .answering, .flushing, .lingering, .closed: break
+    }
+  }
+
+  private func advanceHead(_ connection: Connection, now: Instant) {
+    let progress: HeadProgress
+    do throws(WireFault) {
+      progress = try connection.inbound.withBytes { bytes throws(WireFault) in
+        try connection.parser.parse(bytes)
+      }
+    } catch {
+      refuse(connection, LocalError(error))
+      return
+    }
+    switch progress {
+    case .needMore:
+      if case .idle = connection.state, !connection.inbound.isEmpty {
+        connection.state = .readingHead
+        timers.arm(Int(connection.id.slot), at: now + Limits.headTime)
+      }
+    case .complete:
+      connection.keepsAlive = connection.parser.head.keepAlive
+      startBody(connection, now: now)
+    }
+  }
+
+  private func startBody(_ connection: Connection, now: Instant) {
+    let headLength = connection.parser.head.headLength
+    switch connection.parser.head.framing {
+    case .none:
+      connection.requestLength = headLength
+      complete(connection)
+      return
+    case .length(let length):
+      if length > limits.requestBody {
+        refuse(connection, .requestTooLarge(limit: limits.requestBody))
+        return
+      }
+      connection.requestLength = headLength + length
+      if connection.inbound.count < connection.requestLength {
+        connection.inbound.reserve(connection.requestLength - connection.inbound.count)
+      }
+    case .chunked:
+      connection.decoder = ChunkedDecoder(limit: limits.requestBody)
+    }
+    connection.state = .readingBody
+    let isMissing = connection.inbound.count < max(connection.requestLength, headLength + 1)
+    if connection.parser.head.expectsContinue, isMissing {
+      connection.outlet.write("HTTP/1.1 100 Continue\r\n\r\n" as StaticString)
+    }
+    advanceBody(connection, now: now)
+  }
+
+  private func advanceBody(_ connection: Connection, now: Instant) {
+    switch connection.parser.head.framing {
+    case .none:
+      complete(connection)
+      return
+    case .length:
+      if connection.inbound.count >= connection.requestLength {
+        complete(connection)
+        return
+      }
+    case .chunked:
+      do throws(WireFault) {
+        let headLength = connection.parser.head.headLength
+        switch try connection.decoder.decode(&connection.inbound, behind: headLength) {
+        case .finished:
+          connection.requestLength = headLength + connection.decoder.bodyCount
+          complete(connection)
+          return
+        case .needMore: break
+        }
+      } catch {
+        refuse(connection, LocalError(error))
+        return
+      }
+    }
+    timers.arm(Int(connection.id.slot), at: now + Limits.bodyStall)
+  }
+
+  private func complete(_ connection: Connection) {
+    timers.disarm(Int(connection.id.slot))
+    connection.state = .answering
+    happenings.append(.request(connection.id))
+  }
+
+  /// Lets the runner answer with an error; nothing of the connection's bytes is believed after one that closes.
+  func refuse(_ connection: Connection, _ error: LocalError) {
+    timers.disarm(Int(connection.id.slot))
+    connection.state = .answering
+    connection.requestLength = min(connection.requestLength, connection.inbound.count)
+    if error.row.closes { connection.keepsAlive = false }
+    happenings.append(.refused(connection.id, error))
+  }
+}
+
+extension Outlet {
+  func write(_ text: StaticString) {
+    write(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+  }
+}

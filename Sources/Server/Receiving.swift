@@ -1,0 +1,204 @@
+internal import Base
+internal import Exchange
+internal import Kernel
+internal import Policy
+internal import Wire
+
+// How a complete request becomes an exchange, or one of our own pages.
+extension Runner {
+  func receive(_ connection: Connection, now: Moment) {
+    let path = connection.parser.head.path
+    let target = connection.inbound.withBytes(path) { RequestTarget(path: $0) }
+    let method = connection.parser.head.method
+    let asks = method == .get || method == .head
+    switch target {
+    case .proxy(let endpoint, let suffix):
+      guard method == .post else {
+        refuse(connection, .methodNotAllowed(allow: "POST"), now: now)
+        return
+      }
+      if isDraining {
+        refuse(connection, .draining, now: now)
+        return
+      }
+      let inHead = path.lowerBound + suffix.lowerBound..<path.lowerBound + suffix.upperBound
+      route(connection, to: endpoint, suffix: inHead, now: now)
+    case .models, .model, .liveness, .readiness:
+      guard asks else {
+        refuse(connection, .methodNotAllowed(allow: "GET, HEAD"), now: now)
+        return
+      }
+      answerPage(connection, target, now: now)
+    case .metrics, .admin, .none:
+      refuse(connection, .notFound, now: now)
+    }
+  }
+
+  /// Reads the body and starts the exchange.
+  private func route(_ connection: Connection, to endpoint: Endpoint, suffix: Range<Int>, now: Moment) {
+    let head = connection.parser.head
+    let body = head.headLength..<connection.requestLength
+    let facts: RequestFacts
+    do throws(LocalError) {
+      facts = try connection.inbound.withBytes { bytes throws(LocalError) in
+        let type = head.value(of: .contentType) ?? 0..<0
+        return try reader.read(bytes.extracting(body), contentType: bytes.extracting(type))
+      }
+    } catch {
+      refuse(connection, error, now: now)
+      return
+    }
+    guard case .route(let route) = setup.catalog.resolve(facts.model.span) else {
+      refuse(connection, .modelNotFound, model: facts.model, now: now)
+      return
+    }
+    var shape = ExchangeShape(
+      endpoint: endpoint, wantsStream: facts.wantsStream, route: route,
+      timeouts: setup.configuration.timeouts)
+    shape.estimatedTokens = facts.estimatedTokens
+    shape.hedge = setup.configuration.hedge
+    if let wish = head.value(of: .provider) {
+      shape.preference = connection.inbound.withBytes(wish) { setup.catalog.providerIndex(named: $0) }
+    }
+    if runs.isFull {
+      refuse(connection, .overloaded, now: now)
+      return
+    }
+    let lines = linesForProviders(connection)
+    let id = requestID(of: connection)
+    let arrival = Arrival(
+      request: connection.takeRequest(), body: body, suffix: suffix, lines: lines, requestID: id,
+      isHTTP10: head.minorVersion == 0, client: nil)
+    start(arrival, facts: facts, shape: shape, for: connection, now: now)
+  }
+
+  /// The client's fields that cross, as lines ended by CRLF.
+  private func linesForProviders(_ connection: Connection) -> ByteBuffer {
+    var lines = ByteBuffer()
+    connection.inbound.withBytes { bytes in
+      for field in connection.parser.head.fields where connection.parser.head.crosses(field, in: bytes) {
+        lines.appendField(bytes.extracting(field.name), bytes.extracting(field.value))
+      }
+      if connection.parser.head.value(of: .contentType) == nil {
+        lines.append("Content-Type: application/json\r\n")
+      }
+    }
+    return lines
+  }
+
+  /// The client's own name of the request, or a new one.
+  func requestID(of connection: Connection) -> RequestID {
+    if let value = connection.parser.head.value(of: .requestID) {
+      let own = connection.inbound.withBytes(value) { RequestID(client: $0) }
+      if let own { return own }
+    }
+    return newRequestID()
+  }
+
+  // MARK: - Our own pages
+
+  private func answerPage(_ connection: Connection, _ target: RequestTarget, now: Moment) {
+    page.removeAll()
+    var status = 200
+    switch target {
+    case .models:
+      let list = setup.modelList
+      page.append(list.span)
+    case .model(let id):
+      let path = connection.parser.head.path
+      let place = path.lowerBound + id.lowerBound..<path.lowerBound + id.upperBound
+      var name = ByteBuffer()
+      connection.inbound.withBytes(place) { PercentEncoding.decode($0, into: &name) }
+      let isKnown = name.withBytes { ModelPage.one($0, of: setup.catalog, into: &page) }
+      guard isKnown else {
+        let bytes = name.withBytes { $0.withUnsafeBufferPointer { Array($0) } }
+        refuse(connection, .modelNotFound, model: bytes, now: now)
+        return
+      }
+    case .liveness: page.append(#"{"status":"ok"}"#)
+    case .readiness: status = writeReadiness(now: now)
+    case .proxy, .metrics, .admin, .none: return
+    }
+    sendPage(connection, status: status, type: "application/json", now: now)
+  }
+
+  /// Ready as long as some provider can be used; `degraded` when some cannot.
+  private func writeReadiness(now: Moment) -> Int {
+    let statuses = setup.ledger.statuses(now: now.instant)
+    var usable = 0
+    var enabled = 0
+    for status in statuses {
+      switch status.state {
+      case .online:
+        usable += 1
+        enabled += 1
+      case .cooling, .offline: enabled += 1
+      case .disabled: break
+      }
+    }
+    if isDraining {
+      page.append(#"{"status":"draining"}"#)
+      return 503
+    }
+    page.append(usable == 0 ? #"{"status":"unavailable""# : usable < enabled ? #"{"status":"degraded""# : #"{"status":"ok""#)
+    page.append(#","providers":{"usable":"#)
+    page.append(decimal: usable)
+    page.append(#","enabled":"#)
+    page.append(decimal: enabled)
+    page.append("}}")
+    return usable == 0 ? 503 : 200
+  }
+
+  /// Sends what was composed in `page`. HEAD gets the head alone.
+  func sendPage(_ connection: Connection, status: Int, type: StaticString, now: Moment) {
+    let id = requestID(of: connection)
+    scratch.removeAll()
+    scratch.appendStatusLine(status)
+    scratch.appendField("Content-Type", type)
+    scratch.appendField("Content-Length", decimal: page.count)
+    scratch.appendField("X-Request-ID", id.span)
+    if status == 503 { scratch.appendField("Retry-After", "5") }
+    appendConnectionField(connection, closes: false)
+    scratch.appendHeadEnd()
+    if connection.parser.head.method != .head { page.withBytes { scratch.append($0) } }
+    scratch.withBytes { connection.outlet.write($0) }
+    page.recycle(keeping: Limits.keptBuffer)
+    scratch.recycle(keeping: Limits.keptBuffer)
+    log.page(connection, status: status, id: id, now: now)
+    discardRequest(connection)
+    front.finishAnswer(connection, keepsAlive: true, now: now.instant)
+  }
+
+  /// Drops the request's bytes, so that a pipelined one comes to the front.
+  func discardRequest(_ connection: Connection) {
+    connection.inbound.consume(min(connection.requestLength, connection.inbound.count))
+    connection.requestLength = 0
+  }
+
+  func appendConnectionField(_ connection: Connection, closes: Bool) {
+    if closes || !connection.keepsAlive || isDraining {
+      scratch.appendField("Connection", "close")
+    } else if connection.parser.head.minorVersion == 0 {
+      scratch.appendField("Connection", "keep-alive")
+    }
+  }
+}
+
+/// Percent-encoding (RFC 3986 §2.1), as far as a model's name in a path needs it.
+enum PercentEncoding {
+  /// A malformed escape stands for itself.
+  static func decode(_ bytes: Span<UInt8>, into out: inout ByteBuffer) {
+    var at = 0
+    while at < bytes.count {
+      if bytes[at] == UInt8(ascii: "%"), at + 2 < bytes.count, let high = bytes[at + 1].hexValue,
+        let low = bytes[at + 2].hexValue
+      {
+        out.append(high << 4 | low)
+        at += 3
+      } else {
+        out.append(bytes[at])
+        at += 1
+      }
+    }
+  }
+}

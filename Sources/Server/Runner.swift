@@ -1,0 +1,383 @@
+internal import Base
+internal import Exchange
+internal import Kernel
+internal import Policy
+internal import Upstream
+internal import Wire
+
+/// The exchanges: takes requests in, tells each exchange what happened, and does what it wants done.
+final class Runner {
+  let front: Front
+  let upstream: Upstream
+  let log: Log
+  var setup: Setup
+  var runs: SlotTable<ExchangeRun>
+  var timers = Timers()
+  var reader = RequestReader()
+  /// Connections of races that others won: their ends still tell about their providers.
+  private var stragglers: [TransferID: Straggler] = [:]
+  /// Effects that wait to be performed; kept for its memory.
+  private var effects: [ExchangeEffect] = []
+  /// Heads and error bodies are composed here.
+  var scratch = ByteBuffer()
+  var page = ByteBuffer()
+  var responseHead = ResponseHead()
+  private var serial: UInt64
+  var isDraining = false
+
+  private struct Straggler {
+    var ledger: Ledger
+    var ticket: AttemptTicket
+    var provider: Int
+  }
+
+  init(front: Front, upstream: Upstream, log: Log, setup: Setup, seed: UInt64) {
+    self.front = front
+    self.upstream = upstream
+    self.log = log
+    self.setup = setup
+    serial = seed
+    runs = SlotTable(capacity: setup.configuration.limits.connections)
+  }
+
+  func newRequestID() -> RequestID {
+    serial &+= 1
+    return RequestID(number: serial)
+  }
+
+  // MARK: - The clients' side
+
+  func take(_ happening: Happening, now: Moment) {
+    switch happening {
+    case .request(let id):
+      if let connection = front.connection(id) { receive(connection, now: now) }
+    case .refused(let id, let error):
+      if let connection = front.connection(id) { refuse(connection, error, now: now) }
+    case .left(let id):
+      if let run = run(of: id) {
+        run.connection = nil
+        tell(run, .clientLeft, now)
+      }
+    case .drained(let id):
+      if let run = run(of: id) {
+        for case let transfer? in run.transfers { upstream.resume(transfer, now: now.instant) }
+      }
+    }
+  }
+
+  /// The run that answers a connection. The connection may be closed by now, and then it is found all the same.
+  private func run(of id: SlotID) -> ExchangeRun? {
+    guard let connection = front.connection(id), let exchange = connection.exchange else { return nil }
+    return runs[exchange]
+  }
+
+  /// Gives a request its exchange. There is room for it: the caller has looked.
+  func start(
+    _ arrival: consuming Arrival, facts: RequestFacts, shape: ExchangeShape, for connection: Connection,
+    now: Moment
+  ) {
+    var handed = Optional(arrival)
+    let run = runs.insert { id in
+      ExchangeRun(
+        id: id, setup: setup, exchange: Exchange(shape, now: now.instant), facts: facts,
+        arrival: handed.take()!, connection: connection.id, now: now.instant)
+    }
+    guard let run else { return }
+    connection.exchange = run.id
+    tell(run, .started, now)
+  }
+
+  // MARK: - The providers' side
+
+  /// Passes on what happened to a transfer.
+  func take(_ event: TransferEvent, now: Moment) {
+    if !stragglers.isEmpty, let straggler = stragglers[event.transfer] {
+      follow(straggler, event, now: now)
+      return
+    }
+    let (id, attempt) = ExchangeRun.untag(event.tag)
+    guard let run = runs[id], attempt < run.transfers.count, run.transfers[attempt] == event.transfer else {
+      upstream.cancel(event.transfer)
+      return
+    }
+    switch event.fact {
+    case .connected: tell(run, .connected(attempt), now)
+    case .head(let status):
+      learn(run, attempt, event.transfer, now: now)
+      tell(run, .answered(attempt, status: status), now)
+    case .content:
+      let verdict = judge(run, event.transfer, now: now) { answer, shape, sawError in
+        Judge.stream(answer, sawError: sawError, shape: shape, now: now)
+      }
+      tell(run, .contentBegan(attempt, verdict), now)
+    case .heldFull:
+      let verdict = judge(run, event.transfer, now: now) { answer, shape, _ in
+        Judge.beginning(answer, shape: shape, now: now)
+      }
+      tell(run, .heldFull(attempt, verdict), now)
+    case .blocked: if let connection = client(of: run) { front.settle(connection, now: now.instant) }
+    case .ended(let outcome): ended(run, attempt, event.transfer, outcome, now: now)
+    }
+  }
+
+  /// A straggler's connection is ready or has failed: the round trip is learned, the ticket given back.
+  private func follow(_ straggler: Straggler, _ event: TransferEvent, now: Moment) {
+    guard case .ended(let outcome) = event.fact else { return }
+    noteRoundTrip(outcome, provider: straggler.provider, ledger: straggler.ledger)
+    let fault = outcome.fault.map { Judge.transfer(TransferEnd($0)) } ?? .raceLost
+    straggler.ledger.end(straggler.ticket, AttemptOutcome(fault: fault), now: now.instant)
+    stragglers[event.transfer] = nil
+    upstream.cancel(event.transfer)
+  }
+
+  private func noteRoundTrip(_ outcome: TransferOutcome, provider: Int, ledger: Ledger) {
+    if !outcome.isReused, outcome.connectTime > .zero {
+      ledger.noteRoundTrip(outcome.connectTime, provider: provider)
+    }
+  }
+
+  private func ended(
+    _ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID, _ outcome: TransferOutcome, now: Moment
+  ) {
+    let choice = run.exchange.attempts[attempt].choice
+    noteRoundTrip(outcome, provider: choice.provider, ledger: run.setup.ledger)
+    let verdict: Verdict
+    if case .committed(attempt) = run.exchange.state {
+      let sawError = upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
+      verdict =
+        sawError && outcome.fault == nil
+        ? .fault(.errorInside) : isWhole(run, transfer, outcome) ? .good : .fault(.cut)
+    } else if let fault = outcome.fault, !(outcome.isHeadSeen && outcome.status >= 400) {
+      verdict = .fault(Judge.transfer(TransferEnd(fault)))
+    } else {
+      let judged = judge(run, transfer, now: now) { answer, shape, sawError in
+        Judge.whole(
+          answer, sawError: sawError, hasHeadOut: run.exchange.hasSentHead, shape: shape, now: now)
+      }
+      // A client's error that was cut short cannot be relayed as it came.
+      verdict = outcome.fault != nil && judged == .relay ? .fault(.cut) : judged
+    }
+    upstream.withObserver(transfer) { run.usage = $0.usage }
+    tell(run, .ended(attempt, verdict, tokens: run.usage.sum), now)
+  }
+
+  /// A committed answer has come to its end. For a chat stream the transport's end is not enough: a proxy on
+  /// the way may have ended it in good form when its own upstream died.
+  private func isWhole(_ run: ExchangeRun, _ transfer: TransferID, _ outcome: TransferOutcome) -> Bool {
+    if outcome.fault != nil { return false }
+    let endpoint = run.exchange.shape.endpoint
+    return upstream.withObserver(transfer) { stream -> Bool in
+      switch endpoint {
+      case .chatCompletions, .completions: stream.end != .none || stream.sawFinish
+      case .responses, .messages: stream.end != .none
+      case .embeddings, .moderations, .rerank, .images, .audio: stream.endsBetweenEvents
+      }
+    } ?? true
+  }
+
+  private func judge(
+    _ run: ExchangeRun, _ transfer: TransferID, now: Moment,
+    _ decide: (borrowing Answer, ExchangeShape, Bool) -> Verdict
+  ) -> Verdict {
+    let isStream = upstream.progress(transfer)?.isEventStream ?? false
+    let sawError = upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
+    let shape = run.exchange.shape
+    return upstream.withHead(transfer) { raw in
+      responseHead.parse(raw)
+      return upstream.withHeld(transfer) { body in
+        let answer = Answer(head: responseHead, raw: raw, body: body, isEventStream: isStream)
+        return decide(answer, shape, sawError)
+      }
+    }.flatMap { $0 } ?? .fault(.cut)
+  }
+
+  /// Takes the rate-limit headers in, by the preset's names.
+  private func learn(_ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID, now: Moment) {
+    let made = run.exchange.attempts[attempt]
+    guard made.isLive else { return }
+    let pairs = run.setup.catalog.providers[made.choice.provider].quotaHeaders.pairs
+    if pairs.isEmpty { return }
+    upstream.withHead(transfer) { raw in
+      responseHead.parse(raw)
+      for (index, pair) in pairs.enumerated() {
+        guard let left = responseHead.value(named: pair.remaining, in: raw),
+          let remaining = RetryHints.remaining(raw.extracting(left)),
+          let reset = responseHead.value(named: pair.reset, in: raw),
+          let interval = RetryHints.resetInterval(raw.extracting(reset), now: now.wall)
+        else { continue }
+        run.setup.ledger.learn(
+          made.ticket, pair: index, remaining: Int(remaining), resetAt: now.instant + interval,
+          now: now.instant)
+      }
+    }
+  }
+
+  // MARK: - Exchanges
+
+  func timeDue(_ place: Int, now: Moment) {
+    if let run = runs[place] { tell(run, .timePassed, now) }
+  }
+
+  /// Tells an exchange what happened, and performs what it wants, and what comes of that, until it wants no more.
+  func tell(_ run: ExchangeRun, _ event: ExchangeEvent, _ now: Moment) {
+    // Performing may tell again: each call works on effects of its own, behind those of its caller.
+    let first = effects.count
+    run.exchange.handle(event, ledger: run.setup.ledger, now: now.instant, effects: &effects)
+    var at = first
+    while at < effects.count {
+      let effect = effects[at]
+      at += 1
+      if let answer = perform(effect, run, now) {
+        run.exchange.handle(answer, ledger: run.setup.ledger, now: now.instant, effects: &effects)
+      }
+    }
+    effects.removeSubrange(first...)
+    if run.exchange.ending == nil {
+      let due = run.exchange.nextDue
+      if timers.deadline(of: Int(run.id.slot)) != due { timers.arm(Int(run.id.slot), at: due) }
+    }
+  }
+
+  /// Performs one effect. What it brings about at once is returned as the next event.
+  private func perform(_ effect: ExchangeEffect, _ run: ExchangeRun, _ now: Moment) -> ExchangeEvent? {
+    switch effect {
+    case .open(let attempt): return open(attempt, run, now) ? nil : .couldNotOpen(attempt)
+    case .cancel(let attempt): cancel(attempt, run)
+    case .letGo(let attempt): letGo(attempt, run, now)
+    case .checkPath(let attempt): return checkPath(attempt, run, now)
+    case .dropPath(let attempt): upstream.dropConnections(of: target(attempt, run))
+    case .checkProgress(let attempt): return checkProgress(attempt, run)
+    case .commit(let attempt): commit(attempt, run, now)
+    case .relay(let attempt): relay(attempt, run, now)
+    case .finish: finish(run, now)
+    case .sendComment(let isFirst): sendComment(isFirst, run, now)
+    case .answerError(let error): answerError(error, run, now)
+    case .breakOff(let error): breakOff(error, run, now)
+    case .concluded: conclude(run, now)
+    }
+    return nil
+  }
+
+  private func target(_ attempt: Int, _ run: ExchangeRun) -> TargetID {
+    let choice = run.exchange.attempts[attempt].choice
+    return run.request.withBytes(run.suffix) {
+      run.setup.target(provider: choice.provider, key: choice.key, suffix: $0)
+    }
+  }
+
+  private func open(_ attempt: Int, _ run: ExchangeRun, _ now: Moment) -> Bool {
+    let made = run.exchange.attempts[attempt]
+    var request = TransferRequest(target: target(attempt, run))
+    request.race = run.race(made.round)
+    request.expectsEventStream = run.exchange.shape.wantsStream
+    request.needsFreshConnection = made.choice.needsFreshConnection
+    request.tag = run.tag(attempt)
+    let patch = Patch(splices(for: made.choice, run), over: run.bodyBytes)
+    run.patches.append(patch)
+    let pieces = patch.pieces
+    let transfer = run.lines.withBytes { lines in
+      upstream.open(request, headerLines: lines, body: pieces.span, now: now.instant)
+    }
+    run.transfers.append(transfer)
+    // The turn's own clock stands still: what we took ourselves is read from the real one.
+    run.openedAt = run.openedAt ?? Clock.instant()
+    return transfer != nil
+  }
+
+  /// The model's name in the provider's spelling, and the provider's edits.
+  private func splices(for choice: Choice, _ run: ExchangeRun) -> [Splice] {
+    let catalog = run.setup.catalog
+    let route = run.exchange.shape.route
+    let candidate = catalog[choice.candidate]
+    let requested = run.facts.model
+    var model: Splice?
+    if catalog.needsModelSplice(choice.candidate, route: route, requested: requested.span) {
+      var name = ByteBuffer()
+      switch (run.facts.form, candidate.isWildcard) {
+      case (.json, false): name.append(candidate.upstreamJSON.span)
+      case (.multipart, false): name.append(candidate.upstreamName.span)
+      case (.json, true): name.append(jsonString: requested.span.extracting(route.passedName))
+      case (.multipart, true): name.append(requested.span.extracting(route.passedName))
+      }
+      let bytes = name.withBytes { $0.withUnsafeBufferPointer { Array($0) } }
+      model = Splice(range: run.facts.modelRange, replacement: bytes)
+    }
+    let edits = run.setup.edits[choice.provider]
+    switch run.facts.form {
+    case .json where !edits.isEmpty:
+      return run.request.withBytes(run.body) { edits.splices(of: $0, adding: model) }
+    case .json, .multipart: return model.map { [$0] } ?? []
+    }
+  }
+
+  private func cancel(_ attempt: Int, _ run: ExchangeRun) {
+    guard let transfer = run.transfers[attempt] else { return }
+    run.bytesOut += upstream.progress(transfer)?.forwarded ?? 0
+    upstream.cancel(transfer)
+    run.transfers[attempt] = nil
+  }
+
+  /// Lets a lost connection go on by itself; where too many do, it is cancelled and says nothing.
+  private func letGo(_ attempt: Int, _ run: ExchangeRun, _ now: Moment) {
+    guard let transfer = run.transfers[attempt] else { return }
+    let made = run.exchange.attempts[attempt]
+    run.transfers[attempt] = nil
+    if stragglers.count < Limits.stragglers, upstream.abandon(transfer) {
+      stragglers[transfer] = Straggler(
+        ledger: run.setup.ledger, ticket: made.ticket, provider: made.choice.provider)
+    } else {
+      upstream.cancel(transfer)
+      run.setup.ledger.end(made.ticket, AttemptOutcome(fault: .raceLost), now: now.instant)
+    }
+  }
+
+  private func checkPath(_ attempt: Int, _ run: ExchangeRun, _ now: Moment) -> ExchangeEvent {
+    guard let transfer = run.transfers[attempt] else { return .path(attempt, .unknown) }
+    switch upstream.pathState(transfer, now: now.instant, threshold: .zero) {
+    case .connecting: return .path(attempt, .connecting)
+    case .handshaking(let roundTrip): return .path(attempt, .handshaking(roundTrip: roundTrip))
+    case .unacknowledged(let time): return .path(attempt, .unacknowledged(for: time))
+    case .acknowledged(let roundTrip):
+      run.setup.ledger.noteRoundTrip(roundTrip, provider: run.exchange.attempts[attempt].choice.provider)
+      return .path(attempt, .acknowledged)
+    case .unknown: return .path(attempt, .unknown)
+    }
+  }
+
+  private func checkProgress(_ attempt: Int, _ run: ExchangeRun) -> ExchangeEvent {
+    let progress = run.transfers[attempt].flatMap { upstream.progress($0) }
+    return .progress(
+      attempt,
+      AttemptProgress(lastContentAt: progress?.lastContentAt, isPaused: progress?.isPaused ?? false))
+  }
+
+  /// The one place where an exchange ends: its log line, and its memory.
+  private func conclude(_ run: ExchangeRun, _ now: Moment) {
+    timers.disarm(Int(run.id.slot))
+    for attempt in run.transfers.indices { cancel(attempt, run) }
+    log.exchange(run, now: now)
+    runs.remove(run.id)
+  }
+}
+
+extension TransferEnd {
+  init(_ fault: TransferFault) {
+    switch fault {
+    case .couldNotResolve, .couldNotConnect, .connectTimedOut, .localFault: self = .unreachable
+    case .tlsFailed: self = .tls
+    case .reset: self = .reset
+    case .closedEarly: self = .cut
+    case .reusedConnectionDied: self = .stale
+    case .lostRace: self = .raceLost
+    case .protocolError: self = .unreadable
+    }
+  }
+}
+
+extension TokenUsage {
+  /// Tokens of request and answer together.
+  var sum: Int? {
+    if let total { return Int(clamping: total) }
+    return isKnown ? Int(clamping: (input ?? 0) &+ (output ?? 0)) : nil
+  }
+}

@@ -1,0 +1,57 @@
+/// Which entry of a `SlotTable`: its place and how often the place had been used before.
+package struct SlotID: Hashable, Sendable {
+  package var slot: Int32
+  package var generation: UInt32
+}
+
+/// A bounded table of objects with stable places. A stale ID finds nothing.
+///
+/// Freed places are reused last-in first-out, so that a quiet server keeps touching the same memory.
+struct SlotTable<Element: AnyObject> {
+  private var elements: [Element?] = []
+  private var generations: [UInt32] = []
+  private var free: [Int32] = []
+  let capacity: Int
+
+  init(capacity: Int) { self.capacity = capacity }
+
+  /// Live entries.
+  var count: Int { elements.count - free.count }
+  var isFull: Bool { count >= capacity }
+
+  /// Places that were ever used: what a walk over all entries has to look at.
+  var places: Range<Int> { 0..<elements.count }
+
+  subscript(id: SlotID) -> Element? {
+    let slot = Int(id.slot)
+    guard slot < elements.count, generations[slot] == id.generation else { return nil }
+    return elements[slot]
+  }
+
+  /// The entry at a place, whatever its generation.
+  subscript(place: Int) -> Element? { place < elements.count ? elements[place] : nil }
+
+  /// Nil when the table is full.
+  mutating func insert(_ make: (SlotID) -> Element) -> Element? {
+    if isFull { return nil }
+    let slot: Int32
+    if let reused = free.popLast() {
+      slot = reused
+    } else {
+      slot = Int32(elements.count)
+      elements.append(nil)
+      generations.append(0)
+    }
+    let element = make(SlotID(slot: slot, generation: generations[Int(slot)]))
+    elements[Int(slot)] = element
+    return element
+  }
+
+  mutating func remove(_ id: SlotID) {
+    let slot = Int(id.slot)
+    guard slot < elements.count, generations[slot] == id.generation, elements[slot] != nil else { return }
+    elements[slot] = nil
+    generations[slot] &+= 1
+    free.append(id.slot)
+  }
+}

@@ -1,0 +1,99 @@
+internal import Base
+
+/// A provider's base URL, taken apart as far as it has to be checked (RFC 3986 §3).
+struct Endpoint {
+  /// Why a URL cannot be a provider's. No case holds the URL: it may hold a key.
+  enum Fault: Error {
+    case scheme, host, port, character, userInformation, query
+
+    var message: String {
+      switch self {
+      case .scheme: "must begin with http:// or https://"
+      case .host: "names no host"
+      case .port: "has a port that is not a number from 1 to 65535"
+      case .character: "holds a blank or a character that must be percent-encoded"
+      case .userInformation: "must not hold a user name or password; use key"
+      case .query: "must not hold a query or fragment"
+      }
+    }
+  }
+
+  let isSecure: Bool
+  /// As it stood, in lower case; v6 without brackets.
+  let host: String
+  /// `host[:port]`.
+  private let authority: String
+  /// From the first slash after the host, without slashes at its end; may be empty.
+  private(set) var path: String
+
+  /// `scheme://authority/path`, without a slash at its end.
+  var text: String { (isSecure ? "https://" : "http://") + authority + path }
+
+  var isLoopback: Bool {
+    host == "localhost" || host.hasSuffix(".localhost") || host == "::1" || host.hasPrefix("127.")
+  }
+
+  /// Reads a URL. `https://host/v1`, `https://host/v1/` and `https://host/v1/chat/completions` are one, and
+  /// `/v1/v1` at its end is taken for a slip. A URL without a path gets `defaultPath`.
+  init(_ url: String, defaultPath: String = "") throws(Fault) {
+    let bytes = Array(url.utf8)
+    if bytes.contains(where: { $0 <= 32 || $0 >= 127 || "\"<>\\^`{|}".utf8.contains($0) }) {
+      throw .character
+    }
+    let lower = String(decoding: bytes.map(\.asciiLowercased), as: UTF8.self)
+    isSecure = lower.hasPrefix("https://")
+    guard isSecure || lower.hasPrefix("http://") else { throw .scheme }
+    let start = isSecure ? 8 : 7
+    let end = bytes[start...].firstIndex { "/?#".utf8.contains($0) } ?? bytes.count
+    let authority = Array(lower.utf8)[start..<end]
+    if authority.contains(UInt8(ascii: "@")) { throw .userInformation }
+    if bytes[end...].contains(where: { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") }) { throw .query }
+    host = try Self.host(of: authority)
+    self.authority = String(decoding: authority, as: UTF8.self)
+    path = String(decoding: bytes[end...], as: UTF8.self)
+    trimSlashes()
+    if path.hasSuffix("/chat/completions") {
+      path = String(path.dropLast("/chat/completions".utf8.count))
+      trimSlashes()
+    }
+    while path.hasSuffix("/v1/v1") { path = String(path.dropLast(3)) }
+    if path.isEmpty { path = defaultPath }
+  }
+
+  /// The path of a preset's own URL, placeholders and all.
+  static func path(of url: String) -> String {
+    let bytes = Array(url.utf8)
+    guard let start = bytes.span.firstRange(of: "://"),
+      let slash = bytes[(start + 3)...].firstIndex(of: UInt8(ascii: "/"))
+    else { return "" }
+    return String(decoding: bytes[slash...], as: UTF8.self)
+  }
+
+  private mutating func trimSlashes() {
+    while path.utf8.last == UInt8(ascii: "/") { path = String(path.dropLast()) }
+  }
+
+  private static func host(of authority: ArraySlice<UInt8>) throws(Fault) -> String {
+    var host = authority
+    var port: ArraySlice<UInt8>?
+    if authority.first == UInt8(ascii: "[") {
+      guard let close = authority.firstIndex(of: UInt8(ascii: "]")) else { throw .host }
+      host = authority[(authority.startIndex + 1)..<close]
+      let rest = authority[(close + 1)...]
+      if !rest.isEmpty {
+        guard rest.first == UInt8(ascii: ":") else { throw .port }
+        port = rest.dropFirst()
+      }
+    } else if let colon = authority.lastIndex(of: UInt8(ascii: ":")) {
+      host = authority[..<colon]
+      port = authority[(colon + 1)...]
+      if host.contains(UInt8(ascii: ":")) { throw .host }
+    }
+    if host.isEmpty { throw .host }
+    if let port {
+      guard let number = Quantity.whole(String(decoding: port, as: UTF8.self)), (1...65535).contains(number)
+      else { throw .port }
+    }
+    return String(decoding: host, as: UTF8.self)
+  }
+}

@@ -1,0 +1,93 @@
+internal import Base
+internal import CLinux
+internal import Policy
+
+extension Reader {
+  /// `listen`: one address or a list.
+  mutating func listeners(_ node: Node, _ path: String) -> [Listen] {
+    var listeners: [Listen] = []
+    for item in items(of: node) {
+      guard let text = text(item, path) else { continue }
+      guard let listen = listen(text, at: item.mark, path) else { continue }
+      if listeners.contains(listen) {
+        error(item.mark, "\(label(path)): \(quote(item)) stands twice")
+      } else {
+        listeners.append(listen)
+      }
+    }
+    if items(of: node).isEmpty { error(node.mark, "\(label(path)): no address") }
+    return listeners
+  }
+
+  /// One address:
+  /// 1. `unix:/path`, 2. `fd://` or `fd://N` (the N-th handed over, from 0), 3. `8080` (on 127.0.0.1),
+  /// 4. `host:port` or `[v6]:port`, where the host is an IP address, `localhost`, or empty or `*` for all.
+  mutating func listen(_ text: String, at mark: Mark, _ path: String) -> Listen? {
+    if text.hasPrefix("unix:") {  // 1
+      var file = String(text.dropFirst(5))
+      if file.hasPrefix("//") { file = String(file.dropFirst(2)) }
+      // sun_path holds 108 bytes with its final NUL (unix(7)).
+      if file.isEmpty || file.utf8.count > 107 || file.utf8.contains(0) {
+        error(mark, "\(label(path)): a unix socket's path has 1 to 107 bytes")
+        return nil
+      }
+      return .unix(path: file)
+    }
+    if text.hasPrefix("fd:") {  // 2
+      var index = String(text.dropFirst(3))
+      if index.hasPrefix("//") { index = String(index.dropFirst(2)) }
+      if index.isEmpty { return .inherited(index: 0) }
+      if let n = Quantity.whole(index), n < 64 { return .inherited(index: n) }
+      error(mark, "\(label(path)): fd:// takes a number from 0 to 63, the place in LISTEN_FDS")
+      return nil
+    }
+    var host = "127.0.0.1"  // 3
+    var port = text
+    if let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")) {  // 4
+      host = String(text[..<colon])
+      port = String(text[text.utf8.index(after: colon)...])
+    }
+    guard let number = Quantity.whole(port), number <= 65535 else {
+      error(
+        mark, "\(label(path)): not an address", hint: "write 127.0.0.1:8080, [::1]:8080, unix:/path or fd://")
+      return nil
+    }
+    guard let address = Self.address(host) else {
+      error(
+        mark, "\(label(path)): the host must be an IP address or localhost",
+        hint: "write 127.0.0.1:8080, [::1]:8080 or 0.0.0.0:8080")
+      return nil
+    }
+    return .tcp(host: address, port: UInt16(number))
+  }
+
+  private static func address(_ host: String) -> String? {
+    if host.isEmpty || host == "*" { return "0.0.0.0" }
+    if host == "localhost" { return "127.0.0.1" }
+    // Lifetime: inet_pton writes at most 16 bytes into the scratch during the call.
+    var scratch: (UInt64, UInt64) = (0, 0)
+    return withUnsafeMutableBytes(of: &scratch) { scratch in
+      if host.hasPrefix("["), host.hasSuffix("]") {
+        let inner = String(host.dropFirst().dropLast())
+        return inet_pton(AF_INET6, inner, scratch.baseAddress) == 1 ? inner : nil
+      }
+      return inet_pton(AF_INET, host, scratch.baseAddress) == 1 ? host : nil
+    }
+  }
+
+  mutating func readAdmin(_ node: Node) {
+    guard let section = section(node, "admin", keys: ["token", "token_file", "listen"]) else { return }
+    if let token = section["token"] { configuration.admin.token = secret(token, "admin.token") }
+    if let file = section["token_file"] {
+      if section["token"] != nil { error(file.mark, "admin has a token and a token_file; one is enough") }
+      configuration.admin.token = secretFile(file, "admin.token_file")
+    }
+    if let listen = section["listen"] {
+      configuration.admin.listen = listeners(listen, "admin.listen")
+      let open = configuration.admin.listen.contains { !$0.isLoopback }
+      if open, section["token"] == nil, section["token_file"] == nil {
+        error(listen.mark, "admin.listen is reachable from other machines and needs admin.token")
+      }
+    }
+  }
+}

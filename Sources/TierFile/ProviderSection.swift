@@ -1,0 +1,311 @@
+internal import Base
+internal import Policy
+
+extension Reader {
+  static let providerKeys = [
+    "type", "endpoint", "key", "keys", "key_file", "account_id", "resource", "tier", "free", "cost",
+    "context",
+    "rpm", "rpd", "tpm", "tpd", "concurrent", "models", "headers", "edits", "enabled", "discover", "probe",
+    "proxy",
+  ]
+  static let providerSynonyms = [
+    "isfree": "free", "ratelimitrpm": "rpm", "ratelimitrpd": "rpd", "ratelimittpm": "tpm",
+    "ratelimittpd": "tpd", "customheaders": "headers", "baseurl": "endpoint", "apikey": "key",
+    "apikeys": "keys", "model": "models",
+  ]
+
+  mutating func readProviders(_ node: Node) {
+    guard case .map(let entries) = node.content else {
+      if !node.isNull { error(node.mark, "providers must be a map of names, this is \(node.kind)") }
+      return
+    }
+    var places: [String: Mark] = [:]
+    for entry in entries {
+      guard isName(entry.key) else {
+        error(
+          entry.mark, "a provider's name has letters, digits, \".\", \"_\" and \"-\" only",
+          hint: "it appears in headers and metrics, and before the slash of provider/model")
+        continue
+      }
+      if let first = places[lowercased(entry.key)] {
+        error(entry.mark, "the provider \"\(entry.key)\" stands twice, first in line \(first.line)")
+        continue
+      }
+      places[lowercased(entry.key)] = entry.mark
+      readProvider(entry)
+    }
+  }
+
+  func isName(_ text: String) -> Bool {
+    !text.isEmpty && text.utf8.count <= 64
+      && text.utf8.allSatisfy { $0.isDigit || $0.asciiLowercased &- 97 < 26 || "._-".utf8.contains($0) }
+  }
+
+  /// One provider. A disabled one is looked at only for the spelling of its keys: its variables may be unset.
+  private mutating func readProvider(_ entry: Node.Entry) {
+    let path = "providers.\(entry.key)"
+    guard
+      let section = section(
+        entry.value, path, keys: Self.providerKeys, synonyms: Self.providerSynonyms)
+    else { return }
+    if flag("enabled", in: section) == false {
+      configuration.disabledProviders.append(entry.key)
+      return
+    }
+    guard let preset = preset(of: entry, in: section) else { return }
+    var provider = Provider(name: entry.key, type: preset.name, endpoint: "")
+    provider.keyScheme = preset.keyScheme
+    provider.edits = preset.edits
+    provider.quotaHeaders = preset.quotaHeaders
+    provider.quotaIsShared = preset.quotaIsShared
+    let endpoint = endpoint(of: section, preset, at: entry.mark)
+    if let endpoint { provider.endpoint = endpoint.text }
+    readKeys(into: &provider, section, preset, endpoint, at: entry.mark)
+    if let n = whole("tier", in: section, 0...1000) { provider.tier = n }
+    if let flag = flag("free", in: section) { provider.free = flag }
+    provider.cost = cost(in: section)
+    provider.context = whole("context", in: section, 1...100_000_000)
+    provider.budgets = budgets(in: section)
+    readHeaders(into: &provider, section, preset)
+    if let edits = section["edits"] { provider.edits += readEdits(edits, section.path("edits")) }
+    if let flag = flag("discover", in: section) { provider.discovers = flag }
+    if let flag = flag("probe", in: section) { provider.probes = flag }
+    provider.proxy = proxy(in: section)
+    if let models = section["models"] {
+      let before = problemCount
+      readModels(models, into: &provider, section.path("models"))
+      if problemCount > before { unclearModels.insert(provider.name) }
+    }
+    configuration.providers.append(provider)
+    providerMarks.append(entry.mark)
+  }
+
+  // MARK: - Type and endpoint
+
+  /// 1. `type`, 2. the provider's own name where it is a preset's, 3. `openai` where there is an endpoint.
+  private mutating func preset(of entry: Node.Entry, in section: Section) -> Preset? {
+    guard let node = section["type"] else {
+      if let preset = Preset.named(entry.key) { return preset }  // 2
+      if section["endpoint"] != nil { return Preset.named("openai") }  // 3
+      error(
+        entry.mark, "\(label(section.path)) has no type",
+        hint: "say which preset it is, or type: openai with an endpoint")
+      return nil
+    }
+    guard let type = text(node, section.path("type")) else { return nil }  // 1
+    if let preset = Preset.named(type) { return preset }
+    if Preset.serverOnly.contains(Spelling.normalised(type)) {
+      warn(
+        node.mark,
+        "the type \(quote(node)) exists in the server edition only; \(label(section.path)) is left out",
+        hint: "where it has an OpenAI endpoint, write type: openai and endpoint")
+      configuration.disabledProviders.append(entry.key)
+      return nil
+    }
+    error(
+      node.mark, "\(label(section.path("type"))): unknown type \(quote(node))",
+      hint: Spelling.suggestion(for: type, among: Preset.all.map(\.name))
+        ?? "known types: \(Preset.all.map(\.name).joined(separator: ", "))")
+    return nil
+  }
+
+  private mutating func endpoint(of section: Section, _ preset: Preset, at mark: Mark) -> Endpoint? {
+    let own = section["endpoint"].map { ($0.mark, text($0, section.path("endpoint"))) }
+    if let own, own.1 == nil { return nil }
+    guard let pattern = own?.1 ?? preset.endpoint else {
+      error(mark, "\(label(section.path)): the type \(preset.name) needs an endpoint")
+      return nil
+    }
+    let account = account(in: section)
+    let resource = text("resource", in: section)
+    let url = filled(pattern, account, resource)
+    for key in ["account_id", "resource"] where has(url, "{\(key)}") {
+      if section[key] != nil { return nil }  // Reported where it stands.
+      error(mark, "\(label(section.path)): the type \(preset.name) needs \(key) (or an endpoint)")
+      return nil
+    }
+    // A preset's own service on another host has the preset's path. Other hosts have whatever path is written,
+    // also none: there are OpenAI-compatible ones at the root.
+    let isAnotherHost = own != nil && preset.name != "openai"
+    var usual = isAnotherHost ? filled(Endpoint.path(of: preset.endpoint ?? ""), account, resource) : ""
+    if usual.utf8.contains(UInt8(ascii: "{")) { usual = "" }
+    do throws(Endpoint.Fault) {
+      return try Endpoint(url, defaultPath: usual)
+    } catch {
+      let place = own?.0 ?? section.place(of: preset.name == "azure" ? "resource" : "account_id")
+      self.error(place, "\(label(section.path("endpoint"))) \(error.message)")
+      return nil
+    }
+  }
+
+  private func filled(_ pattern: String, _ account: String?, _ resource: String?) -> String {
+    var text = pattern
+    if let account { text = replacing("{account_id}", in: text, by: account) }
+    if let resource { text = replacing("{resource}", in: text, by: resource) }
+    return text
+  }
+
+  private mutating func account(in section: Section) -> String? {
+    guard let node = section["account_id"] else { return nil }
+    if case .scalar(let raw, _) = node.content, Interpolation.isVariableName(raw) {
+      return secret(node, section.path("account_id"))?.exposed
+    }
+    return text(node, section.path("account_id"))
+  }
+
+  private func has(_ text: String, _ part: String) -> Bool { replacing(part, in: text, by: "") != text }
+
+  private func replacing(_ part: String, in text: String, by other: String) -> String {
+    let bytes = Array(text.utf8)
+    let part = Array(part.utf8)
+    var output: [UInt8] = []
+    var at = 0
+    while at < bytes.count {
+      if bytes[at...].starts(with: part) {
+        output += Array(other.utf8)
+        at += part.count
+      } else {
+        output.append(bytes[at])
+        at += 1
+      }
+    }
+    return String(decoding: output, as: UTF8.self)
+  }
+
+  // MARK: - Keys
+
+  private mutating func readKeys(
+    into provider: inout Provider, _ section: Section, _ preset: Preset, _ endpoint: Endpoint?, at mark: Mark
+  ) {
+    let given = ["key", "keys", "key_file"].filter { section[$0] != nil }
+    if given.count > 1 {
+      error(
+        section.place(of: given[1]),
+        "\(label(section.path)) has \(given.joined(separator: " and ")); one is enough")
+    }
+    for key in ["key", "keys"] {
+      guard let node = section[key] else { continue }
+      for item in items(of: node) {
+        guard let secret = secret(item, section.path(key)) else { continue }
+        if provider.keys.contains(secret) {
+          error(item.mark, "\(label(section.path(key))): the same key stands twice")
+        } else {
+          provider.keys.append(secret)
+        }
+      }
+    }
+    if let node = section["key_file"], let secret = secretFile(node, section.path("key_file")) {
+      provider.keys.append(secret)
+    }
+    let ownEndpoint = section["endpoint"] != nil
+    if given.isEmpty, preset.keyNeed == .required,
+      !(ownEndpoint && (preset.name == "openai" || endpoint?.isLoopback == true))
+    {
+      error(
+        mark, "\(label(section.path)): the type \(preset.name) needs a key",
+        hint: "key: ${\(variable(for: provider.name))}")
+    }
+    if provider.keyScheme == .none, !provider.keys.isEmpty { provider.keyScheme = .bearer }
+    if let endpoint, !endpoint.isSecure, !endpoint.isLoopback, !provider.keys.isEmpty {
+      warn(
+        section.place(of: "endpoint"),
+        "\(label(section.path)): the key travels unencrypted to \(Spelling.excerpt(endpoint.host))")
+    }
+  }
+
+  /// The name that the provider's key would have by custom: `GROQ_API_KEY`.
+  private func variable(for name: String) -> String {
+    String(
+      decoding: name.utf8.map { $0.asciiLowercased &- 97 < 26 ? $0 & 0xDF : $0.isDigit ? $0 : 95 },
+      as: UTF8.self)
+      + "_API_KEY"
+  }
+
+  // MARK: - The rest
+
+  mutating func cost(in section: Section) -> Cost? {
+    guard let node = section["cost"] else { return nil }
+    guard let inner = self.section(node, section.path("cost"), keys: ["input", "output"]) else { return nil }
+    return Cost(
+      input: number("input", in: inner, 0...1e6) ?? 0, output: number("output", in: inner, 0...1e6) ?? 0)
+  }
+
+  private mutating func budgets(in section: Section) -> Budgets {
+    var budgets = Budgets()
+    budgets.requestsPerMinute = whole("rpm", in: section, 1...1_000_000_000)
+    budgets.requestsPerDay = whole("rpd", in: section, 1...1_000_000_000)
+    budgets.tokensPerMinute = whole("tpm", in: section, 1...1_000_000_000_000)
+    budgets.tokensPerDay = whole("tpd", in: section, 1...1_000_000_000_000)
+    budgets.concurrent = whole("concurrent", in: section, 1...100_000)
+    return budgets
+  }
+
+  private mutating func readHeaders(into provider: inout Provider, _ section: Section, _ preset: Preset) {
+    var headers = preset.headers
+    if let node = section["headers"] {
+      let path = section.path("headers")
+      guard case .map(let entries) = node.content else {
+        error(node.mark, "\(label(path)) must be a map of names and values, this is \(node.kind)")
+        return
+      }
+      if entries.count > Limits.headerFields {
+        error(node.mark, "\(label(path)): more than \(Limits.headerFields) headers")
+        return
+      }
+      for entry in entries {
+        guard let header = header(entry, path, hasKey: !provider.keys.isEmpty, scheme: provider.keyScheme)
+        else {
+          continue
+        }
+        headers.removeAll { lowercased($0.name) == lowercased(header.name) }
+        headers.append(header)
+      }
+    }
+    provider.headers = headers
+  }
+
+  private mutating func header(_ entry: Node.Entry, _ path: String, hasKey: Bool, scheme: KeyScheme)
+    -> (name: String, value: String)?
+  {
+    guard HeaderField.isName(entry.key) else {
+      error(entry.mark, "\(label(path)): \"\(Spelling.excerpt(entry.key))\" is not a header's name")
+      return nil
+    }
+    let name = lowercased(entry.key)
+    if HeaderField.reserved.contains(name) {
+      error(entry.mark, "\(label(path)): \(name) is synaxis' own to send")
+      return nil
+    }
+    let isKeys: Bool
+    switch scheme {
+    case .bearer: isKeys = name == "authorization"
+    case .header(let header): isKeys = name == header
+    case .none: isKeys = false
+    }
+    if hasKey, isKeys {
+      error(entry.mark, "\(label(path)): \(name) is made from the key")
+      return nil
+    }
+    guard let value = text(entry.value, "\(path).\(entry.key)") else { return nil }
+    guard HeaderField.isValue(value) else {
+      error(
+        entry.value.mark, "\(label(path)): the value of \(name) holds a line end or another control character"
+      )
+      return nil
+    }
+    return (name: entry.key, value: value)
+  }
+
+  private mutating func proxy(in section: Section) -> String? {
+    guard let node = section["proxy"], let url = text(node, section.path("proxy")) else { return nil }
+    let schemes = ["http://", "https://", "socks5://", "socks5h://", "socks4://", "socks4a://"]
+    let isClean = !url.utf8.contains { $0 <= 32 || $0 >= 127 }
+    guard isClean, schemes.contains(where: { url.hasPrefix($0) && url.utf8.count > $0.utf8.count }) else {
+      error(
+        node.mark, "\(label(section.path("proxy"))) must be a URL",
+        hint: "it begins with \(schemes.joined(separator: ", "))")
+      return nil
+    }
+    return url
+  }
+}

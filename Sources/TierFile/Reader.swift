@@ -1,0 +1,243 @@
+internal import Base
+internal import Policy
+
+/// One reading of one file: takes the tree apart, fills a configuration, gathers every problem on the way.
+struct Reader {
+  let file: String
+  let environment: Environment
+  private(set) var problems: [Problem] = []
+  private(set) var hasErrors = false
+  private var unlisted = 0
+  /// Problems so far, listed or not: that it stayed the same says that a part was in order.
+  var problemCount: Int { problems.count + unlisted }
+  var configuration = Configuration()
+  /// Where each provider's name stands, in the order of `configuration.providers`.
+  var providerMarks: [Mark] = []
+  /// Providers whose models could not all be read: that they have none is no news then.
+  var unclearModels: Set<String> = []
+
+  init(file: String, environment: Environment) {
+    self.file = file
+    self.environment = environment
+  }
+
+  // MARK: - Problems
+
+  mutating func error(_ mark: Mark, _ message: String, hint: String? = nil) {
+    hasErrors = true
+    list(Problem(.error, at: mark, message, hint: hint))
+  }
+
+  mutating func warn(_ mark: Mark, _ message: String, hint: String? = nil) {
+    list(Problem(.warning, at: mark, message, hint: hint))
+  }
+
+  private mutating func list(_ problem: Problem) {
+    if problems.count < Limits.tierFileProblems { problems.append(problem) } else { unlisted += 1 }
+  }
+
+  /// Every problem once, in the order of the file.
+  func sortedProblems() -> [Problem] {
+    var sorted: [Problem] = []
+    for (_, problem) in problems.enumerated().sorted(by: { a, b in
+      a.element.mark != b.element.mark ? a.element.mark < b.element.mark : a.offset < b.offset
+    }) where sorted.last != problem {
+      sorted.append(problem)
+    }
+    if unlisted > 0, let last = sorted.last {
+      sorted.append(Problem(hasErrors ? .error : .warning, at: last.mark, "and \(unlisted) more problems"))
+    }
+    return sorted
+  }
+
+  // MARK: - Single values
+
+  /// The text of a value with its variables filled in.
+  mutating func text(_ node: Node, _ path: String) -> String? {
+    guard let raw = raw(node, path) else { return nil }
+    do throws(Interpolation.Fault) {
+      return try Interpolation.resolve(raw, in: environment)
+    } catch {
+      report(error, at: node.mark, path)
+      return nil
+    }
+  }
+
+  /// A value as it stands in the file: what messages may quote.
+  mutating func raw(_ node: Node, _ path: String) -> String? {
+    guard case .scalar(let raw, _) = node.content else {
+      error(node.mark, "\(label(path)) must be a single value, this is \(node.kind)")
+      return nil
+    }
+    return raw
+  }
+
+  private mutating func report(_ fault: Interpolation.Fault, at mark: Mark, _ path: String) {
+    switch fault {
+    case .unset(let name):
+      error(
+        mark, "\(label(path)): the environment variable \(Spelling.excerpt(name)) is not set",
+        hint: "set it, or give a default: ${\(Spelling.excerpt(name)):-text}")
+    case .open: error(mark, "\(label(path)): \"${\" without \"}\"", hint: "write $${ for the text ${")
+    case .notAName:
+      error(
+        mark, "\(label(path)): only ${NAME} and ${NAME:-text} are understood",
+        hint: "write $${ for the text ${")
+    }
+  }
+
+  /// A key or token: its own text, a `${…}`, or the name of a variable. Never quoted in a message.
+  mutating func secret(_ node: Node, _ path: String) -> Secret? {
+    guard let raw = raw(node, path) else { return nil }
+    var value: String?
+    if Interpolation.isVariableName(raw) {
+      value = environment[raw]
+      if value == nil {
+        error(
+          node.mark, "\(label(path)): the environment variable \(Spelling.excerpt(raw)) is not set",
+          hint: "a key written like a variable's name means that variable")
+        return nil
+      }
+    } else {
+      value = text(node, path)
+    }
+    guard let value else { return nil }
+    return checked(secret: value, at: node.mark, path)
+  }
+
+  /// The secret in a file, without the line end that editors leave.
+  mutating func secretFile(_ node: Node, _ path: String) -> Secret? {
+    guard let name = text(node, path) else { return nil }
+    let bytes: [UInt8]
+    do throws(File.Fault) {
+      bytes = try File.read(File.path(name, besides: file), atMost: Limits.keyFile)
+    } catch {
+      switch error {
+      case .cannotRead(let reason): self.error(node.mark, "\(label(path)): cannot read the file: \(reason)")
+      case .tooLarge: self.error(node.mark, "\(label(path)): the file is larger than 64 KiB")
+      }
+      return nil
+    }
+    var end = bytes.count
+    while end > 0, bytes[end - 1] == 10 || bytes[end - 1] == 13 { end -= 1 }
+    return checked(secret: String(decoding: bytes[..<end], as: UTF8.self), at: node.mark, path)
+  }
+
+  private mutating func checked(secret: String, at mark: Mark, _ path: String) -> Secret? {
+    if secret.isEmpty {
+      error(mark, "\(label(path)) is empty")
+      return nil
+    }
+    if secret.utf8.contains(where: { $0 <= 32 || $0 >= 127 }) {
+      error(mark, "\(label(path)) holds a blank or a character that cannot stand in a header")
+      return nil
+    }
+    return Secret(secret)
+  }
+
+  // MARK: - Values of a section's key
+
+  mutating func text(_ key: String, in section: Section) -> String? {
+    section[key].flatMap { text($0, section.path(key)) }
+  }
+
+  mutating func flag(_ key: String, in section: Section) -> Bool? {
+    section[key].flatMap { flag($0, section.path(key)) }
+  }
+
+  mutating func flag(_ node: Node, _ path: String) -> Bool? {
+    guard let text = text(node, path) else { return nil }
+    if let flag = Self.flag(text) { return flag }
+    error(node.mark, "\(label(path)) must be true or false, this is \(quote(node))")
+    return nil
+  }
+
+  static func flag(_ text: String) -> Bool? {
+    switch Spelling.normalised(text) {
+    case "true", "yes", "on": true
+    case "false", "no", "off": false
+    default: nil
+    }
+  }
+
+  mutating func whole(_ key: String, in section: Section, _ range: ClosedRange<Int>) -> Int? {
+    guard let node = section[key], let text = text(node, section.path(key)) else { return nil }
+    guard let value = Quantity.whole(text) else {
+      error(node.mark, "\(label(section.path(key))) must be a whole number, this is \(quote(node))")
+      return nil
+    }
+    return within(value, range, node, section.path(key)) { "\($0)" }
+  }
+
+  mutating func number(_ key: String, in section: Section, _ range: ClosedRange<Double>) -> Double? {
+    guard let node = section[key], let text = text(node, section.path(key)) else { return nil }
+    guard let value = Quantity.decimal(Array(text.utf8)[...]) else {
+      error(node.mark, "\(label(section.path(key))) must be a number, this is \(quote(node))")
+      return nil
+    }
+    return within(value, range, node, section.path(key)) { "\($0)" }
+  }
+
+  mutating func duration(_ key: String, in section: Section, _ range: ClosedRange<Interval>) -> Interval? {
+    guard let node = section[key], let text = text(node, section.path(key)) else { return nil }
+    guard let value = Quantity.duration(text) else {
+      error(
+        node.mark, "\(label(section.path(key))) must be a duration, this is \(quote(node))",
+        hint: "write 80ms, 5s, 1m30s, 1h, or a number of seconds")
+      return nil
+    }
+    return within(value, range, node, section.path(key)) { Quantity.text($0) }
+  }
+
+  mutating func size(_ key: String, in section: Section, _ range: ClosedRange<Int>) -> Int? {
+    guard let node = section[key], let text = text(node, section.path(key)) else { return nil }
+    guard let value = Quantity.size(text) else {
+      error(
+        node.mark, "\(label(section.path(key))) must be a size, this is \(quote(node))",
+        hint: "write 32KiB, 8MiB, 1MB, or a number of bytes")
+      return nil
+    }
+    return within(value, range, node, section.path(key)) { Quantity.text(bytes: $0) }
+  }
+
+  private mutating func within<T: Comparable>(
+    _ value: T, _ range: ClosedRange<T>, _ node: Node, _ path: String, _ text: (T) -> String
+  ) -> T? {
+    if range.contains(value) { return value }
+    error(
+      node.mark,
+      "\(label(path)) must be from \(text(range.lowerBound)) to \(text(range.upperBound)), this is \(quote(node))"
+    )
+    return nil
+  }
+
+  /// One of some words.
+  mutating func choice(_ key: String, in section: Section, _ words: [String]) -> String? {
+    guard let node = section[key], let text = text(node, section.path(key)) else { return nil }
+    for word in words where Spelling.normalised(word) == Spelling.normalised(text) { return word }
+    error(
+      node.mark,
+      "\(label(section.path(key))) must be \(words.joined(separator: " or ")), this is \(quote(node))",
+      hint: Spelling.suggestion(for: text, among: words))
+    return nil
+  }
+
+  /// A list of texts, or one text for a list of one.
+  mutating func texts(_ key: String, in section: Section) -> [(text: String, mark: Mark)] {
+    guard let node = section[key] else { return [] }
+    return items(of: node).compactMap { item in
+      text(item, section.path(key)).map { (text: $0, mark: item.mark) }
+    }
+  }
+
+  func items(of node: Node) -> [Node] {
+    if case .list(let items) = node.content { return items }
+    return [node]
+  }
+
+  /// The value as the file has it, in quotes.
+  func quote(_ node: Node) -> String {
+    guard case .scalar(let raw, _) = node.content else { return node.kind }
+    return "\"\(Spelling.excerpt(raw))\""
+  }
+}

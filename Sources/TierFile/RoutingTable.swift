@@ -1,0 +1,198 @@
+package import Policy
+
+/// What a configuration comes to, as `synaxis check` prints it: settings, tiers, providers, models, aliases.
+/// Secrets are counted, never shown.
+package struct RoutingTable {
+  /// Lines of at most a few columns each, every one ended.
+  package private(set) var text = ""
+
+  package init(_ configuration: Configuration) {
+    addSettings(configuration)
+    text += "\n"
+    addProviders(configuration)
+    if !configuration.aliases.isEmpty {
+      text += "\n"
+      addAliases(configuration)
+    }
+  }
+
+  // MARK: - Settings
+
+  private mutating func addSettings(_ configuration: Configuration) {
+    line("listen", configuration.listen.map(\.text).joined(separator: ", "))
+    var admin: [String] = configuration.admin.listen.map(\.text)
+    if configuration.admin.token != nil { admin.append("with token ****") }
+    line(
+      "admin",
+      admin.isEmpty ? "off; set admin.token or admin.listen to turn it on" : admin.joined(separator: ", "))
+    line("clients", clients(configuration))
+    let limits = configuration.limits
+    line(
+      "limits",
+      "\(limits.concurrentRequests) requests at once, \(limits.queue) queued, \(limits.connections) connections, "
+        + "body \(Quantity.text(bytes: limits.requestBody)), header \(Quantity.text(bytes: limits.header)), "
+        + "memory \(Quantity.text(bytes: limits.memory))")
+    let timeouts = configuration.timeouts
+    line(
+      "timeouts",
+      "failover \(Quantity.text(timeouts.failover)), connect \(Quantity.text(timeouts.connect)), "
+        + "first_token \(Quantity.text(timeouts.firstToken)), stream_idle \(Quantity.text(timeouts.streamIdle)), "
+        + "request \(Quantity.text(timeouts.request)), drain \(Quantity.text(timeouts.drain))")
+    line("cache", cache(configuration.cache))
+    if let hedge = configuration.hedge { line("hedge", "after \(Quantity.text(hedge))") }
+    if !configuration.corsOrigins.isEmpty {
+      line("origins", configuration.corsOrigins.joined(separator: ", "))
+    }
+    if !configuration.hosts.isEmpty { line("hosts", configuration.hosts.joined(separator: ", ")) }
+  }
+
+  private func clients(_ configuration: Configuration) -> String {
+    if configuration.clients.isEmpty {
+      return configuration.allowAnonymous ? "anyone" : "anyone on this machine"
+    }
+    let names = configuration.clients.map { client in
+      var notes: [String] = []
+      if let n = client.requestsPerMinute { notes.append("\(n) rpm") }
+      if let n = client.concurrent { notes.append("\(n) at once") }
+      if !client.models.isEmpty { notes.append("only \(client.models.joined(separator: " "))") }
+      return client.name + (notes.isEmpty ? "" : " (\(notes.joined(separator: ", ")))")
+    }
+    return names.joined(separator: ", ") + (configuration.allowAnonymous ? ", and anyone without a key" : "")
+  }
+
+  private func cache(_ cache: CacheSettings) -> String {
+    guard cache.enabled else { return "off" }
+    var parts = [Quantity.text(bytes: cache.size), "ttl \(Quantity.text(cache.ttl))"]
+    parts.append(cache.vary.isEmpty ? "shared by all clients" : "vary \(cache.vary.joined(separator: " "))")
+    parts.append(cache.coalesce ? "coalescing" : "no coalescing")
+    if cache.replay == .paced { parts.append("paced replay") }
+    if let bound = cache.maxTemperature { parts.append("temperature up to \(bound)") }
+    return parts.joined(separator: ", ")
+  }
+
+  private mutating func line(_ name: String, _ value: String) { text += Self.padded(name, 9) + " \(value)\n" }
+
+  // MARK: - Providers
+
+  private mutating func addProviders(_ configuration: Configuration) {
+    var rows: [[String]] = [["TIER", "PROVIDER", "TYPE", "KEYS", "LIMITS", "COST", "ENDPOINT"]]
+    let order = configuration.providers.enumerated().sorted { a, b in
+      (a.element.tier, a.offset) < (b.element.tier, b.offset)
+    }
+    for (_, provider) in order {
+      rows.append([
+        "\(provider.tier)", provider.name, provider.type, Self.keys(provider), Self.budgets(provider.budgets),
+        Self.cost(provider), provider.endpoint,
+      ])
+    }
+    let lines = Self.columns(rows)
+    text += lines[0] + "\n"
+    for (row, (_, provider)) in zip(lines.dropFirst(), order) {
+      text += row + "\n"
+      for model in provider.models { text += "       \(Self.model(model))\n" }
+      if provider.passesAnyModel { text += "       * (any other name)\n" }
+      for note in Self.notes(provider) { text += "       - \(note)\n" }
+    }
+    if !configuration.disabledProviders.isEmpty {
+      text += "off    \(configuration.disabledProviders.joined(separator: ", "))\n"
+    }
+  }
+
+  private static func keys(_ provider: Provider) -> String {
+    switch provider.keys.count {
+    case 0: "none"
+    case 1: "****"
+    default: "**** ×\(provider.keys.count)"
+    }
+  }
+
+  private static func budgets(_ budgets: Budgets) -> String {
+    var parts: [String] = []
+    if let n = budgets.requestsPerMinute { parts.append("\(n) rpm") }
+    if let n = budgets.requestsPerDay { parts.append("\(n) rpd") }
+    if let n = budgets.tokensPerMinute { parts.append("\(n) tpm") }
+    if let n = budgets.tokensPerDay { parts.append("\(n) tpd") }
+    if let n = budgets.concurrent { parts.append("\(n) at once") }
+    return parts.isEmpty ? "-" : parts.joined(separator: ", ")
+  }
+
+  private static func cost(_ provider: Provider) -> String {
+    provider.free ? "free" : provider.cost.map(cost) ?? "-"
+  }
+
+  private static func cost(_ cost: Cost) -> String { "$\(cost.input)/\(cost.output)" }
+
+  private static func model(_ model: Model) -> String {
+    var text = model.name
+    if model.upstreamName != model.name { text += " -> \(model.upstreamName)" }
+    var notes: [String] = []
+    if let cost = model.cost { notes.append(Self.cost(cost)) }
+    if let context = model.context { notes.append("context \(context)") }
+    if model.caches == false { notes.append("not cached") }
+    if model.coalesces == false { notes.append("not coalesced") }
+    return text + (notes.isEmpty ? "" : " (\(notes.joined(separator: ", ")))")
+  }
+
+  private static func notes(_ provider: Provider) -> [String] {
+    var notes: [String] = []
+    if let context = provider.context { notes.append("context \(context)") }
+    if !provider.headers.isEmpty {
+      notes.append("headers \(provider.headers.map(\.name).joined(separator: ", "))")
+    }
+    if !provider.edits.isEmpty { notes.append("edits \(provider.edits.map(edit).joined(separator: ", "))") }
+    if provider.discovers { notes.append("its own model list, hourly") }
+    if provider.probes { notes.append("probed at start") }
+    // A proxy's URL may hold a password.
+    if provider.proxy != nil { notes.append("through a proxy") }
+    return notes
+  }
+
+  private static func edit(_ edit: RequestEdit) -> String {
+    switch edit.action {
+    case .drop: "drop \(edit.path)"
+    case .dropUnless(let value): "drop \(edit.path) unless \(value)"
+    case .dropWhere(let value): "drop \(edit.path) where \(value)"
+    case .rename(let name): "rename \(edit.path) to \(name)"
+    case .clamp(let bound): "clamp \(edit.path) to \(bound)"
+    case .fallback(let value): "default \(edit.path) to \(value)"
+    case .replace(let value, let other): "replace \(edit.path) \(value) with \(other)"
+    }
+  }
+
+  // MARK: - Aliases
+
+  private mutating func addAliases(_ configuration: Configuration) {
+    var rows: [[String]] = [["ALIAS", "CANDIDATES"]]
+    for alias in configuration.aliases {
+      var targets = alias.targets.map { "\($0.provider)/\($0.model)" }.joined(separator: ", ")
+      if alias.caches == false { targets += " (not cached)" }
+      if alias.coalesces == false { targets += " (not coalesced)" }
+      rows.append([alias.name, targets])
+    }
+    for line in Self.columns(rows) { text += line + "\n" }
+  }
+
+  // MARK: - Layout
+
+  /// Rows as lines, each column as wide as its widest cell, the last one as it is.
+  private static func columns(_ rows: [[String]]) -> [String] {
+    var widths: [Int] = []
+    for row in rows {
+      for (index, cell) in row.enumerated() {
+        let width = cell.unicodeScalars.count
+        if index == widths.count { widths.append(width) } else { widths[index] = max(widths[index], width) }
+      }
+    }
+    return rows.map { row in
+      var line = ""
+      for (index, cell) in row.enumerated() {
+        line += index == row.count - 1 ? cell : padded(cell, widths[index] + 2)
+      }
+      return line
+    }
+  }
+
+  private static func padded(_ text: String, _ width: Int) -> String {
+    text + String(repeating: " ", count: max(0, width - text.unicodeScalars.count))
+  }
+}

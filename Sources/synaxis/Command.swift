@@ -1,0 +1,150 @@
+internal import Base
+internal import CLinux
+internal import Kernel
+internal import Lab
+
+/// The command line: one command, its options, and what they print.
+struct Command {
+  private let arguments: [String]
+
+  init(_ arguments: [String]) { self.arguments = Array(arguments.dropFirst()) }
+
+  func run() -> Int32 {
+    guard let name = arguments.first else {
+      Console.complain(Help.overview)
+      return ExitCode.usage
+    }
+    let rest = Array(arguments.dropFirst())
+    switch name {
+    case "run": return withFile(rest, Help.run) { RunCommand(options: $0).run() }
+    case "check": return withFile(rest, Help.check) { CheckCommand(options: $0).run() }
+    case "demo": return demo(rest)
+    case "mock": return mock(rest)
+    case "bench": return bench(rest)
+    case "--version", "-V", "version":
+      Console.say("synaxis \(Version.text)\n")
+      return ExitCode.ok
+    case "--help", "-h", "help":
+      Console.say(Help.overview)
+      return ExitCode.ok
+    default:
+      Console.complain("synaxis: there is no command `\(name)`\n\n\(Help.overview)")
+      return ExitCode.usage
+    }
+  }
+
+  private func withFile(_ list: [String], _ help: String, _ body: (FileOptions) -> Int32) -> Int32 {
+    do throws(UsageError) {
+      guard let options = try FileOptions.parse(list) else {
+        Console.say(help)
+        return ExitCode.ok
+      }
+      return body(options)
+    } catch {
+      return misused(error.message, help)
+    }
+  }
+
+  private func demo(_ list: [String]) -> Int32 {
+    if list.isEmpty { return DemoCommand().run() }
+    if list == ["--help"] || list == ["-h"] {
+      Console.say(Help.demo)
+      return ExitCode.ok
+    }
+    return misused("demo takes no options", Help.demo)
+  }
+
+  private func mock(_ list: [String]) -> Int32 {
+    do throws(UsageError) {
+      switch try MockOptions.parse(list) {
+      case .help: Console.say(MockOptions.help)
+      case .run(let options): return runMock(options)
+      }
+      return ExitCode.ok
+    } catch {
+      return misused(error.message, MockOptions.help.description)
+    }
+  }
+
+  private func runMock(_ options: MockOptions) -> Int32 {
+    do throws(KernelFault) {
+      let mock = try MockProvider(options)
+      Console.complain("mock provider `\(options.name)` listens on \(mock.text)\n")
+      try mock.run()
+      return ExitCode.ok
+    } catch {
+      Console.complain("synaxis: \(error.text)\n")
+      return ExitCode.unavailable
+    }
+  }
+
+  private func bench(_ list: [String]) -> Int32 {
+    do throws(UsageError) {
+      switch try LoadOptions.parse(list) {
+      case .help: Console.say(LoadOptions.help)
+      case .run(let options): return runBench(options)
+      }
+      return ExitCode.ok
+    } catch {
+      return misused(error.message, LoadOptions.help.description)
+    }
+  }
+
+  private func runBench(_ options: LoadOptions) -> Int32 {
+    do throws(LoadFault) {
+      let generator = try LoadGenerator(options)
+      do throws(KernelFault) {
+        let report = try generator.run()
+        Console.say(options.json ? report.json() : report.table())
+        return report.errors.total == 0 ? ExitCode.ok : ExitCode.failed
+      } catch {
+        Console.complain("synaxis: \(error.text)\n")
+        return ExitCode.unavailable
+      }
+    } catch {
+      Console.complain("synaxis: \(error.text)\n")
+      return ExitCode.unavailable
+    }
+  }
+
+  private func misused(_ message: String, _ help: String) -> Int32 {
+    Console.complain("synaxis: \(message)\n\n\(help)")
+    return ExitCode.usage
+  }
+}
+
+/// The options of the commands that read a tier file.
+struct FileOptions {
+  var file: String?
+  /// `--log-level`
+  var logLevel: String?
+  /// `--route MODEL`
+  var route: String?
+
+  /// Nil: help was asked for.
+  static func parse(_ list: [String]) throws(UsageError) -> FileOptions? {
+    var options = FileOptions()
+    var at = 0
+    func value(_ option: String, of text: String) throws(UsageError) -> String {
+      if let equals = text.utf8.firstIndex(of: UInt8(ascii: "=")), option != "-c" {
+        return String(text[text.utf8.index(after: equals)...])
+      }
+      at += 1
+      guard at < list.count else { throw UsageError("\(option) needs a value") }
+      return list[at]
+    }
+    while at < list.count {
+      let text = list[at]
+      let name = text.utf8.firstIndex(of: UInt8(ascii: "=")).map { String(text[..<$0]) } ?? text
+      switch name {
+      case "-h", "--help": return nil
+      case "-c", "--config": options.file = try value(name, of: text)
+      case "--log-level": options.logLevel = try value(name, of: text)
+      case "--route": options.route = try value(name, of: text)
+      default: throw UsageError("unknown option `\(text)`")
+      }
+      at += 1
+    }
+    return options
+  }
+}

@@ -1,0 +1,51 @@
+/// What `--help` says. Enough to work with, without the README.
+enum Help {
+  static let overview = """
+    synaxis spreads OpenAI-style requests over tiers of providers, and fails over without a client noticing.
+
+    usage: synaxis COMMAND [OPTIONS]
+
+      run    [-c FILE]        serve. Without -c: $SYNAXIS_CONFIG, ./synaxis.yaml, /etc/synaxis/synaxis.yaml
+      check  [-c FILE]        say every problem of a tier file, and print what it comes to
+      demo                    the main job with no file, key or network
+      mock   [OPTIONS]        an OpenAI-style provider to test against
+      bench  URL [OPTIONS]    load, and the times to first token
+      --version, --help, COMMAND --help
+
+    A tier file, the least of one:
+
+      providers:
+        groq:   { type: groq, key: "${GROQ_API_KEY}", tier: 0, models: [llama-3.3-70b-versatile] }
+        ollama: { type: ollama, tier: 1, models: ["*"] }
+
+    Then point the client at it: OPENAI_BASE_URL=http://127.0.0.1:8080/v1
+    Signals: TERM and INT drain (a second one ends at once), USR1 switches debug lines on and off.
+    Exit codes: 0, 64 usage, 69 cannot listen, 78 tier file.
+
+    """
+
+  static let run = """
+    usage: synaxis run [-c FILE] [--log-level error|warning|info|debug]
+
+    Serves. Without -c: $SYNAXIS_CONFIG, ./synaxis.yaml, /etc/synaxis/synaxis.yaml, the first that exists.
+    The log goes to stderr, one line for each exchange.
+
+    """
+
+  static let check = """
+    usage: synaxis check [-c FILE] [--route MODEL]
+
+    Reads the file as `run` would and says every problem at once, as FILE:LINE:COLUMN: error: …
+    Prints listeners, limits, tiers, providers, models and aliases, secrets masked.
+    --route MODEL prints in which order that model's candidates are tried.
+    Exit codes: 0 the file is good, 78 it is not.
+
+    """
+
+  static let demo = """
+    usage: synaxis demo
+
+    Two mock providers and the real proxy in front of them, in this process. Prints a curl line to try.
+
+    """
+}

@@ -1,0 +1,75 @@
+import Base
+import Kernel
+import Testing
+
+/// The same as `Timers`, without a heap: what is armed, looked through each time.
+private struct Model {
+  var armed: [Int: Int64] = [:]
+  var next: Int64? { armed.values.min() }
+  mutating func popDue(_ now: Int64) -> Int? {
+    let due = armed.min { ($0.value, $0.key) < ($1.value, $1.key) }
+    guard let due, due.value <= now else { return nil }
+    armed[due.key] = nil
+    return due.key
+  }
+}
+
+@Suite struct TimersTests {
+  @Test(arguments: [1, 2, 3, 7, 64, 500])
+  func behavesAsTheModel(ids: Int) {
+    var random = Seeded(state: UInt64(ids) &* 0x9e37_79b9_7f4a_7c15)
+    var timers = Timers(count: ids / 2)
+    var model = Model()
+    var now: Int64 = 0
+    for _ in 0..<5_000 {
+      let id = Int.random(in: 0..<ids, using: &random)
+      switch Int.random(in: 0..<4, using: &random) {
+      case 0, 1:
+        let at = now + Int64.random(in: -5...40, using: &random)
+        timers.arm(id, at: Instant(nanoseconds: at))
+        model.armed[id] = at
+      case 2:
+        timers.disarm(id)
+        model.armed[id] = nil
+      default:
+        now += Int64.random(in: 0...10, using: &random)
+        while true {
+          let popped = timers.popDue(Instant(nanoseconds: now))
+          #expect(popped == model.popDue(now))
+          if popped == nil { break }
+        }
+      }
+      #expect(timers.next?.nanoseconds == model.next)
+      #expect(timers.armedCount == model.armed.count)
+      #expect(timers.deadline(of: id)?.nanoseconds == model.armed[id])
+    }
+  }
+
+  @Test func equalDeadlinesComeInTheOrderOfTheirNumbers() {
+    var timers = Timers()
+    for id in [4, 1, 3, 0, 2] { timers.arm(id, at: Instant(nanoseconds: 9)) }
+    var order: [Int] = []
+    while let id = timers.popDue(Instant(nanoseconds: 9)) { order.append(id) }
+    #expect(order == [0, 1, 2, 3, 4])
+  }
+
+  @Test func disarmingAnUnknownNumberIsNoError() {
+    var timers = Timers()
+    timers.disarm(7)
+    timers.disarm(-1)
+    #expect(timers.next == nil)
+    #expect(timers.popDue(.distantFuture) == nil)
+  }
+}
+
+/// A repeatable random source (splitmix64).
+struct Seeded: RandomNumberGenerator {
+  var state: UInt64
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    return z ^ (z >> 31)
+  }
+}

@@ -1,0 +1,217 @@
+import Base
+import Policy
+
+/// A day of requests at six free tiers in virtual time: either as the router decides, or in plain order of the
+/// tiers without learning anything.
+struct DaySimulation {
+  struct Report {
+    var requests = 0
+    var succeeded = 0
+    var upstream = 0
+    var refused = 0
+    /// Of the hours after the first, when limits are learned.
+    var refusedLater = 0
+    var share: [(name: String, share: Double)] = []
+    var p50 = 0
+    var p95 = 0
+    var attempts: Double { Double(upstream) / Double(requests) }
+    var successRate: Double { Double(succeeded) / Double(requests) }
+    var refusedShare: Double { Double(refused) / Double(requests) }
+    var refusedShareLater: Double { Double(refusedLater) / Double(requests) }
+  }
+
+  private struct Exchange {
+    var began: Instant
+    var trail = Trail()
+    /// Of the plain order: which one is next.
+    var place = 0
+  }
+
+  private struct Attempt {
+    var exchange: Int
+    var provider: Int
+    var choice: Choice?
+    var ticket: AttemptTicket?
+    var answer = SimulatedProvider.Answer()
+  }
+
+  private enum Event {
+    case retry(exchange: Int)
+    case arrived(attempt: Int)
+    case head(attempt: Int)
+    case ended(attempt: Int)
+  }
+
+  private let isLearning: Bool
+  private let ledger: Ledger
+  private let route: Route
+  private var providers: [SimulatedProvider]
+  private var dice: Dice
+  /// In order; apart from the queue, which so stays short.
+  private var arrivals: [Int64] = []
+  private var queue = Timeline<Event>()
+  private var exchanges: [Exchange] = []
+  private var attempts: [Attempt] = []
+  private var waits: [Int] = []
+  private var report = Report()
+
+  init(_ tiers: [FreeTier], learning: Bool, seed: UInt64) {
+    isLearning = learning
+    var configuration = Configuration()
+    configuration.providers = tiers.map(\.settings)
+    let catalog = Catalog(configuration)
+    ledger = Ledger(catalog, seed: seed)
+    guard case .route(let route) = catalog.resolve(Array("m".utf8).span) else { preconditionFailure() }
+    self.route = route
+    providers = tiers.map { SimulatedProvider($0) }
+    dice = Dice(seed: seed)
+  }
+
+  /// Arrivals: a quiet night, a busy day, and bursts of 20 to 60 within 20 s.
+  private mutating func plan(_ count: Int) {
+    let weights: [Int] = [2, 1, 1, 1, 1, 2, 3, 5, 7, 8, 8, 7, 6, 7, 8, 8, 7, 6, 5, 5, 4, 4, 3, 2]
+    let sum = weights.reduce(0, +)
+    var planned = 0
+    for (hour, weight) in weights.enumerated() {
+      let start = Int64(hour) * 3_600_000
+      var left = count * weight / sum
+      while left > 0 {
+        let at = start + Int64(dice.below(3_580_000))
+        let burst = dice.below(300) == 0 ? min(left, 20 + dice.below(40)) : 1
+        for _ in 0..<burst {
+          let time = at + (burst > 1 ? Int64(dice.below(20_000)) : 0)
+          arrivals.append(time * 1_000_000)
+        }
+        left -= burst
+        planned += burst
+      }
+    }
+    arrivals.sort()
+    exchanges.reserveCapacity(planned)
+    attempts.reserveCapacity(3 * planned)
+    report.requests = planned
+  }
+
+  mutating func run(_ count: Int) -> Report {
+    plan(count)
+    for time in arrivals {
+      let now = Instant(nanoseconds: time)
+      while let (then, event) = queue.next(before: now) { handle(event, now: then) }
+      exchanges.append(Exchange(began: now))
+      proceed(exchanges.count - 1, now: now)
+    }
+    while let (then, event) = queue.next(before: .distantFuture) { handle(event, now: then) }
+    precondition(ledger.inFlight == 0)
+    waits.sort()
+    report.p50 = waits[waits.count / 2]
+    report.p95 = waits[waits.count * 95 / 100]
+    report.upstream = providers.reduce(0) { $0 + $1.requests }
+    report.refused = providers.reduce(0) { $0 + $1.refused }
+    report.share = providers.map { ($0.tier.name, Double($0.answered) / Double(report.succeeded)) }
+    return report
+  }
+
+  private mutating func handle(_ event: Event, now: Instant) {
+    switch event {
+    case .retry(let exchange): proceed(exchange, now: now)
+    case .arrived(let attempt): receive(attempt, now: now)
+    case .head(let attempt):
+      guard let ticket = attempts[attempt].ticket else { return }
+      let answer = attempts[attempt].answer
+      for (pair, quota) in answer.quota.enumerated() {
+        ledger.learn(ticket, pair: pair, remaining: quota.left, resetAt: quota.resetAt, now: now)
+      }
+      ledger.commit(ticket, timeToFirstToken: answer.timeToFirstToken, now: now)
+    case .ended(let attempt): finish(attempts[attempt], now: now)
+    }
+  }
+
+  private mutating func proceed(_ n: Int, now: Instant) {
+    if !isLearning {
+      let place = exchanges[n].place
+      if place < providers.count {
+        exchanges[n].place += 1
+        send(n, to: place, nil, now: now)
+      }
+      return
+    }
+    let request = RouteRequest(
+      route: route, estimatedTokens: 100, deadline: exchanges[n].began + .seconds(120))
+    switch ledger.next(for: request, trail: &exchanges[n].trail, now: now) {
+    case .attempt(let choice):
+      exchanges[n].trail.note(choice)
+      send(n, to: choice.provider, choice, now: now)
+    case .wait(let until): queue.add(.retry(exchange: n), at: until)
+    case .exhausted: break
+    }
+  }
+
+  private mutating func send(_ n: Int, to provider: Int, _ choice: Choice?, now: Instant) {
+    let ticket = choice.map { ledger.begin($0, now: now) }
+    attempts.append(Attempt(exchange: n, provider: provider, choice: choice, ticket: ticket))
+    // The way there is not always equally long: requests overtake one another.
+    queue.add(
+      .arrived(attempt: attempts.count - 1), at: now + .milliseconds(10 + Int64(dice.below(60))))
+  }
+
+  private mutating func receive(_ n: Int, now: Instant) {
+    let answer = providers[attempts[n].provider].receive(at: now, dice: &dice)
+    attempts[n].answer = answer
+    if answer.fault == nil {
+      let first = now + answer.timeToFirstToken
+      waits.append(Int((first - exchanges[attempts[n].exchange].began).milliseconds))
+      report.succeeded += 1
+      queue.add(.head(attempt: n), at: first)
+    } else if answer.fault?.blame == .account, now.nanoseconds > 3_600_000_000_000 {
+      report.refusedLater += 1
+    }
+    queue.add(.ended(attempt: n), at: now + answer.total)
+  }
+
+  private mutating func finish(_ attempt: Attempt, now: Instant) {
+    let answer = attempt.answer
+    if let ticket = attempt.ticket {
+      ledger.end(ticket, AttemptOutcome(fault: answer.fault, tokens: 90), now: now)
+    }
+    guard let fault = answer.fault else { return }
+    if let choice = attempt.choice { exchanges[attempt.exchange].trail.note(fault, of: choice) }
+    proceed(attempt.exchange, now: now)
+  }
+}
+
+/// Events by time, those of the same time in the order they were added: a binary heap.
+struct Timeline<Event> {
+  private var heap: [(at: Instant, number: Int, event: Event)] = []
+  private var number = 0
+
+  mutating func add(_ event: Event, at: Instant) {
+    heap.append((at, number, event))
+    number += 1
+    var child = heap.count - 1
+    while child > 0, isBefore(child, (child - 1) / 2) {
+      heap.swapAt(child, (child - 1) / 2)
+      child = (child - 1) / 2
+    }
+  }
+
+  mutating func next(before limit: Instant) -> (Instant, Event)? {
+    guard let first = heap.first, first.at < limit else { return nil }
+    heap.swapAt(0, heap.count - 1)
+    let last = heap.removeLast()
+    var parent = 0
+    while true {
+      var least = parent
+      for child in [2 * parent + 1, 2 * parent + 2] where child < heap.count && isBefore(child, least) {
+        least = child
+      }
+      if least == parent { break }
+      heap.swapAt(least, parent)
+      parent = least
+    }
+    return (last.at, last.event)
+  }
+
+  private func isBefore(_ a: Int, _ b: Int) -> Bool {
+    (heap[a].at, heap[a].number) < (heap[b].at, heap[b].number)
+  }
+}

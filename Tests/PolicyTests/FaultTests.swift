@@ -1,0 +1,153 @@
+import Base
+import Policy
+import Testing
+
+/// SPEC 4, "Faults": a row each.
+@Suite struct FaultTests {
+  static let breakerFaults: [Fault] = [
+    .unreachable, .tls, .reset, .silence, .serverError, .overloaded, .timedOut, .cut, .errorInside, .foreign,
+    .emptyStream, .tooSlow,
+  ]
+
+  @Test(arguments: breakerFaults)
+  func threeInARowOpenTheBreaker(_ fault: Fault) throws {
+    let world = World([provider("a")])
+    #expect(fault.allowsNext && fault.blame == .provider)
+    #expect(world.attempt(fault) == nil)
+    #expect(world.attempt(fault) == nil)
+    let consequence = try #require(world.attempt(fault))
+    #expect(consequence.scope == .provider && consequence.isNew)
+    let cooldown = (consequence.until - world.now).seconds
+    #expect(cooldown >= 13.5 && cooldown <= 16.5)
+    let status = world.ledger.status(of: 0, now: world.now)
+    #expect(status.reason == "\(fault.reason)")
+    #expect(status.state == (fault.isOfThePath ? .offline : .cooling))
+  }
+
+  @Test(arguments: [
+    (Fault.rate(until: nil), Interval.seconds(60), Consequence.Scope.account),
+    (.rate(until: start + .seconds(7)), .seconds(7), .account),
+    (.rate(until: start + .milliseconds(120)), .milliseconds(120), .account),
+    (.rate(until: start - .seconds(5)), .seconds(1), .account),
+    (.rate(until: start + .seconds(90 * 86_400)), .seconds(86_400), .account),
+    (.rate(until: .distantFuture), .seconds(86_400), .account),
+    (.quota(until: nil), .seconds(3_600), .account),
+    (.quota(until: start + .seconds(7_200)), .seconds(7_200), .account),
+    (.keyRejected, .seconds(3_600), .key), (.modelMissing, .seconds(3_600), .candidate),
+  ])
+  func coolsWhoIsToBlame(_ fault: Fault, _ length: Interval, _ scope: Consequence.Scope) {
+    var world = World([provider("a")])
+    world.now = start
+    let consequence = world.attempt(fault)
+    #expect(consequence == Consequence(scope: scope, until: start + length, isNew: true))
+    #expect(fault.allowsNext)
+    #expect(world.choice() == nil)
+    world.pass(length - .milliseconds(1))
+    #expect(world.choice() == nil)
+    world.pass(.milliseconds(1))
+    #expect(world.choice() != nil)
+  }
+
+  @Test(arguments: [Fault.tooLong, .clientFault, .clientGone, .raceLost])
+  func coolsNothing(_ fault: Fault) {
+    let world = World([provider("a")])
+    for _ in 0..<10 {
+      #expect(world.choice() != nil)
+      #expect(world.attempt(fault) == nil)
+    }
+    #expect(world.ledger.status(of: 0, now: world.now).state == .online)
+    #expect(fault.allowsNext == (fault == .tooLong || fault == .raceLost))
+  }
+
+  @Test func badKeyBenchesItsKeyOnly() {
+    let world = World([provider("a") { $0.keys = [Secret("1"), Secret("2")] }])
+    let first = world.choice()?.key
+    world.attempt(.keyRejected)
+    for _ in 0..<4 {
+      #expect(world.choice()?.key != first)
+      world.attempt(nil)
+    }
+    #expect(world.ledger.status(of: 0, now: world.now).state == .online)
+  }
+
+  @Test(arguments: [false, true]) func rateBenchesTheKeyOrTheAccount(_ isShared: Bool) {
+    let world = World([
+      provider("a") {
+        $0.keys = [Secret("1"), Secret("2")]
+        $0.quotaIsShared = isShared
+      }
+    ])
+    world.attempt(.rate(until: nil))
+    #expect((world.choice() == nil) == isShared)
+  }
+
+  @Test func missingModelBenchesItsCandidateOnly() {
+    let world = World([
+      provider("a") { $0.models.append(Model(name: "n", upstreamName: "n")) }
+    ])
+    world.attempt(.modelMissing)
+    #expect(world.choice("m") == nil)
+    #expect(world.choice("n") != nil)
+  }
+
+  @Test func wildcardRemembersNamesOneByOneAndBounded() {
+    let world = World([
+      provider("a") {
+        $0.models = []
+        $0.passesAnyModel = true
+      }
+    ])
+    world.attempt(.modelMissing, model: "no-such")
+    #expect(world.choice("no-such") == nil)
+    #expect(world.choice("a/no-such") == nil)
+    #expect(world.choice("another") != nil)
+    for n in 0..<500 { world.attempt(.modelMissing, model: "x\(n)") }
+    #expect(world.choice("x499") == nil)
+    #expect(world.choice("another") != nil)
+  }
+
+  @Test func firstStaleConnectionIsForgivenThenCountsAsReset() {
+    var world = World([provider("a")])
+    for expected in [nil, nil, nil, "reset"] as [String?] {
+      #expect(world.ledger.status(of: 0, now: world.now).reason == nil)
+      world.attempt(.staleConnection)
+      #expect(world.ledger.status(of: 0, now: world.now).reason == expected)
+      world.pass(.milliseconds(10))
+    }
+  }
+
+  @Test func staleConnectionsThatWereInFlightTogetherAreOneEvent() {
+    var world = World([provider("a")])
+    let tickets = (0..<8).map { _ in world.ledger.begin(world.choice()!, now: world.now) }
+    world.pass(.milliseconds(5))
+    for ticket in tickets {
+      world.ledger.end(ticket, AttemptOutcome(fault: .staleConnection), now: world.now)
+    }
+    #expect(world.ledger.status(of: 0, now: world.now).state == .online)
+  }
+
+  @Test func resetEndsCooldowns() {
+    let world = World([provider("a")])
+    for fault in [Fault.keyRejected, .rate(until: nil), .modelMissing, .quota(until: nil)] {
+      world.attempt(fault)
+      #expect(world.choice() == nil)
+      world.ledger.reset(provider: 0)
+      #expect(world.choice() != nil)
+    }
+    for _ in 0..<3 { world.attempt(.serverError) }
+    #expect(world.ledger.status(of: 0, now: world.now).state == .cooling)
+    world.ledger.reset(provider: 0)
+    #expect(world.ledger.status(of: 0, now: world.now).state == .online)
+  }
+
+  @Test func trailHasRoomForEveryAttempt() {
+    var trail = Trail()
+    let world = World([provider("a")])
+    let choice = world.choice()!
+    for _ in 0..<Limits.attempts {
+      #expect(!trail.isFull)
+      trail.note(choice)
+    }
+    #expect(trail.isFull)
+  }
+}

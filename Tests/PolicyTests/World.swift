@@ -1,0 +1,78 @@
+import Base
+import Policy
+
+/// A ledger over a few providers, with a clock that the test moves.
+struct World {
+  let catalog: Catalog
+  var ledger: Ledger
+  var now = Instant(nanoseconds: 1_000_000_000_000)
+
+  init(_ providers: [Provider], aliases: [Alias] = [], seed: UInt64 = 7) {
+    var configuration = Configuration()
+    configuration.providers = providers
+    configuration.aliases = aliases
+    catalog = Catalog(configuration)
+    ledger = Ledger(catalog, seed: seed)
+  }
+
+  mutating func pass(_ interval: Interval) { now = now + interval }
+
+  func route(_ model: String) -> Route? {
+    let bytes = Array(model.utf8)
+    guard case .route(let route) = catalog.resolve(bytes.span) else { return nil }
+    return route
+  }
+
+  func request(_ model: String = "m", preference: Int? = nil, tokens: Int = 10) -> RouteRequest {
+    RouteRequest(
+      route: route(model)!, preference: preference, estimatedTokens: tokens,
+      deadline: now + .seconds(120))
+  }
+
+  func next(_ model: String = "m", tokens: Int = 10) -> Decision {
+    var trail = Trail()
+    return ledger.next(for: request(model, tokens: tokens), trail: &trail, now: now)
+  }
+
+  func choice(_ model: String = "m", tokens: Int = 10) -> Choice? {
+    if case .attempt(let choice) = next(model, tokens: tokens) { return choice }
+    return nil
+  }
+
+  /// One attempt at whatever comes first, over at once.
+  @discardableResult
+  func attempt(_ fault: Fault?, model: String = "m", after: Interval = .zero) -> Consequence? {
+    guard let choice = choice(model) else { return nil }
+    let ticket = ledger.begin(choice, now: now)
+    return ledger.end(
+      ticket, AttemptOutcome(fault: fault, timeToFirstToken: fault == nil ? after : nil), now: now + after)
+  }
+
+  /// An attempt at a provider by force of preference, over at once; nil if the router would not go there.
+  @discardableResult
+  func attempt(at provider: Int, _ fault: Fault?, model: String = "m", after: Interval = .zero)
+    -> Consequence?
+  {
+    var trail = Trail()
+    let request = request(model, preference: provider)
+    guard case .attempt(let choice) = ledger.next(for: request, trail: &trail, now: now),
+      choice.provider == provider
+    else { return nil }
+    let ticket = ledger.begin(choice, now: now)
+    return ledger.end(
+      ticket, AttemptOutcome(fault: fault, timeToFirstToken: fault == nil ? after : nil), now: now + after)
+  }
+}
+
+/// A provider that serves `m`, with one key, unless changed.
+func provider(_ name: String, tier: Int = 0, _ change: (inout Provider) -> Void = { _ in }) -> Provider {
+  var provider = Provider(name: name, type: "openai", endpoint: "http://\(name)/v1")
+  provider.tier = tier
+  provider.keys = [Secret("key-of-\(name)")]
+  provider.models = [Model(name: "m", upstreamName: "m")]
+  change(&provider)
+  return provider
+}
+
+/// Moves a clock by hand in a test that needs no ledger.
+let start = Instant(nanoseconds: 5_000_000_000_000)

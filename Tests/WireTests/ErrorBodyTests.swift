@@ -1,0 +1,136 @@
+import Base
+import Testing
+
+@testable import Wire
+
+@Suite struct ErrorBodyTests {
+  @Test(arguments: [
+    (#"{"error":{"message":"no","type":"t","code":"c"}}"#, "no"),
+    (#"[{"error":{"message":"arr","status":"X"}}]"#, "arr"),
+    (#"{"error":"text"}"#, "text"), (#"{"errors":[{"message":"cf","code":1}],"success":false}"#, "cf"),
+    (#"{"title":"T","detail":"D"}"#, "D"), (#"{"title":"T"}"#, "T"), (#"{"message":"m"}"#, "m"),
+    (#""just text""#, "just text"),
+    ("plain text", "plain text"), ("", ""), ("{}", ""), ("[]", ""), ("{\"error\":{}}", ""),
+    (#"{"error":null,"message":"m"}"#, "m"),
+    (#"{"error":{"message":"a\n\tb\u0000c  d"}}"#, "a b c d"),
+    (#"{"error":{"message":"caf\u00e9 \ud83d\ude00"}}"#, "café 😀"),
+    (
+      #"{"error":{"message":"Incorrect API key provided: sk-abcd****wxyz. See"}}"#,
+      "Incorrect API key provided: *** See"
+    ),
+    (#"{"message":"Bearer abc denied"}"#, "Bearer *** denied"),
+    (#"{"message":"key gsk_0123456789 bad"}"#, "key *** bad"),
+    (#"{"message":"?key=AIzaSyA-b_C1d2&x=1"}"#, "?key=***&x=1"),
+    (#"{"message":"t abcdefghij0123456789 u"}"#, "t *** u"),
+    (#"{"message":"id 123e4567-e89b-12d3-a456-426614174000"}"#, "id ***"),
+    (
+      #"{"message":"model meta-llama/Llama-3.3-70B-Instruct-Turbo gone"}"#,
+      "model meta-llama/Llama-3.3-70B-Instruct-Turbo gone"
+    ),
+    (#"{"message":"skip internationalization sk-"}"#, "skip internationalization sk-"),
+  ])
+  func readsMessages(_ body: String, _ expected: String) {
+    let bytes = body.bytes
+    let error = ErrorBody(bytes.span)
+    #expect(String(decoding: error.message, as: UTF8.self) == expected)
+  }
+
+  @Test func boundsMessages() {
+    for padding in 190...203 {
+      let body = (String(repeating: "ab ", count: 70).prefix(padding) + "éé").description.bytes
+      let message = ErrorBody(body.span).message
+      #expect(message.count <= Limits.errorMessage)
+      #expect(String(validating: message, as: UTF8.self) != nil)
+    }
+    let broken: [UInt8] = [0x61, 0xFF, 0xC3]
+    #expect(String(decoding: ErrorBody(broken.span).message, as: UTF8.self) == "a\u{FFFD}\u{FFFD}")
+  }
+
+  @Test(
+    arguments: [
+      (
+        #"{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","code":"insufficient_quota"}}"#,
+        .quota
+      ),
+      (#"{"error":{"message":"Rate limit reached for requests per min (RPM): Limit 3"}}"#, []),
+      (
+        #"{"error":{"message":"Rate limit reached on tokens per day (TPD): Limit 100000","code":"rate_limit_exceeded"}}"#,
+        [.quota, .daily]
+      ),
+      (
+        #"{"errors":[{"message":"you have used up your daily free allocation of 10,000 neurons"}]}"#,
+        [.quota, .daily]
+      ),
+      (#"{"error":{"message":"Insufficient credits. Add more","code":402}}"#, .quota),
+      (
+        #"[{"error":{"code":429,"message":"You exceeded your current quota, please check your plan and billing details.","details":[{"quotaId":"GenerateRequestsPerMinutePerProjectPerModel-FreeTier"},{"retryDelay":"17s"}]}}]"#,
+        []
+      ),
+      (
+        #"[{"error":{"code":429,"message":"You exceeded your current quota, please check your plan and billing details.","details":[{"quotaId":"GenerateRequestsPerDayPerProjectPerModel-FreeTier"},{"retryDelay":"17s"}]}}]"#,
+        [.quota, .daily]
+      ),
+      (
+        #"{"error":{"message":"The model `x` does not exist or you do not have access to it.","code":"model_not_found"}}"#,
+        .modelNotFound
+      ),
+      (#"{"error":"model 'x' not found"}"#, .modelNotFound), (#"{"error":{"message":"file not found"}}"#, []),
+      (
+        #"[{"error":{"code":404,"message":"models/x is not found for API version v1main","status":"NOT_FOUND"}}]"#,
+        .modelNotFound
+      ),
+      (
+        #"{"error":{"message":"This model's maximum context length is 8192 tokens","code":"context_length_exceeded"}}"#,
+        .contextTooLong
+      ),
+      (
+        #"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 210000 tokens"}}"#,
+        .contextTooLong
+      ),
+      (
+        #"[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}]"#,
+        .badKey
+      ),
+      (#"{"error":{"message":"Incorrect API key provided","code":"invalid_api_key"}}"#, .badKey),
+      (
+        #"{"error":{"message":"Failed to call a function.","type":"invalid_request_error","code":"tool_use_failed"}}"#,
+        .toolUseFailed
+      ),
+      (
+        #"{"status":400,"title":"Bad Request","detail":"Function id 'x': DEGRADED function cannot be invoked"}"#,
+        .degraded
+      ),
+      (#"{"error":{"message":"Invalid value for temperature"}}"#, []), ("upstream connect error", []),
+      (#"{"error":{"message":"Bad credentials"}}"#, []), ("", []),
+    ] as [(String, ErrorTraits)])
+  func classifies(_ body: String, _ expected: ErrorTraits) {
+    let bytes = body.bytes
+    let error = ErrorBody(bytes.span)
+    #expect(error.traits == expected)
+  }
+
+  @Test(
+    arguments: [
+      (
+        #"{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}"#, true, false, 1,
+        2
+      ),
+      (#"{"error":null,"usage":{"input_tokens":4,"output_tokens":5}}"#, true, false, 4, 5),
+      (#"{"error":{"message":"x"}}"#, true, true, nil, nil), (#"{"error":"x"}"#, true, true, nil, nil),
+      (#"{"error":""}"#, true, false, nil, nil),
+      (#"{"error":false}"#, true, false, nil, nil), (#"[{"error":{}}]"#, true, true, nil, nil),
+      ("[]", true, false, nil, nil),
+      (#"{"type":"error"}"#, true, true, nil, nil), (#"{"output":[{"error":{}}]}"#, true, false, nil, nil),
+      ("<html>", false, false, nil, nil), ("", false, false, nil, nil),
+      (#"{"choices":["#, false, false, nil, nil),
+    ] as [(String, Bool, Bool, Int64?, Int64?)])
+  func probesAnswers(_ body: String, _ isJSON: Bool, _ hasError: Bool, _ input: Int64?, _ output: Int64?) {
+    let bytes = body.bytes
+    var probe = AnswerProbe()
+    probe.read(bytes.span)
+    #expect(probe.isJSON == isJSON)
+    #expect(probe.hasError == hasError)
+    #expect(probe.usage.input == input)
+    #expect(probe.usage.output == output)
+  }
+}

@@ -1,0 +1,56 @@
+import Base
+import Testing
+
+@testable import Wire
+
+private func outcome(_ body: String, _ contentType: String) -> String {
+  let bytes = body.bytes
+  let type = contentType.bytes
+  do throws(MultipartFault) {
+    let form = try MultipartForm.scan(bytes.span, contentType: type.span)
+    let model = form.model.map { bytes.span.extracting($0).text } ?? "-"
+    let stream = form.stream.map { bytes.span.extracting($0).text } ?? "-"
+    return "\(model) \(stream) \(form.partCount)"
+  } catch {
+    return "\(error)"
+  }
+}
+
+private let plain = "multipart/form-data; boundary=XX"
+private let file =
+  "--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"model\"\r\nContent-Type: audio/x\r\n\r\n\0\r\n-XX\r\n\r\n"
+private let model = "--XX\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nwhisper-1\r\n"
+private let stream = "--XX\r\ncontent-disposition:form-data;name=stream\r\n\r\ntrue\r\n"
+
+@Suite struct MultipartTests {
+  @Test(arguments: [
+    (file + model + stream + "--XX--\r\n", plain, "whisper-1 true 3"),
+    (model + "--XX--", plain, "whisper-1 - 1"),
+    ("--XX--\r\n", plain, "- - 0"),
+    (model + "--XX--epilogue", "Multipart/Form-Data;charset=x; BOUNDARY=\"XX\"", "whisper-1 - 1"),
+    ("--XX\r\n\r\nno head\r\n--XX--", plain, "- - 1"),
+    ("--XX \t\r\nContent-Disposition: form-data; name=model\r\n\r\n\r\n--XX--", plain, " - 1"),
+    (model + "--XX--", "multipart/form-data", "missingBoundary"),
+    (model + "--XX--", "application/json", "notMultipart"),
+    (model + "--XX--", "multipart/form-datax; boundary=XX", "notMultipart"),
+    (model + "--XX--", "multipart/form-data; boundary=", "malformedBoundary"),
+    (model, "multipart/form-data; boundary=\"X\\\"X\"", "malformedBoundary"),
+    (model, "multipart/form-data; boundary=\"XX", "missingBoundary"),
+    (model, "multipart/form-data; boundary=\(String(repeating: "X", count: 71))", "malformedBoundary"),
+    ("", plain, "missingDelimiter"), ("x", plain, "missingDelimiter"),
+    ("\r\n--XX--", plain, "- - 0"), ("--XY--", plain, "missingDelimiter"),
+    (model, plain, "missingEnd"), (model + "--XX", plain, "missingEnd"),
+    ("--XX\r\n--XX--", plain, "missingEnd"),
+    ("--XX\r\nContent-Disposition: form-data; name=model\r\n--XX--", plain, "malformedPart"),
+    (model + model + "--XX--", plain, "repeatedPart"),
+    (
+      "--XX\r\n\(String(repeating: "a", count: Limits.formPartHead))\r\n\r\n\r\n--XX--", plain,
+      "partHeadTooLong"
+    ),
+    (String(repeating: file, count: Limits.formParts + 1) + "--XX--", plain, "tooManyParts"),
+    ("--XX\r\nContent-Disposition: form-data; name=\"a;name=model\"\r\n\r\nx\r\n--XX--", plain, "- - 1"),
+  ])
+  func scans(_ body: String, _ contentType: String, _ expected: String) {
+    #expect(outcome(body, contentType) == expected)
+  }
+}
