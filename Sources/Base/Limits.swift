@@ -67,4 +67,21 @@ package enum Limits {
   package static let pooledConnections = 256
   /// A cooldown that a provider names is never believed beyond this.
   package static let longestCooldown = Interval.seconds(24 * 3600)
+
+  // MARK: Cache and flights
+
+  /// Marks of one recording's pace, eight bytes each.
+  package static let recordingMarks = 16 * 1024
+  /// Blocks of 16 KiB that are kept for the next recording, outside of any budget.
+  package static let spareBlocks = 16
+  /// Entries of the cache, whatever its budget.
+  package static let cacheEntries = 64 * 1024
+  /// Entries taken out of the cache to make room for one.
+  package static let evictionsPerInsert = 256
+  /// Flights at a time, and followers of one.
+  package static let flights = 1024
+  package static let followers = 1024
+  /// Bytes that a follower may lie behind once the answer is not kept whole, and that even the fastest one may
+  /// lie behind before the upstream is paused.
+  package static let followerLag = 256 * 1024
 }
