@@ -21,7 +21,9 @@ final class Runner {
   /// Heads and error bodies are composed here.
   var scratch = ByteBuffer()
   var page = ByteBuffer()
-  var responseHead = ResponseHead()
+  /// The head that was last read, and whose it is: a transfer's head is looked at several times in a row.
+  private(set) var responseHead = ResponseHead()
+  private var headOwner: TransferID?
   private var serial: UInt64
   var isDraining = false
   let sharing: Sharing
@@ -203,6 +205,17 @@ final class Runner {
     } ?? true
   }
 
+  /// Lends a transfer's raw head; `responseHead` has been read from it.
+  @discardableResult func withResponseHead<R>(_ transfer: TransferID, _ body: (Span<UInt8>) -> R) -> R? {
+    upstream.withHead(transfer) { raw in
+      if headOwner != transfer {
+        responseHead.parse(raw)
+        headOwner = transfer
+      }
+      return body(raw)
+    }
+  }
+
   private func judge(
     _ run: ExchangeRun, _ transfer: TransferID, now: Moment,
     _ decide: (borrowing Answer, ExchangeShape, Bool) -> Verdict
@@ -210,9 +223,8 @@ final class Runner {
     let isStream = upstream.progress(transfer)?.isEventStream ?? false
     let sawError = upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
     let shape = run.exchange.shape
-    return upstream.withHead(transfer) { raw in
-      responseHead.parse(raw)
-      return upstream.withHeld(transfer) { body in
+    return withResponseHead(transfer) { raw in
+      upstream.withHeld(transfer) { body in
         let answer = Answer(head: responseHead, raw: raw, body: body, isEventStream: isStream)
         return decide(answer, shape, sawError)
       }
@@ -225,8 +237,7 @@ final class Runner {
     guard made.isLive else { return }
     let pairs = run.setup.catalog.providers[made.choice.provider].quotaHeaders.pairs
     if pairs.isEmpty { return }
-    upstream.withHead(transfer) { raw in
-      responseHead.parse(raw)
+    withResponseHead(transfer) { raw in
       for (index, pair) in pairs.enumerated() {
         guard let left = responseHead.value(named: pair.remaining, in: raw),
           let remaining = RetryHints.remaining(raw.extracting(left)),
@@ -336,6 +347,7 @@ final class Runner {
 
   private func cancel(_ attempt: Int, _ run: ExchangeRun) {
     guard let transfer = run.transfers[attempt] else { return }
+    if headOwner == transfer { headOwner = nil }
     upstream.cancel(transfer)
     run.transfers[attempt] = nil
   }
