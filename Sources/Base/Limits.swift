@@ -125,8 +125,10 @@ package enum Limits {
   package static let modelCooldown = Interval.seconds(3600)
   /// Time after which an old time to first token weighs 1/e.
   package static let latencyDecay = Interval.seconds(30)
-  /// What a failure counts as at least, and a provider whose first sample is still on its way.
+  /// What a failure counts as at least, and what failures one after the other come to.
   package static let failureLatency = Interval.seconds(1)
+  package static let longestFailureLatency = Interval.seconds(30)
+  /// What a provider counts as whose first sample is still on its way.
   package static let assumedLatency = Interval.milliseconds(500)
   /// The longest time to first token that is believed.
   package static let longestLatency = Interval.seconds(600)
@@ -186,4 +188,20 @@ package enum Limits {
   package static let loadPause = Interval.milliseconds(10)
   /// Time between two progress lines.
   package static let loadProgress = Interval.milliseconds(500)
+  // MARK: Cache and flights
+
+  /// Marks of one recording's pace, eight bytes each.
+  package static let recordingMarks = 16 * 1024
+  /// Blocks of 16 KiB that are kept for the next recording, outside of any budget.
+  package static let spareBlocks = 16
+  /// Entries of the cache, whatever its budget.
+  package static let cacheEntries = 64 * 1024
+  /// Entries taken out of the cache to make room for one.
+  package static let evictionsPerInsert = 256
+  /// Flights at a time, and followers of one.
+  package static let flights = 1024
+  package static let followers = 1024
+  /// Bytes that a follower may lie behind once the answer is not kept whole, and that even the fastest one may
+  /// lie behind before the upstream is paused.
+  package static let followerLag = 256 * 1024
 }

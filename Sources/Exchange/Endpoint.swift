@@ -18,6 +18,9 @@ package enum Endpoint: Equatable, Sendable {
     }
   }
 
+  /// Presets' edits are about the fields of chats and completions; elsewhere the same names mean other things.
+  package var takesEdits: Bool { self == .chatCompletions || self == .completions }
+
   /// How an error is told inside a stream that has begun.
   package var errorDialect: ErrorDialect {
     switch self {

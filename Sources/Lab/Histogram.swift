@@ -1,11 +1,11 @@
 package import Base
 
-/// Counts of times in buckets whose width grows with the value: every value is known to within 0.4 %.
+/// Counts of times in buckets whose width grows with the value: every value is known to within 0.1 %.
 ///
-/// 128 buckets for each power of two, after HdrHistogram's idea; all memory is taken at the start, and
+/// 512 buckets for each power of two, after HdrHistogram's idea; all memory is taken at the start, and
 /// recording allocates nothing. Values beyond 2^40 ns (18 minutes) count as that.
 package struct Histogram: Sendable {
-  private static let precision = 7
+  private static let precision = 9
   private static let highest: Int64 = 1 << 40
   private var buckets: [UInt64]
   package private(set) var count: UInt64 = 0
@@ -42,7 +42,7 @@ package struct Histogram: Sendable {
     return greatest
   }
 
-  /// Values below 256 have a bucket each; above, the leading eight bits of a value choose it.
+  /// Values below 1024 have a bucket each; above, the leading ten bits of a value choose it.
   private static func index(of value: Int64) -> Int {
     let shift = max(0, Int64.bitWidth - 1 - value.leadingZeroBitCount - precision)
     return shift << precision + Int(value >> Int64(shift))

@@ -1,22 +1,6 @@
 package import Base
-internal import CLinux
 package import Kernel
 internal import Wire
-
-/// Why a load run cannot begin.
-package enum LoadFault: Error, Equatable, Sendable {
-  case kernel(KernelFault)
-  /// The target is another machine, and that was not permitted.
-  case remote(String)
-
-  package var text: String {
-    switch self {
-    case .kernel(let fault): fault.text
-    case .remote(let address):
-      "\(address) is not on this machine, and its answers may cost money: --allow-remote permits it"
-    }
-  }
-}
 
 /// Sends requests and measures their answers, as a part of somebody's loop or with its own (`run`).
 ///
@@ -41,6 +25,7 @@ package final class LoadGenerator {
   private var request: LoadRequest
   private var input = ByteBuffer(capacity: Limits.loadRead)
   private var phase = Phase.created
+  private var isSignalled = false
   private var started = 0
   private var inFlight = 0
   private var warmUpLeft: Int
@@ -103,9 +88,11 @@ package final class LoadGenerator {
       let after = Clock.instant()
       step(after)
       progress.show(report, since: begin, isWarmingUp: phase == .warming, now: after)
-      if signals.read() != nil { interrupt(after) }
+      if isSignalled { interrupt(after) }
     }
     progress.clear()
+    // Left pending, it would be delivered when the mask is restored.
+    while signals.read() != nil {}
     poller.remove(signals.descriptor)
     return report
   }
@@ -126,7 +113,10 @@ package final class LoadGenerator {
     }
     for index in 0..<events.count {
       let event = events[index]
-      if event.token.kind != Kind.connection { continue }
+      if event.token.kind == Kind.signals {
+        isSignalled = true
+        continue
+      }
       let connection = connections[event.token.slot]
       if connection.generation != event.token.generation { continue }
       if event.writable || event.failed || event.hungUp { write(connection, now) }
@@ -305,21 +295,20 @@ package final class LoadGenerator {
 
   /// Records what the last read brought.
   private func note(_ connection: LoadConnection, _ now: Instant) {
-    let reader = connection.reader.isEventStream
-    let seen = reader ? connection.reader.observer.contentEvents : min(1, connection.reader.bodyCount)
+    let isStream = connection.reader.isEventStream
+    let seen = isStream ? connection.reader.observer.contentEvents : min(1, connection.reader.bodyCount)
     var new = seen - connection.seenEvents
     guard new > 0 else { return }
     connection.seenEvents = seen
     if connection.firstAt == nil {
       connection.firstAt = now
-      new -= 1
-    } else {
-      if reader, connection.isMeasured { report.gap.record(now - connection.lastEventAt) }
-      new -= 1
+    } else if isStream, connection.isMeasured {
+      report.gap.record(now - connection.lastEventAt)
     }
+    new -= 1
     connection.lastEventAt = now
     // Further events of the same read came without a gap.
-    if reader, connection.isMeasured { for _ in 0..<new { report.gap.record(.zero) } }
+    if isStream, connection.isMeasured { for _ in 0..<new { report.gap.record(.zero) } }
   }
 
   private func complete(_ connection: LoadConnection, _ now: Instant) {

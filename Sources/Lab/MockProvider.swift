@@ -40,6 +40,7 @@ package final class MockProvider {
   private var events = PolledEvents()
   private var listener: Listener?
   private var isAccepting = true
+  private var isSignalled = false
   private var connections: [MockConnection?] = []
   private var free: [Int] = []
   private var generations: [UInt32] = []
@@ -74,11 +75,14 @@ package final class MockProvider {
   package func run() throws(KernelFault) {
     let signals = try Signals([.terminate, .interrupt])
     try poller.add(signals.descriptor, .read, token: Token(kind: Kind.signals, slot: 0))
-    while signals.read() == nil {
+    while !isSignalled {
       let timeout = nextDeadline.map { $0 - Clock.instant() }
       try poller.wait(timeout: timeout, into: &events)
       handleEvents(Clock.instant())
     }
+    // Left pending, it would be delivered when the mask is restored.
+    while signals.read() != nil {}
+    isSignalled = false
     poller.remove(signals.descriptor)
   }
 
@@ -87,6 +91,8 @@ package final class MockProvider {
       let event = events[index]
       if event.token.kind == Kind.listener {
         accept()
+      } else if event.token.kind == Kind.signals {
+        isSignalled = true
       } else if event.token.kind == Kind.connection, let connection = connections[event.token.slot],
         connection.token == event.token
       {

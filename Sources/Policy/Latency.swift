@@ -19,7 +19,7 @@ package struct Latency: Equatable, Sendable {
 
   /// A failure is slow, however soon it came: nothing must look fast because it fails at once.
   package mutating func addFailure(after elapsed: Interval, now: Instant) {
-    let doubled = Interval(nanoseconds: Int64(faded(now: now) * 2))
+    let doubled = min(Interval(nanoseconds: Int64(faded(now: now) * 2)), Limits.longestFailureLatency)
     add(max(elapsed, doubled, Limits.failureLatency), now: now)
   }
 

@@ -49,7 +49,13 @@ extension Ledger {
 
   func succeed(_ slot: Slot, timeToFirstToken: Interval?, now: Instant) {
     let sample = timeToFirstToken ?? (now - slot.begun)
+    let wasOpen = providers[slot.provider].breaker.state != .closed
     providers[slot.provider].breaker.succeed(begun: slot.begun, now: now)
+    if wasOpen, providers[slot.provider].breaker.state == .closed {
+      // It is back: what its failures counted as says nothing of its speed.
+      providers[slot.provider].latency = Latency()
+      candidates[slot.candidate].latency = Latency()
+    }
     providers[slot.provider].latency.add(sample, now: now)
     providers[slot.provider].good.add(1, now: now)
     providers[slot.provider].lastOutcome = now

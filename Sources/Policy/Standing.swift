@@ -96,8 +96,8 @@ extension Trail {
     return tries
   }
 
-  /// Another attempt at that candidate may go otherwise: only keys and accounts failed so far. An attempt
-  /// under way rules it out.
+  /// Another attempt at that candidate may go otherwise: only keys and accounts failed so far, or it lost a
+  /// race and was never asked. An attempt under way rules it out.
   func allows(_ candidate: CandidateID) -> Bool {
     for n in 0..<count where self[n].candidate == candidate.index {
       guard let fault = self[n].fault else { return false }
@@ -111,16 +111,18 @@ extension Trail {
   /// The candidate's only fault so far was one stale connection: it may be tried on a fresh one.
   func isOnlyStale(_ candidate: CandidateID) -> Bool {
     var stale = 0
-    for n in 0..<count where self[n].candidate == candidate.index {
+    for n in 0..<count where self[n].candidate == candidate.index && self[n].fault != .raceLost {
       guard self[n].fault == .staleConnection else { return false }
       stale += 1
     }
     return stale == 1
   }
 
-  /// Of the attempts that were made: whether all failed for a rate or quota, and whether any was made.
+  /// No attempt failed but for a rate or a quota.
   var allWereRateLimited: Bool {
-    for n in 0..<count where self[n].fault?.blame != .account { return false }
+    for n in 0..<count where self[n].fault != .raceLost {
+      if self[n].fault?.blame != .account { return false }
+    }
     return true
   }
 }

@@ -303,11 +303,10 @@ final class Runner {
       model = Splice(range: run.facts.modelRange, replacement: bytes)
     }
     let edits = run.setup.edits[choice.provider]
-    switch run.facts.form {
-    case .json where !edits.isEmpty:
-      return run.request.withBytes(run.body) { edits.splices(of: $0, adding: model) }
-    case .json, .multipart: return model.map { [$0] } ?? []
+    guard run.exchange.shape.endpoint.takesEdits, run.facts.form == .json, !edits.isEmpty else {
+      return model.map { [$0] } ?? []
     }
+    return run.request.withBytes(run.body) { edits.splices(of: $0, adding: model) }
   }
 
   private func cancel(_ attempt: Int, _ run: ExchangeRun) {

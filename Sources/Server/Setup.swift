@@ -60,11 +60,10 @@ final class Setup {
     var lines = ["User-Agent: synaxis", "Accept-Encoding: identity"]
     if key < provider.keys.count {
       let secret = provider.keys[key].exposed
-      // Anthropic takes its own scheme for its own form, and Bearer for OpenAI's.
       switch provider.keyScheme {
-      case .bearer where provider.type == "anthropic" && suffix.equals("/messages"):
-        lines.append("x-api-key: \(secret)")
-      case .bearer: lines.append("Authorization: Bearer \(secret)")
+      // Anthropic takes its own scheme for its own form, and Bearer for OpenAI's.
+      case .header where provider.type == "anthropic" && !suffix.equals("/messages"), .bearer:
+        lines.append("Authorization: Bearer \(secret)")
       case .header(let name): lines.append("\(name): \(secret)")
       case .none: break
       }

@@ -2,14 +2,14 @@ internal import Base
 internal import CLinux
 
 /// A file read whole, up to a bound: the tier file itself, and files that hold a key.
-enum File {
-  enum Fault: Error {
+package enum File {
+  package enum Fault: Error {
     /// errno's own words.
     case cannotRead(String)
     case tooLarge
   }
 
-  static func read(_ path: String, atMost bound: Int) throws(Fault) -> [UInt8] {
+  package static func read(_ path: String, atMost bound: Int) throws(Fault) -> [UInt8] {
     let descriptor = linux_open(path, Int32(O_RDONLY | O_CLOEXEC | O_NOCTTY))
     guard descriptor >= 0 else { throw .cannotRead(message()) }
     defer { close(descriptor) }

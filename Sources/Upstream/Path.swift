@@ -24,6 +24,8 @@ extension Upstream {
   /// it, the connection's own: dead where bytes are out, and both the request was started and the last
   /// acknowledgement came at least `threshold` ago. A zero window holds bytes back in the kernel without
   /// counting them as out, so a provider that reads slowly is not taken for a dead one.
+  ///
+  /// With a threshold of zero every silence is told, and the caller decides when to look again.
   package func pathState(_ id: TransferID, now: Instant, threshold: Interval) -> PathState {
     guard let slot = live(id), slot.phase == .running else { return .unknown }
     guard let connectedAt = slot.connectedAt else { return connectingState(id) }  // 1

@@ -18,19 +18,24 @@ package struct AnswerProbe: Sendable {
     usage = TokenUsage()
     do throws(JSONFault) { try probe.scan(body) } catch { return }
     isJSON = true
-    hasError = Self.hasError(probe.root, in: body)
-    usage = TokenUsage(answer: probe.root, in: body)
+    hasError = probe.tellsError(in: body)
+    usage = TokenUsage(probe, in: body)
   }
+}
 
-  static func hasError(_ root: JSONMember, in bytes: Span<UInt8>) -> Bool {
-    var object = root
+extension JSONProbe {
+  /// Whether the text is an error object, or an array that begins with one.
+  func tellsError(in bytes: Span<UInt8>) -> Bool {
+    var type = value(of: "type", in: bytes)
+    var error = value(of: "error", in: bytes)
     if root.kind == .array {
       var cursor = JSONCursor(root)
       guard let first = cursor.next(bytes) else { return false }
-      object = first
+      type = bytes.jsonMember("type", in: first)
+      error = bytes.jsonMember("error", in: first)
     }
-    if let type = bytes.jsonMember("type", in: object), bytes.jsonEquals(type, "error") { return true }
-    guard let error = bytes.jsonMember("error", in: object) else { return false }
+    if let type, bytes.jsonEquals(type, "error") { return true }
+    guard let error else { return false }
     switch error.kind {
     case .object, .array: return true
     case .string: return error.value.count > 2

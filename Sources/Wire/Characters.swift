@@ -27,9 +27,20 @@ struct ASCIISet {
 extension Span<UInt8> {
   /// Whether every byte of a field value is HTAB, SP, VCHAR or obs-text (RFC 9110 §5.5).
   func isFieldContent(_ range: Range<Int>) -> Bool {
-    for i in range {
-      let byte = self[i]
+    var at = range.lowerBound
+    while at < range.upperBound {
+      if at &+ 8 <= range.upperBound {
+        let word = word(at: at)
+        let controls: UInt64 = (word &- UInt64.every(0x20)) & ~word & UInt64.highBits
+        let deletes: UInt64 = (word ^ UInt64.every(0x7F)).zeroBytes
+        if controls | deletes == 0 {
+          at &+= 8
+          continue
+        }
+      }
+      let byte = self[at]
       if (byte < 0x20 && byte != 9) || byte == 0x7F { return false }
+      at &+= 1
     }
     return true
   }

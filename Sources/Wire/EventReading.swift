@@ -34,36 +34,37 @@ struct EventReading {
       return
     }
     isJSON = true
-    let root = probe.root
     var kind = name
     if kind == .none || kind == .other, let type = probe.value(of: "type", in: data)?.inner {
       kind = EventName(data.extracting(type))
     }
     end = kind.end
-    usage = TokenUsage(answer: root, in: data)
-    if kind == .error || kind == .responseFailed || AnswerProbe.hasError(root, in: data) {  // 3
+    usage = TokenUsage(probe, in: data)
+    if kind == .error || kind == .responseFailed || probe.tellsError(in: data) {  // 3
       isError = true
       return
     }
-    isContent = Self.hasContent(root, kind, in: data)
-    isFinish = Self.finishes(root, in: data)
+    isContent = Self.hasContent(probe, kind, in: data)
+    isFinish = Self.finishes(probe.root, in: data)
   }
 
-  private static func hasContent(_ root: JSONMember, _ kind: EventName, in data: Span<UInt8>) -> Bool {
-    switch kind {  // 4
-    case .ping, .messageStart, .messageStop, .contentBlockStop, .responsePending, .error, .responseFailed:
-      return false
+  private static func hasContent(_ probe: borrowing JSONProbe, _ kind: EventName, in data: Span<UInt8>)
+    -> Bool
+  {
+    if kind.isEmpty { return false }  // 4
+    switch kind {
     case .contentBlockStart:
-      return brings(data.jsonMember("content_block", in: root), in: data)
+      return brings(probe.value(of: "content_block", in: data), in: data)
     case .contentBlockDelta, .messageDelta:
-      return brings(data.jsonMember("delta", in: root), in: data)
+      return brings(probe.value(of: "delta", in: data), in: data)
     case .responseCompleted, .responseIncomplete:
       return true
-    case .none, .other:
+    case .none, .other, .ping, .messageStart, .messageStop, .contentBlockStop, .responsePending, .error,
+      .responseFailed:
       break
     }
-    guard root.kind == .object else { return true }  // 7
-    if let choices = data.jsonMember("choices", in: root) {
+    guard probe.root.kind == .object else { return true }  // 7
+    if let choices = probe.value(of: "choices", in: data) {
       if choices.kind == .null { return false }
       var cursor = JSONCursor(choices)  // 5
       while let choice = cursor.next(data) {
@@ -71,12 +72,12 @@ struct EventReading {
       }
       return choices.kind != .array
     }
-    if let object = data.jsonMember("object", in: root) {  // 6
+    if let object = probe.value(of: "object", in: data) {  // 6
       if data.jsonEquals(object, "chat.completion.chunk") || data.jsonEquals(object, "text_completion") {
         return false
       }
     }
-    return data.jsonMember("usage", in: root)?.kind != .object  // 6, 7
+    return probe.value(of: "usage", in: data)?.kind != .object  // 6, 7
   }
 
   /// Whether some choice has a `finish_reason`.

@@ -165,7 +165,8 @@ package struct EventStreamObserver: ~Copyable {
   private mutating func dispatch() {
     guard hasFields else { return }
     if isUnread {
-      if name == .error || name == .responseFailed { sawErrorFrame = true } else { contentEvents += 1 }
+      if name == .error || name == .responseFailed { sawErrorFrame = true }
+      if !name.isEmpty { contentEvents += 1 }
       if name.end != .none { end = name.end }
     } else if dataLines > 0 {
       let reading = data.withBytes { EventReading($0, name: name, probe: &probe) }
@@ -197,11 +198,6 @@ package struct EventStreamObserver: ~Copyable {
   }
 }
 
-extension EventName {
-  /// An event of that name needs no reading once there was content.
-  var isUnimportant: Bool { self == .none || self == .other || self == .contentBlockDelta }
-}
-
 extension Span<UInt8> {
   /// The first place of a byte at or behind `start`, else the end.
   fileprivate func place(of byte: UInt8, from start: Int) -> Int {
@@ -218,40 +214,5 @@ extension Span<UInt8> {
     guard self[n] == UInt8(ascii: ":") else { return nil }
     let start = count > n + 1 && self[n + 1] == 32 ? n + 2 : n + 1
     return extracting(start..<count)
-  }
-
-  /// Whether data may tell usage, an error or an end, or is not one line of JSON.
-  ///
-  /// A key is found by its text with quotes: within a JSON string the closing quote would be escaped.
-  fileprivate var needsReading: Bool {
-    guard count > 1, self[0] == UInt8(ascii: "{"), self[count - 1] == UInt8(ascii: "}") else { return true }
-    if tells("\"usage\"") || tells("\"error\"") || tells("\"finish_reason\"") { return true }
-    return hasPrefix("{\"type\"") && !leadingType.isUnimportant
-  }
-
-  /// Whether that text occurs, other than as a key whose value is null.
-  private func tells(_ key: StaticString) -> Bool {
-    var start = 0
-    while let distance = extracting(start..<count).firstRange(of: key) {
-      start += distance + key.utf8CodeUnitCount
-      var at = start
-      while at < count, self[at] == UInt8(ascii: ":") || self[at] == 32 { at += 1 }
-      if at == count || self[at] != UInt8(ascii: "n") { return true }
-    }
-    return false
-  }
-
-  /// The event name in data that begins with its `type`; `none` for any other.
-  fileprivate var leadingType: EventName {
-    var at = 0
-    while at < count, self[at] == UInt8(ascii: "{") || self[at] == 32 { at += 1 }
-    guard extracting(at..<count).hasPrefix("\"type\"") else { return .none }
-    at += 6
-    while at < count, self[at] == UInt8(ascii: ":") || self[at] == 32 { at += 1 }
-    guard at < count, self[at] == UInt8(ascii: "\"") else { return .none }
-    let start = at + 1
-    guard let length = extracting(start..<Swift.min(count, start + 64)).firstIndex(of: UInt8(ascii: "\""))
-    else { return .none }
-    return EventName(extracting(start..<start + length))
   }
 }

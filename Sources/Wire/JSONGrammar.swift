@@ -13,44 +13,51 @@ enum JSONGrammar {
   /// Goes on to the next byte of a string that needs a look: a quote, a backslash, a control character or
   /// the first byte of a non-ASCII character.
   ///
-  /// Images arrive as megabytes of base64 in one string, so it goes eight bytes at a time: a byte that needs
-  /// a look leaves its high bit set in one of the differences. Bits above the first may be set falsely by a
-  /// borrow, the first never.
+  /// Images arrive as megabytes of base64 in one string, so it goes 32 and then eight bytes at a time: a byte
+  /// that needs a look leaves its high bit set in one of the differences. Bits above the first may be set
+  /// falsely by a borrow, the first never.
   @inline(__always)
-  static func skipPlain(_ bytes: Span<UInt8>, _ at: inout Int) {
-    let raw = bytes.bytes
-    let high: UInt64 = 0x8080_8080_8080_8080
-    // Lifetime: loads from the span itself, bounds-checked; "unsafe" names only the type that is chosen.
-    while at &+ 32 <= raw.byteCount {
-      let a = flags(raw.unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self))
-      let b = flags(raw.unsafeLoadUnaligned(fromByteOffset: at &+ 8, as: UInt64.self))
-      let c = flags(raw.unsafeLoadUnaligned(fromByteOffset: at &+ 16, as: UInt64.self))
-      let d = flags(raw.unsafeLoadUnaligned(fromByteOffset: at &+ 24, as: UInt64.self))
-      if (a | b | c | d) & high != 0 { break }
+  static func skipPlain(_ bytes: Span<UInt8>, _ place: inout Int) {
+    var at = place
+    while at &+ 32 <= bytes.count {
+      let block = bytes.words(at: at)
+      let marks =
+        (block &- .every(0x20)) | ((block ^ .every(0x22)) &- .every(1))
+        | ((block ^ .every(0x5C)) &- .every(1))
+        | block
+      if marks.union & .highBits != 0 { break }
       at &+= 32
     }
-    while at &+ 8 <= raw.byteCount {
-      let word = raw.unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self)
-      let found = flags(UInt64(littleEndian: word)) & high
+    while at &+ 8 <= bytes.count {
+      let found = marks(bytes.word(at: at)) & UInt64.highBits
       if found != 0 {
-        at &+= found.trailingZeroBitCount / 8
+        place = at &+ found.trailingZeroBitCount / 8
         return
       }
       at &+= 8
     }
     while at < bytes.count {
       let byte = bytes[at]
-      if byte < 0x20 || byte >= 0x80 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { return }
-      at += 1
+      if byte < 0x20 || byte >= 0x80 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { break }
+      at &+= 1
     }
+    place = at
   }
 
   @inline(__always)
-  private static func flags(_ word: UInt64) -> UInt64 {
-    (word &- 0x2020_2020_2020_2020)
-      | ((word ^ 0x2222_2222_2222_2222) &- 0x0101_0101_0101_0101)
-      | ((word ^ 0x5C5C_5C5C_5C5C_5C5C) &- 0x0101_0101_0101_0101)
-      | word
+  private static func marks(_ word: UInt64) -> UInt64 {
+    let controls: UInt64 = word &- UInt64.every(0x20)
+    let quotes: UInt64 = (word ^ UInt64.every(0x22)) &- UInt64.every(1)
+    let backslashes: UInt64 = (word ^ UInt64.every(0x5C)) &- UInt64.every(1)
+    return word | controls | quotes | backslashes
+  }
+
+  @inline(__always)
+  private static func marks(_ block: WordBlock) -> WordBlock {
+    let controls: WordBlock = block &- WordBlock.filled(0x20)
+    let quotes: WordBlock = (block ^ WordBlock.filled(0x22)) &- WordBlock.filled(1)
+    let backslashes: WordBlock = (block ^ WordBlock.filled(0x5C)) &- WordBlock.filled(1)
+    return block | controls | quotes | backslashes
   }
 
   /// A string, from its opening quote on (RFC 8259 §7). A `\u` escape of a lone surrogate is within the

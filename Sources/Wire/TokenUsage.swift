@@ -22,10 +22,10 @@ package struct TokenUsage: Hashable, Sendable {
 
   /// Reads `usage` of an answer or an event: at the top, or in `response` (Responses API), `message`
   /// (Messages API) or `x_groq`.
-  init(answer: JSONMember, in bytes: Span<UInt8>) {
+  init(_ answer: borrowing JSONProbe, in bytes: Span<UInt8>) {
     self.init()
-    var cursor = JSONCursor(answer)
-    while let member = cursor.next(bytes) {
+    for i in answer.members.indices {
+      let member = answer.members[i]
       if bytes.jsonEquals(member.key, "usage") {
         merge(TokenUsage(usage: member, in: bytes))
       } else if member.kind == .object,

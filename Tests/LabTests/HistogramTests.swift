@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct HistogramTests {
   @Test(arguments: [UInt64(1), 2, 3, 4])
-  func agreesWithSortingToOnePercent(seed: UInt64) {
+  func agreesWithSorting(seed: UInt64) {
     var state = seed
     var histogram = Histogram()
     var values: [Int64] = []
@@ -24,12 +24,12 @@ import Testing
     for part in [0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1.0] {
       let exact = values[Int((part * 20_000).rounded(.up)) - 1]
       let found = histogram.percentile(part)?.nanoseconds ?? -1
-      #expect(abs(found - exact) <= exact / 200, "\(part): \(found) for \(exact)")
+      #expect(abs(found - exact) <= exact / 1000, "\(part): \(found) for \(exact)")
     }
   }
 
   @Test func smallValuesAreExactAndTheRangeIsKept() {
-    for value in [Int64(0), 1, 127, 128, 255] {
+    for value in [Int64(0), 1, 127, 128, 1023] {
       var histogram = Histogram()
       histogram.record(Interval(nanoseconds: value))
       histogram.record(Interval(nanoseconds: value))

@@ -51,7 +51,12 @@ import Testing
     for _ in 0..<3_000 {
       world.pass(.milliseconds(Int64(dice.below(dice.below(40) == 0 ? 400_000 : 300))))
       if open.count < 30, dice.below(2) == 0 {
-        guard let choice = world.choice(["x", "m", "n", "free"][dice.below(4)]) else { continue }
+        let model = ["x", "m", "n", "free"][dice.below(4)]
+        guard let choice = world.choice(model) else { continue }
+        if !world.route(model)!.isLone {
+          #expect(
+            world.ledger.status(of: choice.provider, now: world.now).state == .online, "nobody else is sent")
+        }
         let isProbe = world.ledger.wantsCheck(provider: choice.provider, now: world.now)
         if isProbe {
           #expect(

@@ -234,6 +234,32 @@ import Testing
     #expect(visited == ["a", "b", "a!"])
   }
 
+  @Test func theLoserOfARaceIsStillThereWhenTheWinnerFails() {
+    let world = World([provider("a"), provider("b", tier: 1)])
+    var trail = Trail()
+    func next() -> Choice? {
+      let decision = world.ledger.next(for: world.request(), trail: &trail, now: world.now)
+      guard case .attempt(let choice) = decision else { return nil }
+      trail.note(choice)
+      return choice
+    }
+    let slow = next()!
+    let quick = next()!
+    #expect(next() == nil, "both are under way")
+    trail.note(.raceLost, of: slow)
+    trail.note(.serverError, of: quick)
+    #expect(next()?.provider == slow.provider)
+  }
+
+  @Test func endingAnAttemptTwiceStops() async {
+    await #expect(processExitsWith: .failure) {
+      let world = World([provider("a")])
+      let ticket = world.ledger.begin(world.choice()!, now: world.now)
+      world.ledger.end(ticket, AttemptOutcome(), now: world.now)
+      world.ledger.end(ticket, AttemptOutcome(), now: world.now)
+    }
+  }
+
   @Test func tooLongGoesToALargerContext() {
     let world = World([
       provider("small") { $0.context = 8_000 }, provider("same", tier: 1) { $0.context = 8_000 },

@@ -1,5 +1,4 @@
 import Base
-import Foundation
 import Policy
 import Testing
 import TierFile
@@ -90,7 +89,7 @@ import TierFile
   func mutationsAreReadOrReported(_ seed: UInt64) throws {
     var random = SplitMix(state: seed)
     let originals = try ["synaxis.yaml", "pi-ollama.yaml", "free-tier.yaml"].map {
-      Array(try Data(contentsOf: URL(fileURLWithPath: Self.path($0))))
+      try File.read(Self.path($0), atMost: Limits.tierFile)
     }
     let tokens = [
       "{", "}", "[", "]", ": ", ", ", "- ", "\"", "'", "${", "}", "&a ", "*a", "<<: *a", "|\n", "\t", "\n",

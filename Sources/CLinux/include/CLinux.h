@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -63,6 +64,12 @@ static inline int linux_set_cloexec(int fd) { return fcntl(fd, F_SETFD, FD_CLOEX
 
 /// open(2) without creating: variadic in C.
 static inline int linux_open(const char *path, int flags) { return open(path, flags); }
+
+/// Zeroed pages straight from the kernel, outside of malloc's heap; NULL where there are none.
+static inline void *linux_map_pages(size_t bytes) {
+  void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return p == MAP_FAILED ? NULL : p;
+}
 
 /// The clock that timers and latencies are measured with, in nanoseconds. It never steps.
 static inline uint64_t linux_monotonic_ns(void) {
