@@ -58,9 +58,11 @@ extension Upstream {
     slot.received &+= UInt64(piece.count)
     if slot.isWatched {
       let before = slot.observer.contentEvents
+      let hadError = slot.observer.sawErrorFrame
       // Lifetime: the span is over libcurl's bytes and is not kept.
       slot.observer.observe(Span<UInt8>(_unsafeBytes: piece))
-      if slot.observer.contentEvents == before { return }
+      // An error is news as content is: a provider may tell one and leave the stream open.
+      if slot.observer.contentEvents == before, slot.observer.sawErrorFrame == hadError { return }
       if slot.firstContentAt == nil { note(.content, slot) }
     }
     if slot.firstContentAt == nil { slot.firstContentAt = now }
