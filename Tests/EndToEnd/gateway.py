@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("SYNAXIS", str(ROOT / ".build/release/synaxis"))
 
 # How long anything may take before a test fails. Never a time that a test waits for.
-DEADLINE = float(os.environ.get("DEADLINE", "20"))
+DEADLINE = float(os.environ.get("DEADLINE", "30"))
 
 
 def eventually(condition, what, deadline=DEADLINE):
@@ -145,8 +145,8 @@ class Gateway(Process):
         at = 0
         try:
             while len(self.addresses) < wanted:
-                at, line = self.line(lambda text: "msg=listening" in text, at)
-                self.addresses.append(fields(line)["detail"])
+                at, line = self.line(lambda text: re.search(r"msg\W+listening", text), at)
+                self.addresses.append(json.loads(line)["detail"] if line[0] == "{" else fields(line)["detail"])
                 at += 1
         except AssertionError:
             super().stop()
