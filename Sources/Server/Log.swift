@@ -155,7 +155,9 @@ struct LogLine: ~Copyable {
       if text.isEmpty { return false }
       for i in 0..<text.count {
         let byte = text[i]
-        if byte <= 32 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "=") || byte >= 127 { return false }
+        if byte <= 32 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "=") || byte >= 127 {
+          return false
+        }
       }
       return true
     }
