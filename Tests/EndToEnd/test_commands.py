@@ -69,7 +69,7 @@ def test_address_in_use(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_drain(gateway, start, provider, number):
+def test_drain(provider, number):
     """A stream under way is finished, nothing new begins, and the exit is clean."""
     at = Gateway(f"providers:\n  a: {provider.entry()}\n")
     try:
@@ -115,7 +115,7 @@ def test_second_signal_ends_at_once(provider):
         at.child.kill()
 
 
-def test_keys_are_never_told(start, gateway, provider):
+def test_keys_are_never_told(start, provider):
     """Neither in the log of every level, nor in what a client reads, whatever goes wrong."""
     secret = "sk-4711-very-secret"
     at = start(
@@ -124,7 +124,8 @@ def test_keys_are_never_told(start, gateway, provider):
         environment={"THE_KEY": secret},
     )
     seen = b""
-    for status, text in [(500, b"{}"), (401, b'{"error":{"message":"Incorrect API key provided: %s"}}' % secret.encode())]:
+    told = b'{"error":{"message":"Incorrect API key provided: %s"}}' % secret.encode()
+    for status, text in [(500, b"{}"), (401, told)]:
         reader = Reader(at.connect())
         reader.socket.sendall(post('{"model":"m","secret":"body-4711"}'))
         provider.read()
