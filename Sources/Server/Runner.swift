@@ -10,7 +10,10 @@ final class Runner {
   let front: Front
   let upstream: Upstream
   let log: Log
-  var setup: Setup
+  private(set) var setup: Setup
+  private(set) var checks: Checks
+  /// The tier file's own configuration, without what was discovered since.
+  private var configuration: Configuration
   var runs: SlotTable<ExchangeRun>
   var timers = Timers()
   var reader = RequestReader()
@@ -38,14 +41,28 @@ final class Runner {
     var provider: Int
   }
 
-  init(front: Front, upstream: Upstream, log: Log, setup: Setup, sharing: Sharing, seed: UInt64) {
+  init(
+    front: Front, upstream: Upstream, log: Log, setup: Setup, sharing: Sharing, seed: UInt64,
+    now: Instant
+  ) {
     self.sharing = sharing
     self.front = front
     self.upstream = upstream
     self.log = log
     self.setup = setup
+    configuration = setup.configuration
+    checks = Checks(setup, upstream: upstream, keeping: nil, now: now)
     serial = seed
     runs = SlotTable(capacity: setup.configuration.limits.connections)
+  }
+
+  /// Runs with a configuration from now on, and with what was discovered; what was learned is kept. Exchanges
+  /// in flight keep the one that they began with.
+  func adopt(_ configuration: Configuration, now: Instant) {
+    self.configuration = configuration
+    setup = Setup(
+      checks.merged(into: configuration), upstream: upstream, seed: serial, keeping: setup.ledger)
+    checks = Checks(setup, upstream: upstream, keeping: checks, now: now)
   }
 
   func newRequestID() -> RequestID {
@@ -115,6 +132,10 @@ final class Runner {
 
   /// Passes on what happened to a transfer.
   func take(_ event: TransferEvent, now: Moment) {
+    if checks.owns(event.transfer) {
+      if checks.take(event, now: now.instant) { adopt(configuration, now: now.instant) }
+      return
+    }
     if !stragglers.isEmpty, let straggler = stragglers[event.transfer] {
       follow(straggler, event, now: now)
       return
@@ -391,6 +412,12 @@ final class Runner {
     timers.disarm(Int(run.id.slot))
     for attempt in run.transfers.indices { cancel(attempt, run) }
     log.consequences(of: run, now: now)
+    if run.setup === setup {
+      for attempt in run.exchange.attempts {
+        guard let consequence = attempt.consequence, consequence.scope == .provider else { continue }
+        checks.cooled(attempt.choice.provider, until: consequence.until)
+      }
+    }
     run.release()
     runs.remove(run.id)
   }

@@ -55,7 +55,9 @@ package final class Server {
     let sharing = Sharing(
       configuration.cache, memory: configuration.limits.memory, connections: configuration.limits.connections,
       seed: seed, secondSeed: secondSeed)
-    runner = Runner(front: front, upstream: upstream, log: log, setup: setup, sharing: sharing, seed: seed)
+    runner = Runner(
+      front: front, upstream: upstream, log: log, setup: setup, sharing: sharing, seed: seed,
+      now: Clock.instant())
   }
 
   /// Why the server could not start.
@@ -114,6 +116,10 @@ package final class Server {
     }
     while let place = runner.timers.popDue(now.instant) {
       runner.timeDue(place, now: now)
+      settle(now)
+    }
+    if runner.checks.nextDue <= now.instant {
+      runner.checks.turn(now.instant)
       settle(now)
     }
     while let place = runner.replayTimers.popDue(now.instant) {
@@ -211,6 +217,7 @@ package final class Server {
     if let at = front.timers.next { due = min(due, at) }
     if let at = runner.timers.next { due = min(due, at) }
     if let at = runner.replayTimers.next { due = min(due, at) }
+    due = min(due, runner.checks.nextDue)
     if let at = upstreamDue { due = min(due, at) }
     if let at = drainDeadline { due = min(due, at) }
     if let at = trimAt { due = min(due, at) }
