@@ -157,7 +157,8 @@ final class Runner {
       tell(run, .contentBegan(attempt, verdict), now)
     case .heldFull:
       let verdict = judge(run, event.transfer, now: now) { answer, shape, _ in
-        Judge.beginning(answer, shape: shape, now: now)
+        Judge.beginning(
+          answer, hasHeadOut: run.exchange.hasSentHead, shape: shape, now: now)
       }
       tell(run, .heldFull(attempt, verdict), now)
     case .blocked:
