@@ -306,7 +306,7 @@ final class Runner {
     case .cancel(let attempt): cancel(attempt, run)
     case .letGo(let attempt): letGo(attempt, run, now)
     case .checkPath(let attempt): return checkPath(attempt, run, now)
-    case .dropPath(let attempt): upstream.dropConnections(of: target(attempt, run))
+    case .dropPath(let attempt): dropPath(attempt, run)
     case .checkProgress(let attempt): return checkProgress(attempt, run)
     case .commit(let attempt): commit(attempt, run, now)
     case .relay(let attempt): relay(attempt, run, now)
@@ -372,6 +372,15 @@ final class Runner {
     if headOwner == transfer { headOwner = nil }
     upstream.cancel(transfer)
     run.transfers[attempt] = nil
+  }
+
+  /// Ends an attempt whose path is dead, and the pooled connections that lead the same way.
+  private func dropPath(_ attempt: Int, _ run: ExchangeRun) {
+    if let transfer = run.transfers[attempt] {
+      run.transfers[attempt] = nil
+      upstream.cancel(transfer, pathIsDead: true)
+    }
+    upstream.dropConnections(of: target(attempt, run))
   }
 
   /// Lets a lost connection go on by itself; where too many do, it is cancelled and says nothing.

@@ -148,7 +148,10 @@ package final class Server {
 
   /// Lets everything that has happened run its course: clients' requests, then providers' answers, until
   /// neither has anything new. What one client pipelines is bounded by the connection's buffer.
+  ///
+  /// A timer of ours or of libcurl's may have opened and closed sockets before without any event.
   private func settle(_ now: Moment) {
+    applyWatches()
     var isQuiet = false
     while !isQuiet {
       isQuiet = true
