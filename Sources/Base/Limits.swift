@@ -39,6 +39,8 @@ package enum Limits {
 
   /// Bytes of log lines that wait for a slow reader before further ones are dropped.
   package static let logBuffer = 256 * 1024
+  /// Label combinations of one histogram of `/metrics`.
+  package static let metricSeries = 2048
   /// Time until a slow reader of the log is asked again.
   package static let logRetry = Interval.milliseconds(100)
   /// Quiet time before freed memory goes back to the system.

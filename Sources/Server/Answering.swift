@@ -224,11 +224,13 @@ extension Runner {
     scratch.appendField("Content-Length", decimal: page.count)
     scratch.appendField("X-Request-ID", id.span)
     if case .methodNotAllowed(let allow) = error { scratch.appendField("Allow", allow) }
+    if error.row.status == 401 { scratch.appendField("WWW-Authenticate", "Bearer") }
     appendRetryAfter(error)
     appendConnectionField(connection, closes: error.row.closes)
     scratch.appendHeadEnd()
     if connection.parser.head.method != .head { page.withBytes { scratch.append($0) } }
     scratch.withBytes { connection.outlet.write($0) }
+    metrics.record(refusal: error.row.code)
     log.refusal(connection, error, id: id, now: now)
     discardRequest(connection)
     front.finishAnswer(connection, keepsAlive: !error.row.closes, now: now.instant)

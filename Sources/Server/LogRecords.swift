@@ -9,7 +9,9 @@ extension Log {
   func exchange(_ run: ExchangeRun, now: Moment) {
     let providers = run.setup.catalog.providers
     let exchange = run.exchange
-    for attempt in exchange.attempts { consequence(of: attempt, providers[attempt.choice.provider].name, now) }
+    for attempt in exchange.attempts {
+      consequence(of: attempt, providers[attempt.choice.provider].name, now)
+    }
     let model = run.facts.model
     line(.info) { line in
       line.add("msg", "exchange")
@@ -18,7 +20,7 @@ extension Log {
       line.add("endpoint") { out in run.request.withBytes(run.suffix) { out.append($0) } }
       line.add("model", model.span.extracting(0..<min(model.count, Limits.modelName)))
       let last = exchange.attempts.last.map { providers[$0.choice.provider].name }
-      line.add("provider", winner(of: exchange).map { providers[$0].name } ?? last ?? "-")
+      line.add("provider", exchange.answeringProvider.map { providers[$0].name } ?? last ?? "-")
       line.add("attempts") { AttemptList.write(exchange, providers, now: now.instant, into: &$0) }
       line.add("status", run.status)
       line.add("end", exchange.ending?.word ?? "open")
@@ -31,14 +33,6 @@ extension Log {
       if let output = run.usage.output { line.add("tokens_out", Int(output)) }
       if run.facts.wantsStream { line.add("stream", "true") }
     }
-  }
-
-  /// Whose answer the client got.
-  private func winner(of exchange: Exchange) -> Int? {
-    for attempt in exchange.attempts where attempt.fault == nil || attempt.fault == .clientFault {
-      return attempt.choice.provider
-    }
-    return nil
   }
 
   /// A provider, key or model that is left alone from now on is worth a line, once.

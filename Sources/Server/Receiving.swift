@@ -11,6 +11,10 @@ extension Runner {
     let target = connection.inbound.withBytes(path) { RequestTarget(path: $0) }
     let method = connection.parser.head.method
     let asks = method == .get || method == .head
+    if connection.isAdmin, !target.isForOperators {
+      refuse(connection, .notFound, now: now)
+      return
+    }
     switch target {
     case .proxy(let endpoint, let suffix):
       guard method == .post else {
@@ -29,8 +33,8 @@ extension Runner {
         return
       }
       answerPage(connection, target, now: now)
-    case .metrics, .admin, .none:
-      refuse(connection, .notFound, now: now)
+    case .metrics, .admin: answerOperator(connection, target, now: now)
+    case .none: refuse(connection, .notFound, now: now)
     }
   }
 
@@ -140,7 +144,9 @@ extension Runner {
       page.append(#"{"status":"draining"}"#)
       return 503
     }
-    page.append(usable == 0 ? #"{"status":"unavailable""# : usable < enabled ? #"{"status":"degraded""# : #"{"status":"ok""#)
+    page.append(
+      usable == 0
+        ? #"{"status":"unavailable""# : usable < enabled ? #"{"status":"degraded""# : #"{"status":"ok""#)
     page.append(#","providers":{"usable":"#)
     page.append(decimal: usable)
     page.append(#","enabled":"#)

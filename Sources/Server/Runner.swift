@@ -10,6 +10,7 @@ final class Runner {
   let front: Front
   let upstream: Upstream
   let log: Log
+  let metrics: Metrics
   var setup: Setup
   var runs: SlotTable<ExchangeRun>
   var timers = Timers()
@@ -36,6 +37,7 @@ final class Runner {
     self.upstream = upstream
     self.log = log
     self.setup = setup
+    metrics = Metrics(setup.catalog, clients: setup.configuration.clients, now: Clock.now())
     serial = seed
     runs = SlotTable(capacity: setup.configuration.limits.connections)
   }
@@ -355,6 +357,7 @@ final class Runner {
     timers.disarm(Int(run.id.slot))
     for attempt in run.transfers.indices { cancel(attempt, run) }
     log.exchange(run, now: now)
+    metrics.record(run, now: now)
     runs.remove(run.id)
   }
 }
