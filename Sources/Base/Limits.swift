@@ -48,7 +48,6 @@ package enum Limits {
 
   // MARK: Parsing
 
-
   /// Bytes of a model's name in a form.
   package static let modelName = 256
   /// Nesting of JSON before it is refused.

@@ -174,7 +174,9 @@ package struct BodyEdits: Sendable {
       let end = max(last.range.upperBound, splice.range.upperBound)
       out[out.count - 1].range = last.range.lowerBound..<end
     }
-    for index in out.indices where out[index].isDeletion { out[index].range = withComma(out[index].range, body) }
+    for index in out.indices where out[index].isDeletion {
+      out[index].range = withComma(out[index].range, body)
+    }
     return out
   }
 
@@ -189,5 +191,7 @@ package struct BodyEdits: Sendable {
     return before..<range.upperBound
   }
 
-  private static func isWhiteSpace(_ byte: UInt8) -> Bool { byte == 32 || byte == 10 || byte == 13 || byte == 9 }
+  private static func isWhiteSpace(_ byte: UInt8) -> Bool {
+    byte == 32 || byte == 10 || byte == 13 || byte == 9
+  }
 }

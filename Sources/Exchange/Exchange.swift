@@ -41,6 +41,12 @@ package struct Exchange: Sendable {
     hedgeAt = shape.hedge.map { now + $0 } ?? .distantFuture
   }
 
+  /// It ended well, and whole.
+  package var isComplete: Bool {
+    if case .complete? = ending { return true }
+    return false
+  }
+
   /// When `.timePassed` is due; `distantFuture` after the end.
   package var nextDue: Instant {
     switch state {
@@ -159,7 +165,8 @@ package struct Exchange: Sendable {
     attempts[index].checkAt = now + attempts[index].threshold
     attempts[index].firstTokenAt = now + shape.timeouts.firstToken
     for other in attempts.indices
-    where other != index && attempts[other].phase == .connecting && attempts[other].round == attempts[index].round
+    where other != index && attempts[other].phase == .connecting
+      && attempts[other].round == attempts[index].round
     {
       // The ticket goes with it: the connection may still tell us about the provider.
       attempts[other].close(.raceLost, now)
@@ -255,7 +262,9 @@ package struct Exchange: Sendable {
   private mutating func settle(_ index: Int, _ fault: Fault?, _ ledger: Ledger, _ now: Instant) {
     attempts[index].close(fault, now)
     let attempt = attempts[index]
-    if let fault { trail.note(fault, of: attempt.choice, context: ledger.catalog[attempt.choice.candidate].context) }
+    if let fault {
+      trail.note(fault, of: attempt.choice, context: ledger.catalog[attempt.choice.candidate].context)
+    }
     let toFirst = attempt.firstContentAt.map { $0 - attempt.openedAt }
     let outcome = AttemptOutcome(fault: fault, timeToFirstToken: toFirst, tokens: attempt.tokens)
     attempts[index].consequence = ledger.end(attempt.ticket, outcome, now: now)

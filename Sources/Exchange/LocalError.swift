@@ -83,11 +83,14 @@ package enum LocalError: Error, Equatable, Sendable {
       Row(status: 411, code: "length_required", kind: .request, side: .client, closes: true)
     case .requestTooLarge:
       Row(status: 413, code: "request_too_large", kind: .request, side: .client, closes: true)
-    case .targetTooLong: Row(status: 414, code: "target_too_long", kind: .request, side: .client, closes: true)
+    case .targetTooLong:
+      Row(status: 414, code: "target_too_long", kind: .request, side: .client, closes: true)
     case .expectationFailed:
       Row(status: 417, code: "expectation_failed", kind: .request, side: .client, closes: true)
-    case .headTooLarge: Row(status: 431, code: "header_too_large", kind: .request, side: .client, closes: true)
-    case .notImplemented: Row(status: 501, code: "not_implemented", kind: .request, side: .client, closes: true)
+    case .headTooLarge:
+      Row(status: 431, code: "header_too_large", kind: .request, side: .client, closes: true)
+    case .notImplemented:
+      Row(status: 501, code: "not_implemented", kind: .request, side: .client, closes: true)
     case .versionNotSupported:
       Row(status: 505, code: "version_not_supported", kind: .request, side: .client, closes: true)
     case .clientRateLimited: Row(status: 429, code: "rate_limit_exceeded", kind: .rateLimit, side: .client)

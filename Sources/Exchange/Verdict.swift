@@ -30,7 +30,9 @@ package struct Answer: ~Copyable, ~Escapable {
 /// Says whose fault an answer is (SPEC 4, "Faults"). No state.
 package enum Judge {
   /// A stream that has shown content: good if the answer is one at all.
-  package static func stream(_ answer: borrowing Answer, sawError: Bool, shape: ExchangeShape, now: Moment) -> Verdict {
+  package static func stream(_ answer: borrowing Answer, sawError: Bool, shape: ExchangeShape, now: Moment)
+    -> Verdict
+  {
     if answer.head.status >= 300 { return status(answer, endpoint: shape.endpoint, now: now) }
     return sawError ? errorInside(answer, now: now) : .good
   }
@@ -95,7 +97,8 @@ package enum Judge {
       // A provider without that endpoint says nothing about its models.
       switch endpoint {
       case .chatCompletions, .completions: return .fault(.modelMissing)
-      case .embeddings, .responses, .messages, .moderations, .rerank, .images, .audio: return .fault(.unsuited)
+      case .embeddings, .responses, .messages, .moderations, .rerank, .images, .audio:
+        return .fault(.unsuited)
       }
     case 408: return .fault(.timedOut)
     case 413: return .fault(.tooLong)
@@ -115,7 +118,9 @@ package enum Judge {
   }
 
   private static func hint(_ answer: borrowing Answer, now: Moment) -> Instant? {
-    RetryHints.interval(answer.head, in: answer.raw, body: answer.body, now: now.wall).map { now.instant + $0 }
+    RetryHints.interval(answer.head, in: answer.raw, body: answer.body, now: now.wall).map {
+      now.instant + $0
+    }
   }
 
   private static func startsLikeJSON(_ body: Span<UInt8>) -> Bool {

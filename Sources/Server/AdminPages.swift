@@ -170,13 +170,16 @@ extension Runner {
 // What the pages ask of the rest of the runner.
 extension Runner {
   /// Empties the response cache; says how many entries that were.
-  func clearCache() -> Int {
-    // There is no cache to clear.
-    0
-  }
+  func clearCache() -> Int { sharing.clear() }
 
   /// Nil where there is no cache.
-  var cacheFacts: CacheFacts? { nil }
+  var cacheFacts: CacheFacts? {
+    guard sharing.settings.enabled else { return nil }
+    let figures = sharing.cache.figures
+    return CacheFacts(
+      entries: sharing.cache.count, bytes: sharing.cache.bytes, stored: figures.inserts,
+      evicted: figures.evictions, expired: figures.expirations)
+  }
 
   /// What `/metrics` reads at the time it is asked.
   func operatingFacts(now: Moment) -> OperatingFacts {

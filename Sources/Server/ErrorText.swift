@@ -20,14 +20,13 @@ struct ErrorText {
   }
 
   /// The same inside a stream, in the words of the endpoint's dialect.
-  func writeEvent(run: ExchangeRun, now: Instant, into out: inout ByteBuffer) {
-    switch run.exchange.shape.endpoint.errorDialect {
-    case .plain: out.append("data: ")
-    case .responses, .messages: out.append("event: error\ndata: ")
-    }
-    switch run.exchange.shape.endpoint.errorDialect {
-    case .plain: write(run: run, now: now, into: &out)
+  func writeEvent(_ dialect: ErrorDialect, run: ExchangeRun?, now: Instant, into out: inout ByteBuffer) {
+    switch dialect {
+    case .plain:
+      out.append("data: ")
+      write(run: run, now: now, into: &out)
     case .responses, .messages:
+      out.append("event: error\ndata: ")
       out.append(#"{"type":"error","error":"#)
       writeObject(run: run, now: now, into: &out)
       out.append("}")

@@ -240,7 +240,7 @@ final class Front {
 
   /// The whole answer has been handed to the outlet. Goes on with the next request, or closes.
   func finishAnswer(_ connection: Connection, keepsAlive: Bool, now: Instant) {
-    connection.exchange = nil
+    connection.reply = nil
     if !keepsAlive || isDraining { connection.keepsAlive = false }
     connection.state = .flushing
     if connection.outlet.isBroken {

@@ -30,6 +30,8 @@ final class Metrics {
   private(set) var exchanges: [UInt64] = []
   private(set) var attempts: [UInt64] = []
   private(set) var refusals: [UInt64] = Array(repeating: 0, count: 48)
+  /// By `Reply.CacheState`.
+  private(set) var cacheStates: [UInt64] = Array(repeating: 0, count: Reply.CacheState.allCases.count)
   private(set) var bytesIn: UInt64 = 0
   private(set) var bytesOut: UInt64 = 0
 
@@ -99,37 +101,46 @@ final class Metrics {
 
   // MARK: - What happens
 
-  /// An exchange has ended. To be called once for each, when its bytes have been added up.
-  func record(_ run: ExchangeRun, now: Moment) {
-    let exchange = run.exchange
-    let end = ends.place(of: exchange.ending?.word ?? "other")
-    let client = run.clientName.map { clients.place(of: run.setup.configuration.clients[$0].name) } ?? 0
+  /// A client's exchange has ended. `word` and `run` as in the log.
+  func record(_ reply: Reply, run: ExchangeRun?, word: StaticString?, overhead own: Interval, now: Moment) {
+    let end = ends.place(of: word ?? run?.exchange.ending?.word ?? "complete")
+    let client = reply.client.map { clients.place(of: reply.setup.configuration.clients[$0].name) } ?? 0
     exchanges[client * ends.capacity + end] &+= 1
+    cacheStates[reply.cacheState.rawValue] &+= 1
+    var key = self.key(run, model: reply.model, endpoint: reply.endpoint)
+    if reply.wantsStream, let first = reply.firstByteAt {
+      firstChunk.record((first - reply.acceptedAt).nanoseconds, key)
+    }
+    key.word = end
+    duration.record((now.instant - reply.acceptedAt).nanoseconds, key)
+    overhead.record(own.nanoseconds, SeriesKey())
+    bytesIn &+= UInt64(reply.bytesIn)
+    bytesOut &+= reply.bytesOut
+  }
+
+  /// An exchange with providers has ended, however many clients shared it.
+  func record(_ run: ExchangeRun) {
     let names = run.setup.catalog.providers
-    for index in exchange.attempts.indices {
-      let provider = providers.place(of: names[exchange.attempts[index].choice.provider].name)
-      let reason = reasons.place(of: exchange.attempts[index].fault?.reason ?? "ok")
+    for index in run.exchange.attempts.indices {
+      let provider = providers.place(of: names[run.exchange.attempts[index].choice.provider].name)
+      let reason = reasons.place(of: run.exchange.attempts[index].fault?.reason ?? "ok")
       attempts[provider * reasons.capacity + reason] &+= 1
     }
-    var key = SeriesKey()
-    if let provider = exchange.answeringProvider ?? exchange.attempts.last?.choice.provider {
-      key.provider = providers.place(of: names[provider].name)
-    }
-    let requested = run.facts.model
-    key.model = model(requested.span)
-    key.operation = exchange.shape.endpoint.operation.rawValue
-    key.word = end
-    duration.record((now.instant - run.acceptedAt).nanoseconds, key)
-    key.word = 0
-    if run.facts.wantsStream, let first = run.firstByteAt {
-      firstChunk.record((first - run.acceptedAt).nanoseconds, key)
-    }
+    guard run.usage.isKnown else { return }
+    var key = self.key(run, model: run.facts.model, endpoint: run.exchange.shape.endpoint)
     if let input = run.usage.input { tokens.record(input, key) }
     key.word = 1
     if let output = run.usage.output { tokens.record(output, key) }
-    if let opened = run.openedAt { overhead.record((opened - run.acceptedAt).nanoseconds, SeriesKey()) }
-    bytesIn &+= UInt64(run.body.count)
-    bytesOut &+= run.bytesOut
+  }
+
+  private func key(_ run: ExchangeRun?, model: [UInt8], endpoint: Endpoint) -> SeriesKey {
+    var key = SeriesKey()
+    if let run, let provider = run.exchange.answeringProvider ?? run.exchange.attempts.last?.choice.provider {
+      key.provider = providers.place(of: run.setup.catalog.providers[provider].name)
+    }
+    key.model = self.model(model.span)
+    key.operation = endpoint.operation.rawValue
+    return key
   }
 
   /// A request was answered with an error before it became an exchange.

@@ -7,10 +7,6 @@ internal import Wire
 struct CacheFacts {
   var entries = 0
   var bytes = 0
-  /// Answers from memory, look-ups that found nothing, and exchanges that joined another's flight.
-  var hits = 0
-  var misses = 0
-  var coalesced = 0
   var stored = 0
   var evicted = 0
   var expired = 0
@@ -37,7 +33,7 @@ enum MetricsPage {
     writeHistograms(metrics, into: &out)
     writeProviders(facts, into: &out)
     writeState(metrics, facts, into: &out)
-    writeCache(facts.cache, into: &out)
+    writeCache(metrics, facts.cache, into: &out)
     writeProcess(metrics, into: &out)
   }
 
@@ -225,16 +221,16 @@ enum MetricsPage {
   }
 
   /// Without a cache all are 0.
-  private static func writeCache(_ cache: CacheFacts?, into out: inout ByteBuffer) {
+  private static func writeCache(_ metrics: Metrics, _ cache: CacheFacts?, into out: inout ByteBuffer) {
     let facts = cache ?? CacheFacts()
     out.single("synaxis_cache_enabled", "gauge", "1 where answers are kept.", cache == nil ? 0 : 1)
-    out.family("synaxis_cache_requests_total", "counter", "Cacheable requests by what became of them.")
-    for (outcome, count) in [
-      ("hit" as StaticString, facts.hits), ("miss", facts.misses), ("coalesced", facts.coalesced),
-    ] {
+    out.family(
+      "synaxis_cache_requests_total", "counter",
+      "Exchanges by what the cache did: hit, miss, bypass, or coalesced with another.")
+    for state in Reply.CacheState.allCases {
       out.begin("synaxis_cache_requests_total")
-      out.label("outcome", outcome)
-      out.end(count)
+      out.label("outcome", state.name)
+      out.end(Int(metrics.cacheStates[state.rawValue]))
     }
     out.single("synaxis_cache_stored_total", "counter", "Answers that were kept.", facts.stored)
     out.single("synaxis_cache_evicted_total", "counter", "Answers dropped to make room.", facts.evicted)

@@ -25,6 +25,11 @@ final class Runner {
   var responseHead = ResponseHead()
   private var serial: UInt64
   var isDraining = false
+  let sharing: Sharing
+  /// Paced replays, by connection.
+  var replayTimers = Timers()
+  /// Flights whose last client has left, until their exchanges are told.
+  var abandoned: [FlightID] = []
 
   private struct Straggler {
     var ledger: Ledger
@@ -32,7 +37,8 @@ final class Runner {
     var provider: Int
   }
 
-  init(front: Front, upstream: Upstream, log: Log, setup: Setup, seed: UInt64) {
+  init(front: Front, upstream: Upstream, log: Log, setup: Setup, sharing: Sharing, seed: UInt64) {
+    self.sharing = sharing
     self.front = front
     self.upstream = upstream
     self.log = log
@@ -55,37 +61,53 @@ final class Runner {
       if let connection = front.connection(id) { receive(connection, now: now) }
     case .refused(let id, let error):
       if let connection = front.connection(id) { refuse(connection, error, now: now) }
-    case .left(let id):
-      if let run = run(of: id) {
-        run.connection = nil
-        tell(run, .clientLeft, now)
-      }
-    case .drained(let id):
-      if let run = run(of: id) {
-        for case let transfer? in run.transfers { upstream.resume(transfer, now: now.instant) }
-      }
+    case .left(let id): left(id, now)
+    case .drained(let id): drained(id, now)
     }
+    cancelAbandoned(now)
   }
 
-  /// The run that answers a connection. The connection may be closed by now, and then it is found all the same.
-  private func run(of id: SlotID) -> ExchangeRun? {
-    guard let connection = front.connection(id), let exchange = connection.exchange else { return nil }
-    return runs[exchange]
+  /// The client is gone; the exchange goes on if others wait for it.
+  private func left(_ id: SlotID, _ now: Moment) {
+    guard let connection = front.connection(id), let reply = connection.reply else { return }
+    connection.reply = nil
+    switch reply.source {
+    case .seat(let seat):
+      let flight = sharing.flights.flight(of: seat)
+      let run = sharing.run(of: flight)
+      depart(seat)
+      cancelAbandoned(now)
+      record(reply, run: run, word: Ending.clientLeft.word, now)
+      pumpAll(flight, now)
+    case .replay:
+      replayTimers.disarm(Int(id.slot))
+      record(reply, run: nil, word: Ending.clientLeft.word, now)
+    case .over: break
+    }
+    reply.source = .over
+  }
+
+  private func drained(_ id: SlotID, _ now: Moment) {
+    guard let connection = front.connection(id), let reply = connection.reply else { return }
+    switch reply.source {
+    case .seat(let seat): pumpAll(sharing.flights.flight(of: seat), now)
+    case .replay: pumpReplay(reply, connection, now)
+    case .over: break
+    }
   }
 
   /// Gives a request its exchange. There is room for it: the caller has looked.
   func start(
-    _ arrival: consuming Arrival, facts: RequestFacts, shape: ExchangeShape, for connection: Connection,
-    now: Moment
+    _ arrival: consuming Arrival, facts: RequestFacts, shape: ExchangeShape, for seat: Seat, now: Moment
   ) {
     var handed = Optional(arrival)
     let run = runs.insert { id in
       ExchangeRun(
         id: id, setup: setup, exchange: Exchange(shape, now: now.instant), facts: facts,
-        arrival: handed.take()!, connection: connection.id, now: now.instant)
+        arrival: handed.take()!, now: now.instant)
     }
     guard let run else { return }
-    connection.exchange = run.id
+    sharing.bind(run, to: sharing.flights.flight(of: seat))
     tell(run, .started, now)
   }
 
@@ -117,7 +139,13 @@ final class Runner {
         Judge.beginning(answer, shape: shape, now: now)
       }
       tell(run, .heldFull(attempt, verdict), now)
-    case .blocked: if let connection = client(of: run) { front.settle(connection, now: now.instant) }
+    case .blocked:
+      if let flight = run.flight, let seat = sharing.flights.firstSeat(of: flight),
+        let reply = sharing.reply(at: seat), let connection = front.connection(reply.connection)
+      {
+        front.settle(connection, now: now.instant)
+      }
+    case .recorded: if let flight = run.flight { pumpAll(flight, now) }
     case .ended(let outcome): ended(run, attempt, event.transfer, outcome, now: now)
     }
   }
@@ -251,10 +279,9 @@ final class Runner {
     case .checkProgress(let attempt): return checkProgress(attempt, run)
     case .commit(let attempt): commit(attempt, run, now)
     case .relay(let attempt): relay(attempt, run, now)
-    case .finish: finish(run, now)
-    case .sendComment(let isFirst): sendComment(isFirst, run, now)
-    case .answerError(let error): answerError(error, run, now)
-    case .breakOff(let error): breakOff(error, run, now)
+    case .finish: end(run, run.exchange.isComplete ? .complete : .cut, now)
+    case .sendComment: sendComment(run, now)
+    case .answerError(let error), .breakOff(let error): fail(error, run, now)
     case .concluded: conclude(run, now)
     }
     return nil
@@ -274,9 +301,7 @@ final class Runner {
     request.expectsEventStream = run.exchange.shape.wantsStream
     request.needsFreshConnection = made.choice.needsFreshConnection
     request.tag = run.tag(attempt)
-    let patch = Patch(splices(for: made.choice, run), over: run.bodyBytes)
-    run.patches.append(patch)
-    let pieces = patch.pieces
+    let pieces = run.patch(with: splices(for: made.choice, run))
     let transfer = run.lines.withBytes { lines in
       upstream.open(request, headerLines: lines, body: pieces.span, now: now.instant)
     }
@@ -313,7 +338,6 @@ final class Runner {
 
   private func cancel(_ attempt: Int, _ run: ExchangeRun) {
     guard let transfer = run.transfers[attempt] else { return }
-    run.bytesOut += upstream.progress(transfer)?.forwarded ?? 0
     upstream.cancel(transfer)
     run.transfers[attempt] = nil
   }
@@ -352,12 +376,13 @@ final class Runner {
       AttemptProgress(lastContentAt: progress?.lastContentAt, isPaused: progress?.isPaused ?? false))
   }
 
-  /// The one place where an exchange ends: its log line, and its memory.
+  /// The one place where an exchange ends.
   private func conclude(_ run: ExchangeRun, _ now: Moment) {
     timers.disarm(Int(run.id.slot))
     for attempt in run.transfers.indices { cancel(attempt, run) }
-    log.exchange(run, now: now)
-    metrics.record(run, now: now)
+    log.consequences(of: run, now: now)
+    metrics.record(run)
+    run.release()
     runs.remove(run.id)
   }
 }

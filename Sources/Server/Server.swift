@@ -34,7 +34,8 @@ package final class Server {
   private var trimAt: Instant?
 
   package init(
-    _ configuration: Configuration, upstream settings: UpstreamSettings, log: Log, seed: UInt64
+    _ configuration: Configuration, upstream settings: UpstreamSettings, log: Log, seed: UInt64,
+    secondSeed: UInt64
   ) throws(StartFault) {
     self.log = log
     do throws(KernelFault) {
@@ -51,7 +52,10 @@ package final class Server {
     }
     front = Front(poller: poller, limits: configuration.limits)
     let setup = Setup(configuration, upstream: upstream, seed: seed, keeping: nil)
-    runner = Runner(front: front, upstream: upstream, log: log, setup: setup, seed: seed)
+    let sharing = Sharing(
+      configuration.cache, memory: configuration.limits.memory, connections: configuration.limits.connections,
+      seed: seed, secondSeed: secondSeed)
+    runner = Runner(front: front, upstream: upstream, log: log, setup: setup, sharing: sharing, seed: seed)
   }
 
   /// Why the server could not start.
@@ -116,6 +120,10 @@ package final class Server {
     }
     while let place = runner.timers.popDue(now.instant) {
       runner.timeDue(place, now: now)
+      settle(now)
+    }
+    while let place = runner.replayTimers.popDue(now.instant) {
+      runner.replayDue(place, now)
       settle(now)
     }
     finishTurn(now)
@@ -190,6 +198,7 @@ package final class Server {
 
   private func finishTurn(_ now: Moment) {
     front.destroyClosed()
+    runner.sharing.cache.sweep(now: now.instant, steps: 4)
     log.flush()
     if runner.runs.count > 0 {
       trimAt = now.instant + Limits.trimAfter
@@ -207,6 +216,7 @@ package final class Server {
     var due = Instant.distantFuture
     if let at = front.timers.next { due = min(due, at) }
     if let at = runner.timers.next { due = min(due, at) }
+    if let at = runner.replayTimers.next { due = min(due, at) }
     if let at = upstreamDue { due = min(due, at) }
     if let at = drainDeadline { due = min(due, at) }
     if let at = trimAt { due = min(due, at) }

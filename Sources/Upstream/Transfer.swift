@@ -75,6 +75,8 @@ package struct TransferEvent: Sendable {
     case heldFull
     /// The outlet has not taken everything: it wants to be watched for room. Told once until `resume`.
     case blocked
+    /// Bytes were recorded that followers have not had. Told once a turn.
+    case recorded
     /// Nothing comes after it. The slot, its head and its held bytes stay until `cancel`.
     case ended(TransferOutcome)
   }

@@ -40,7 +40,8 @@ enum Service {
     settings.certificateDirectory = environment["SSL_CERT_DIR"]
     let log = Log(descriptor: STDERR_FILENO, settings: configuration.log, wall: Clock.now().wall)
     do throws(Server.StartFault) {
-      let server = try Server(configuration, upstream: settings, log: log, seed: Entropy.seed())
+      let server = try Server(
+        configuration, upstream: settings, log: log, seed: Entropy.seed(), secondSeed: Entropy.seed())
       server.version = Version.text
       do throws(KernelFault) {
         for listen in configuration.listen { try server.listen(on: listen) }
