@@ -36,31 +36,6 @@ extension Log {
     }
   }
 
-  func consequences(of run: ExchangeRun, now: Moment) {
-    for attempt in run.exchange.attempts where attempt.consequence != nil {
-      consequence(of: attempt, run.setup.catalog.providers[attempt.choice.provider].name, now)
-    }
-  }
-
-  /// A provider, key or model that is left alone from now on is worth a line, once.
-  private func consequence(of attempt: Attempt, _ provider: String, _ now: Moment) {
-    guard let consequence = attempt.consequence, consequence.isNew, let fault = attempt.fault else { return }
-    line(fault == .keyRejected ? .error : .warning) { line in
-      line.add("msg", fault == .keyRejected ? "the provider rejects the key" : "left alone for a while")
-      line.add("provider", provider)
-      switch consequence.scope {
-      case .provider: line.add("scope", "provider")
-      case .account: line.add("scope", "account")
-      case .key:
-        line.add("scope", "key")
-        line.add("key", attempt.choice.key + 1)
-      case .candidate: line.add("scope", "model")
-      }
-      line.add("reason", fault.reason)
-      line.add("for_s", Int((consequence.until - now.instant).wholeSecondsUp))
-    }
-  }
-
   /// A request that was answered with an error before it became an exchange.
   func refusal(_ connection: Connection, _ error: LocalError, id: RequestID, now: Moment) {
     line(.info) { line in

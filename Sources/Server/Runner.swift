@@ -108,6 +108,7 @@ final class Runner {
     }
     guard let run else { return }
     sharing.bind(run, to: sharing.flights.flight(of: seat))
+    run.requestID = sharing.reply(at: seat)?.requestID
     tell(run, .started, now)
   }
 
@@ -133,11 +134,13 @@ final class Runner {
       let verdict = judge(run, event.transfer, now: now) { answer, shape, sawError in
         Judge.stream(answer, sawError: sawError, shape: shape, now: now)
       }
+      noteDetail(run, attempt, event.transfer, verdict)
       tell(run, .contentBegan(attempt, verdict), now)
     case .heldFull:
       let verdict = judge(run, event.transfer, now: now) { answer, shape, _ in
         Judge.beginning(answer, shape: shape, now: now)
       }
+      noteDetail(run, attempt, event.transfer, verdict)
       tell(run, .heldFull(attempt, verdict), now)
     case .blocked:
       if let flight = run.flight, let seat = sharing.flights.firstSeat(of: flight),
@@ -188,6 +191,8 @@ final class Runner {
       verdict = outcome.fault != nil && judged == .relay ? .fault(.cut) : judged
     }
     upstream.withObserver(transfer) { run.usage = $0.usage }
+    noteUsage(run, attempt, transfer, verdict)
+    noteDetail(run, attempt, transfer, verdict)
     tell(run, .ended(attempt, verdict, tokens: run.usage.sum), now)
   }
 
@@ -380,7 +385,7 @@ final class Runner {
   private func conclude(_ run: ExchangeRun, _ now: Moment) {
     timers.disarm(Int(run.id.slot))
     for attempt in run.transfers.indices { cancel(attempt, run) }
-    log.consequences(of: run, now: now)
+    log.attempts(of: run, now: now)
     metrics.record(run)
     run.release()
     runs.remove(run.id)

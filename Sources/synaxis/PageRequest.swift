@@ -118,7 +118,9 @@ struct PageRequest {
       guard let end = all.firstRange(of: "\r\n\r\n") else { return nil }
       let raw = all.extracting(0..<end + 2)
       guard head.parse(raw) else { return nil }
-      length = head.value(of: "content-length", in: raw).flatMap { raw.extracting($0).decimal }.map { Int($0) }
+      length = head.value(of: "content-length", in: raw).flatMap { raw.extracting($0).decimal }.map {
+        Int($0)
+      }
       return end + 4
     }
     guard let end else { throw bytes.isEmpty ? .cut : .notHTTP }

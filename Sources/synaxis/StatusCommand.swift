@@ -90,9 +90,12 @@ struct StatusCommand {
 
   /// Where the tier file lets the instance listen, the admin listener first. The file's own token is taken where
   /// none was given. Nil: nothing can be asked; it has been said why.
-  private static func address(_ file: String?, _ environment: Environment, token: inout String?) -> LabAddress? {
+  private static func address(_ file: String?, _ environment: Environment, token: inout String?)
+    -> LabAddress?
+  {
     if TierFileChoice.path(file, environment) == nil { return .tcp(host: "127.0.0.1", port: 8080) }
-    guard let reading = TierFileChoice.read(file, environment), let configuration = reading.configuration else {
+    guard let reading = TierFileChoice.read(file, environment), let configuration = reading.configuration
+    else {
       Console.complain("synaxis: --url URL asks without a tier file\n")
       return nil
     }
