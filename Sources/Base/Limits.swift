@@ -39,6 +39,11 @@ package enum Limits {
 
   /// Bytes of log lines that wait for a slow reader before further ones are dropped.
   package static let logBuffer = 256 * 1024
+  /// Label combinations of one histogram of `/metrics`.
+  package static let metricSeries = 2048
+  /// How long `synaxis status` waits for an instance, and bytes of its answer.
+  package static let pageTime = Interval.seconds(5)
+  package static let pageAnswer = 16 << 20
   /// Time until a slow reader of the log is asked again.
   package static let logRetry = Interval.milliseconds(100)
   /// Quiet time before freed memory goes back to the system.

@@ -14,6 +14,7 @@ final class Runner {
   private(set) var checks: Checks
   /// The tier file's own configuration, without what was discovered since.
   private var configuration: Configuration
+  let metrics: Metrics
   var runs: SlotTable<ExchangeRun>
   var timers = Timers()
   var reader = RequestReader()
@@ -52,6 +53,7 @@ final class Runner {
     self.setup = setup
     configuration = setup.configuration
     checks = Checks(setup, upstream: upstream, keeping: nil, now: now)
+    metrics = Metrics(setup.catalog, clients: setup.configuration.clients, now: Clock.now())
     serial = seed
     runs = SlotTable(capacity: setup.configuration.limits.connections)
   }
@@ -63,6 +65,7 @@ final class Runner {
     setup = Setup(
       checks.merged(into: configuration), upstream: upstream, seed: serial, keeping: setup.ledger)
     checks = Checks(setup, upstream: upstream, keeping: checks, now: now)
+    metrics.adopt(setup.catalog, clients: configuration.clients)
   }
 
   func newRequestID() -> RequestID {
@@ -125,6 +128,7 @@ final class Runner {
     }
     guard let run else { return }
     sharing.bind(run, to: sharing.flights.flight(of: seat))
+    run.requestID = sharing.reply(at: seat)?.requestID
     tell(run, .started, now)
   }
 
@@ -154,12 +158,14 @@ final class Runner {
       let verdict = judge(run, event.transfer, now: now) { answer, shape, sawError in
         Judge.stream(answer, sawError: sawError, shape: shape, now: now)
       }
+      noteDetail(run, attempt, event.transfer, verdict)
       tell(run, .contentBegan(attempt, verdict), now)
     case .heldFull:
       let verdict = judge(run, event.transfer, now: now) { answer, shape, _ in
         Judge.beginning(
           answer, hasHeadOut: run.exchange.hasSentHead, shape: shape, now: now)
       }
+      noteDetail(run, attempt, event.transfer, verdict)
       tell(run, .heldFull(attempt, verdict), now)
     case .blocked:
       if let flight = run.flight, let seat = sharing.flights.firstSeat(of: flight),
@@ -210,6 +216,8 @@ final class Runner {
       verdict = outcome.fault != nil && judged == .relay ? .fault(.cut) : judged
     }
     upstream.withObserver(transfer) { run.usage = $0.usage }
+    noteUsage(run, attempt, transfer, verdict)
+    noteDetail(run, attempt, transfer, verdict)
     tell(run, .ended(attempt, verdict, tokens: run.usage.sum), now)
   }
 
@@ -421,7 +429,8 @@ final class Runner {
   private func conclude(_ run: ExchangeRun, _ now: Moment) {
     timers.disarm(Int(run.id.slot))
     for attempt in run.transfers.indices { cancel(attempt, run) }
-    log.consequences(of: run, now: now)
+    log.attempts(of: run, now: now)
+    metrics.record(run)
     if run.setup === setup {
       for attempt in run.exchange.attempts {
         guard let consequence = attempt.consequence, consequence.scope == .provider else { continue }

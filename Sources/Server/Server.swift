@@ -82,6 +82,12 @@ package final class Server {
   /// The addresses as they were given, port 0 filled in.
   package var addresses: [String] { front.listeners.map { $0.listener.text } }
 
+  /// What `/metrics` and `/admin/health` say that runs.
+  package var version: String {
+    get { runner.metrics.version }
+    set { runner.metrics.version = newValue }
+  }
+
   package func host(_ guest: Guest) throws(KernelFault) {
     guests.append(guest)
     try poller.add(
@@ -244,7 +250,9 @@ package final class Server {
       front.drain()
       log.note(.info, "draining: no new exchanges, those under way finish")
     case .hangUp: break
-    case .user1: log.isVerbose.toggle()
+    case .user1:
+      log.isSwitched.toggle()
+      log.note(.info, "SIGUSR1: the log's level has changed", log.level.name)
     }
   }
 }
