@@ -198,6 +198,7 @@ package struct Exchange: Sendable {
   private mutating func answered(_ index: Int, _ status: Int, _ now: Instant) {
     guard attempts[index].isLive else { return }
     attempts[index].status = status
+    attempts[index].answeredAt = now
     attempts[index].checkAt = .distantFuture
     // The head of a stream may come at once and its first token minutes later; a plain answer's head comes
     // when it is ready, and then its bytes must flow.

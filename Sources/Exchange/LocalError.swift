@@ -11,6 +11,7 @@ package enum LocalError: Error, Equatable, Sendable {
   case hostNotAllowed
   case modelNotAllowed
   case adminOff
+  case invalidToken
   case modelNotFound
   case notFound
   case methodNotAllowed(allow: StaticString)
@@ -72,6 +73,7 @@ package enum LocalError: Error, Equatable, Sendable {
     case .hostNotAllowed: Row(status: 403, code: "host_not_allowed", kind: .permission, side: .client)
     case .modelNotAllowed: Row(status: 403, code: "model_not_allowed", kind: .permission, side: .client)
     case .adminOff: Row(status: 403, code: "admin_off", kind: .permission, side: .client)
+    case .invalidToken: Row(status: 401, code: "invalid_admin_token", kind: .authentication, side: .client)
     case .modelNotFound: Row(status: 404, code: "model_not_found", kind: .request, side: .client)
     case .notFound: Row(status: 404, code: "not_found", kind: .request, side: .client)
     case .methodNotAllowed: Row(status: 405, code: "method_not_allowed", kind: .request, side: .client)

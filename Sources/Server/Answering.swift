@@ -111,11 +111,13 @@ extension Runner {
     scratch.appendField("Content-Length", decimal: page.count)
     scratch.appendField("X-Request-ID", id.span)
     if case .methodNotAllowed(let allow) = error { scratch.appendField("Allow", allow) }
+    if error.row.status == 401 { scratch.appendField("WWW-Authenticate", "Bearer") }
     appendRetryAfter(error)
     appendConnectionField(connection, closes: error.row.closes)
     scratch.appendHeadEnd()
     if connection.parser.head.method != .head { page.withBytes { scratch.append($0) } }
     scratch.withBytes { connection.outlet.write($0) }
+    metrics.record(refusal: error.row.code)
     log.refusal(connection, error, id: id, now: now)
     discardRequest(connection)
     front.finishAnswer(connection, keepsAlive: !error.row.closes, now: now.instant)
@@ -131,6 +133,8 @@ extension Runner {
 
   /// What is kept of a reply that is over. `word`: how it ended, where not as its exchange did.
   func record(_ reply: Reply, run: ExchangeRun?, word: StaticString?, _ now: Moment) {
-    log.exchange(reply, run: run, word: word, overhead: overhead(of: reply, run: run), now: now)
+    let overhead = overhead(of: reply, run: run)
+    log.exchange(reply, run: run, word: word, overhead: overhead, now: now)
+    metrics.record(reply, run: run, word: word, overhead: overhead, now: now)
   }
 }

@@ -85,7 +85,12 @@ struct ErrorText {
       appendModel(to: &out)
       out.append("`.")
     case .adminOff:
-      out.append("The admin pages are off. Set `admin.token` or `admin.listen` in the tier file.")
+      out.append(
+        "This page is not served here without a token, and none is set. Set `admin.token` in the tier file, ")
+      out.append("or `admin.listen` and ask there.")
+    case .invalidToken:
+      out.append(
+        "The admin token is missing or wrong. Send `Authorization: Bearer TOKEN` with `admin.token`.")
     case .modelNotFound: writeModelNotFound(into: &out)
     case .notFound:
       out.append("There is nothing here. The API is at /v1, for example POST /v1/chat/completions.")

@@ -36,6 +36,10 @@ final class ExchangeRun {
   /// When the first attempt was begun, by the real clock.
   var openedAt: Instant?
   var usage = TokenUsage()
+  /// The name of the first client's request, which the lines about attempts bear.
+  var requestID: RequestID?
+  /// What was said about attempts that failed.
+  var details: [AttemptDetail] = []
 
   init(
     id: SlotID, setup: Setup, exchange: Exchange, facts: RequestFacts, arrival: consuming Arrival,

@@ -18,7 +18,7 @@ extension Log {
       line.add("model", model.span.extracting(0..<min(model.count, Limits.modelName)))
       if let run {
         let providers = run.setup.catalog.providers
-        let provider = winner(of: run.exchange) ?? run.exchange.attempts.last?.choice.provider
+        let provider = run.exchange.answeringProvider ?? run.exchange.attempts.last?.choice.provider
         line.add("provider", provider.map { providers[$0].name } ?? "-")
         line.add("attempts") { AttemptList.write(run.exchange, providers, now: now.instant, into: &$0) }
       }
@@ -33,39 +33,6 @@ extension Log {
       if let output = run?.usage.output { line.add("tokens_out", Int(output)) }
       line.add("cache", reply.cacheState.name)
       if reply.wantsStream { line.add("stream", "true") }
-    }
-  }
-
-  /// Whose answer the client got.
-  private func winner(of exchange: Exchange) -> Int? {
-    for attempt in exchange.attempts where attempt.fault == nil || attempt.fault == .clientFault {
-      return attempt.choice.provider
-    }
-    return nil
-  }
-
-  func consequences(of run: ExchangeRun, now: Moment) {
-    for attempt in run.exchange.attempts where attempt.consequence != nil {
-      consequence(of: attempt, run.setup.catalog.providers[attempt.choice.provider].name, now)
-    }
-  }
-
-  /// A provider, key or model that is left alone from now on is worth a line, once.
-  private func consequence(of attempt: Attempt, _ provider: String, _ now: Moment) {
-    guard let consequence = attempt.consequence, consequence.isNew, let fault = attempt.fault else { return }
-    line(fault == .keyRejected ? .error : .warning) { line in
-      line.add("msg", fault == .keyRejected ? "the provider rejects the key" : "left alone for a while")
-      line.add("provider", provider)
-      switch consequence.scope {
-      case .provider: line.add("scope", "provider")
-      case .account: line.add("scope", "account")
-      case .key:
-        line.add("scope", "key")
-        line.add("key", attempt.choice.key + 1)
-      case .candidate: line.add("scope", "model")
-      }
-      line.add("reason", fault.reason)
-      line.add("for_s", Int((consequence.until - now.instant).wholeSecondsUp))
     }
   }
 

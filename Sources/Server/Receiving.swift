@@ -11,6 +11,10 @@ extension Runner {
     let target = connection.inbound.withBytes(path) { RequestTarget(path: $0) }
     let method = connection.parser.head.method
     let asks = method == .get || method == .head
+    if connection.isAdmin, !target.isForOperators {
+      refuse(connection, .notFound, now: now)
+      return
+    }
     switch target {
     case .proxy(let endpoint, let suffix):
       guard method == .post else {
@@ -29,8 +33,8 @@ extension Runner {
         return
       }
       answerPage(connection, target, now: now)
-    case .metrics, .admin, .none:
-      refuse(connection, .notFound, now: now)
+    case .metrics, .admin: answerOperator(connection, target, now: now)
+    case .none: refuse(connection, .notFound, now: now)
     }
   }
 

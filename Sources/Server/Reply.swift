@@ -15,7 +15,7 @@ final class Reply {
     case over
   }
 
-  enum CacheState {
+  enum CacheState: Int, CaseIterable {
     case bypass, miss, hit, coalesced
     var name: StaticString {
       switch self {

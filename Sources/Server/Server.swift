@@ -55,7 +55,9 @@ package final class Server {
     let sharing = Sharing(
       configuration.cache, memory: configuration.limits.memory, connections: configuration.limits.connections,
       seed: seed, secondSeed: secondSeed)
-    runner = Runner(front: front, upstream: upstream, log: log, setup: setup, sharing: sharing, seed: seed)
+    runner = Runner(
+      front: front, upstream: upstream, log: log, setup: setup, sharing: sharing, seed: seed,
+      now: Clock.instant())
   }
 
   /// Why the server could not start.
@@ -79,6 +81,12 @@ package final class Server {
 
   /// The addresses as they were given, port 0 filled in.
   package var addresses: [String] { front.listeners.map { $0.listener.text } }
+
+  /// What `/metrics` and `/admin/health` say that runs.
+  package var version: String {
+    get { runner.metrics.version }
+    set { runner.metrics.version = newValue }
+  }
 
   package func host(_ guest: Guest) throws(KernelFault) {
     guests.append(guest)
@@ -116,6 +124,10 @@ package final class Server {
       runner.timeDue(place, now: now)
       settle(now)
     }
+    if runner.checks.nextDue <= now.instant {
+      runner.checks.turn(now.instant)
+      settle(now)
+    }
     while let place = runner.replayTimers.popDue(now.instant) {
       runner.replayDue(place, now)
       settle(now)
@@ -142,7 +154,10 @@ package final class Server {
 
   /// Lets everything that has happened run its course: clients' requests, then providers' answers, until
   /// neither has anything new. What one client pipelines is bounded by the connection's buffer.
+  ///
+  /// A timer of ours or of libcurl's may have opened and closed sockets before without any event.
   private func settle(_ now: Moment) {
+    applyWatches()
     var isQuiet = false
     while !isQuiet {
       isQuiet = true
@@ -211,6 +226,7 @@ package final class Server {
     if let at = front.timers.next { due = min(due, at) }
     if let at = runner.timers.next { due = min(due, at) }
     if let at = runner.replayTimers.next { due = min(due, at) }
+    due = min(due, runner.checks.nextDue)
     if let at = upstreamDue { due = min(due, at) }
     if let at = drainDeadline { due = min(due, at) }
     if let at = trimAt { due = min(due, at) }
@@ -234,7 +250,9 @@ package final class Server {
       front.drain()
       log.note(.info, "draining: no new exchanges, those under way finish")
     case .hangUp: break
-    case .user1: log.isVerbose.toggle()
+    case .user1:
+      log.isSwitched.toggle()
+      log.note(.info, "SIGUSR1: the log's level has changed", log.level.name)
     }
   }
 }

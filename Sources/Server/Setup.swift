@@ -55,9 +55,9 @@ final class Setup {
     return id
   }
 
-  /// Host and length are libcurl's; what the client may add is appended per request.
+  /// Host, length and encoding are the transfer's own; what the client may add is appended per request.
   private static func headerLines(_ provider: Provider, key: Int, suffix: Span<UInt8>) -> [String] {
-    var lines = ["User-Agent: synaxis", "Accept-Encoding: identity"]
+    var lines = ["User-Agent: synaxis"]
     if key < provider.keys.count {
       let secret = provider.keys[key].exposed
       switch provider.keyScheme {

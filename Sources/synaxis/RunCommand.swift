@@ -42,8 +42,10 @@ enum Service {
     do throws(Server.StartFault) {
       let server = try Server(
         configuration, upstream: settings, log: log, seed: Entropy.seed(), secondSeed: Entropy.seed())
+      server.version = Version.text
       do throws(KernelFault) {
         for listen in configuration.listen { try server.listen(on: listen) }
+        for listen in configuration.admin.listen { try server.listen(on: listen, isAdmin: true) }
         for guest in guests { try server.host(guest) }
       } catch {
         Console.complain("synaxis: \(error.text)\n")
