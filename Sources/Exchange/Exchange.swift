@@ -91,7 +91,7 @@ package struct Exchange: Sendable {
 
   // MARK: - Finding a candidate
 
-  /// Asks the router for the next candidate and opens it, beside those of its round that are still connecting.
+  /// Asks the router for the next candidate and opens it, beside those of its round that still connect.
   private mutating func seek(
     in round: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
@@ -274,8 +274,8 @@ package struct Exchange: Sendable {
     }
   }
 
-  /// An attempt is over without success, and the next one takes its place: in the same round if nothing was sent,
-  /// else in a new one, which may send the request again.
+  /// An attempt is over without success, and the next one takes its place: in the same round if nothing was
+  /// sent, else in a new one, which may send the request again.
   private mutating func replace(
     _ index: Int, _ fault: Fault, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
