@@ -39,13 +39,17 @@ package enum Limits {
 
   /// Bytes of log lines that wait for a slow reader before further ones are dropped.
   package static let logBuffer = 256 * 1024
+  /// Label combinations of one histogram of `/metrics`.
+  package static let metricSeries = 2048
+  /// How long `synaxis status` waits for an instance, and bytes of its answer.
+  package static let pageTime = Interval.seconds(5)
+  package static let pageAnswer = 16 << 20
   /// Time until a slow reader of the log is asked again.
   package static let logRetry = Interval.milliseconds(100)
   /// Quiet time before freed memory goes back to the system.
   package static let trimAfter = Interval.seconds(5)
 
   // MARK: Parsing
-
 
   /// Bytes of a model's name in a form.
   package static let modelName = 256
@@ -80,6 +84,12 @@ package enum Limits {
   package static let believableReset = Interval.seconds(366 * 24 * 3600)
   /// Bytes of a provider's error body that are read to classify it.
   package static let errorBody = 64 * 1024
+  /// Time between two questions for a provider's models, until a failed one is repeated, and for an answer.
+  package static let discoverEvery = Interval.seconds(3600)
+  package static let discoverRetry = Interval.seconds(60)
+  package static let checkTime = Interval.seconds(15)
+  /// Models of one provider's own list that are taken in.
+  package static let discoveredModels = 1000
   /// Lost connections that are watched until they stand or fail.
   package static let stragglers = 64
   /// Attempts of one exchange.

@@ -18,6 +18,8 @@ package struct Attempt: Sendable {
   package let openedAt: Instant
   package internal(set) var phase = Phase.connecting
   package internal(set) var sentAt: Instant?
+  /// The head of the answer was complete.
+  package internal(set) var answeredAt: Instant?
   package internal(set) var firstContentAt: Instant?
   package internal(set) var endedAt: Instant?
   /// Of the answer's head; 0 where none came.

@@ -8,6 +8,21 @@ package enum Endpoint: Equatable, Sendable {
   /// `audio/` and one more segment: `speech`, `transcriptions`, `translations`.
   case audio
 
+  /// As logs and metrics name it.
+  package var name: StaticString {
+    switch self {
+    case .chatCompletions: "chat/completions"
+    case .completions: "completions"
+    case .embeddings: "embeddings"
+    case .responses: "responses"
+    case .messages: "messages"
+    case .moderations: "moderations"
+    case .rerank: "rerank"
+    case .images: "images"
+    case .audio: "audio"
+    }
+  }
+
   /// Answers with JSON (or an event stream) only, so that anything else in a 200 is foreign: a captive
   /// portal's page, a CDN's apology. Speech is sound, and a transcript may be plain text.
   package var answersJSON: Bool {
@@ -17,6 +32,9 @@ package enum Endpoint: Equatable, Sendable {
     case .audio: false
     }
   }
+
+  /// Presets' edits are about the fields of chats and completions; elsewhere the same names mean other things.
+  package var takesEdits: Bool { self == .chatCompletions || self == .completions }
 
   /// How an error is told inside a stream that has begun.
   package var errorDialect: ErrorDialect {
@@ -95,7 +113,8 @@ extension RequestTarget {
   }
 
   private static func own(_ path: Span<UInt8>) -> RequestTarget {
-    if path.equals("/health/liveness") || path.equals("/livez") || path.equals("/healthz") || path.equals("/health")
+    if path.equals("/health/liveness") || path.equals("/livez") || path.equals("/healthz")
+      || path.equals("/health")
     {
       return .liveness
     }

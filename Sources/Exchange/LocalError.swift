@@ -11,6 +11,7 @@ package enum LocalError: Error, Equatable, Sendable {
   case hostNotAllowed
   case modelNotAllowed
   case adminOff
+  case invalidToken
   case modelNotFound
   case notFound
   case methodNotAllowed(allow: StaticString)
@@ -72,6 +73,7 @@ package enum LocalError: Error, Equatable, Sendable {
     case .hostNotAllowed: Row(status: 403, code: "host_not_allowed", kind: .permission, side: .client)
     case .modelNotAllowed: Row(status: 403, code: "model_not_allowed", kind: .permission, side: .client)
     case .adminOff: Row(status: 403, code: "admin_off", kind: .permission, side: .client)
+    case .invalidToken: Row(status: 401, code: "invalid_admin_token", kind: .authentication, side: .client)
     case .modelNotFound: Row(status: 404, code: "model_not_found", kind: .request, side: .client)
     case .notFound: Row(status: 404, code: "not_found", kind: .request, side: .client)
     case .methodNotAllowed: Row(status: 405, code: "method_not_allowed", kind: .request, side: .client)
@@ -81,11 +83,14 @@ package enum LocalError: Error, Equatable, Sendable {
       Row(status: 411, code: "length_required", kind: .request, side: .client, closes: true)
     case .requestTooLarge:
       Row(status: 413, code: "request_too_large", kind: .request, side: .client, closes: true)
-    case .targetTooLong: Row(status: 414, code: "target_too_long", kind: .request, side: .client, closes: true)
+    case .targetTooLong:
+      Row(status: 414, code: "target_too_long", kind: .request, side: .client, closes: true)
     case .expectationFailed:
       Row(status: 417, code: "expectation_failed", kind: .request, side: .client, closes: true)
-    case .headTooLarge: Row(status: 431, code: "header_too_large", kind: .request, side: .client, closes: true)
-    case .notImplemented: Row(status: 501, code: "not_implemented", kind: .request, side: .client, closes: true)
+    case .headTooLarge:
+      Row(status: 431, code: "header_too_large", kind: .request, side: .client, closes: true)
+    case .notImplemented:
+      Row(status: 501, code: "not_implemented", kind: .request, side: .client, closes: true)
     case .versionNotSupported:
       Row(status: 505, code: "version_not_supported", kind: .request, side: .client, closes: true)
     case .clientRateLimited: Row(status: 429, code: "rate_limit_exceeded", kind: .rateLimit, side: .client)

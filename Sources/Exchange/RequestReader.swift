@@ -25,7 +25,8 @@ package struct RequestReader: Sendable {
 
   /// - Parameter contentType: the field's value; empty where it was not sent, which is read as JSON, since
   ///   curl users forget it and OpenAI takes it.
-  package mutating func read(_ body: Span<UInt8>, contentType: Span<UInt8>) throws(LocalError) -> RequestFacts {
+  package mutating func read(_ body: Span<UInt8>, contentType: Span<UInt8>) throws(LocalError) -> RequestFacts
+  {
     if MultipartForm.isForm(contentType) { return try readForm(body, contentType: contentType) }
     return try readJSON(body)
   }

@@ -1,3 +1,4 @@
+package import Base
 internal import CLinux
 
 /// What the process knows about itself, and the few things that it sets for itself.
@@ -6,6 +7,12 @@ package enum ProcessFacts {
   package static var residentBytes: Int { max(0, Int(linux_resident_bytes())) }
 
   package static var openDescriptors: Int { max(0, Int(linux_open_descriptors())) }
+
+  /// Most descriptors that may be open: the soft limit.
+  package static var descriptorLimit: Int { max(0, Int(linux_raise_descriptor_limit(0))) }
+
+  /// Processor time of all threads, user and system.
+  package static var processorTime: Interval { Interval(nanoseconds: Int64(linux_processor_ns())) }
 
   package static var processID: Int32 { getpid() }
 

@@ -26,6 +26,8 @@ package struct ProviderStatus: Equatable, Sendable {
   /// Our names.
   package var models: [String]
   package var lastChecked: Instant?
+  /// Its breaker is open, or one attempt finds out whether it is back.
+  package var isBreakerOpen = false
 }
 
 extension Ledger {
@@ -43,7 +45,8 @@ extension Ledger {
       successRate: good + bad == 0 ? nil : Double(good) / Double(good + bad),
       inFlight: providers[provider].inFlight, cooldownUntil: isUp ? nil : standing.due,
       reason: isUp ? nil : reason(standing, provider: provider, key: standing.key),
-      quota: quota(of: provider, now: now), models: models, lastChecked: providers[provider].lastOutcome)
+      quota: quota(of: provider, now: now), models: models, lastChecked: providers[provider].lastOutcome,
+      isBreakerOpen: providers[provider].breaker.state != .closed)
   }
 
   /// All providers in the order of the file, then the disabled ones.

@@ -92,7 +92,8 @@ extension Ledger {
       until = given > now ? given : now + Limits.shortestRateCooldown
     case .quota(nil): until = now + Limits.quotaCooldown
     case .rate(nil), .unreachable, .tls, .reset, .silence, .serverError, .overloaded, .timedOut, .cut,
-      .errorInside, .foreign, .emptyStream, .tooSlow, .keyRejected, .modelMissing, .tooLong, .unsuited, .clientFault,
+      .errorInside, .foreign, .emptyStream, .tooSlow, .keyRejected, .modelMissing, .tooLong, .unsuited,
+      .clientFault,
       .staleConnection, .clientGone, .raceLost:
       let quota = catalog.providers[slot.provider].quotaHeaders
       until = accounts[account].namedReset(quota: quota, now: now) ?? now + Limits.rateCooldown

@@ -42,8 +42,8 @@ final class Connection {
   var keepsAlive = true
   /// The client has shut down its writing side and still reads.
   var isHalfClosed = false
-  /// The exchange that makes the answer.
-  var exchange: SlotID?
+  /// What the client is owed.
+  var reply: Reply?
   /// What the poller watches for now.
   var interest: Interest = []
   /// `outlet.sent` when the write side was last seen to move.

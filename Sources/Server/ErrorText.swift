@@ -20,14 +20,13 @@ struct ErrorText {
   }
 
   /// The same inside a stream, in the words of the endpoint's dialect.
-  func writeEvent(run: ExchangeRun, now: Instant, into out: inout ByteBuffer) {
-    switch run.exchange.shape.endpoint.errorDialect {
-    case .plain: out.append("data: ")
-    case .responses, .messages: out.append("event: error\ndata: ")
-    }
-    switch run.exchange.shape.endpoint.errorDialect {
-    case .plain: write(run: run, now: now, into: &out)
+  func writeEvent(_ dialect: ErrorDialect, run: ExchangeRun?, now: Instant, into out: inout ByteBuffer) {
+    switch dialect {
+    case .plain:
+      out.append("data: ")
+      write(run: run, now: now, into: &out)
     case .responses, .messages:
+      out.append("event: error\ndata: ")
       out.append(#"{"type":"error","error":"#)
       writeObject(run: run, now: now, into: &out)
       out.append("}")
@@ -75,7 +74,8 @@ struct ErrorText {
       out.append("` cannot be used: ")
       out.append(reason)
     case .invalidKey:
-      out.append("The API key is missing or not known here. Send `Authorization: Bearer KEY` with a key of `clients`.")
+      out.append(
+        "The API key is missing or not known here. Send `Authorization: Bearer KEY` with a key of `clients`.")
     case .originNotAllowed:
       out.append("This web origin may not call. Add it to `cors.origins` if it should.")
     case .hostNotAllowed:
@@ -85,7 +85,12 @@ struct ErrorText {
       appendModel(to: &out)
       out.append("`.")
     case .adminOff:
-      out.append("The admin pages are off. Set `admin.token` or `admin.listen` in the tier file.")
+      out.append(
+        "This page is not served here without a token, and none is set. Set `admin.token` in the tier file, ")
+      out.append("or `admin.listen` and ask there.")
+    case .invalidToken:
+      out.append(
+        "The admin token is missing or wrong. Send `Authorization: Bearer TOKEN` with `admin.token`.")
     case .modelNotFound: writeModelNotFound(into: &out)
     case .notFound:
       out.append("There is nothing here. The API is at /v1, for example POST /v1/chat/completions.")
@@ -98,7 +103,8 @@ struct ErrorText {
     case .requestTooLarge: out.append("The request body is larger than `limits.request_body`.")
     case .targetTooLong: out.append("The request target is too long.")
     case .expectationFailed: out.append("The only expectation that is met is 100-continue.")
-    case .headTooLarge: out.append("The request's header is larger than `limits.header`, or has too many fields.")
+    case .headTooLarge:
+      out.append("The request's header is larger than `limits.header`, or has too many fields.")
     case .notImplemented(let reason):
       out.append("Not implemented: ")
       out.append(reason)
@@ -118,9 +124,11 @@ struct ErrorText {
     case .deadlineExceeded:
       out.append("No provider answered within `timeouts.request`: ")
       appendAttempts(run, now, to: &out)
-    case .overloaded: out.append("Too many requests are running. `limits` in the tier file sets how many may.")
+    case .overloaded:
+      out.append("Too many requests are running. `limits` in the tier file sets how many may.")
     case .draining: out.append("This instance is shutting down.")
-    case .upstreamCut: out.append("The provider's answer broke off before its end. What has come is not complete.")
+    case .upstreamCut:
+      out.append("The provider's answer broke off before its end. What has come is not complete.")
     case .upstreamStalled:
       out.append("The provider sent nothing for `timeouts.stream_idle`. What has come is not complete.")
     case .followerTooSlow: out.append("The answer was read too slowly to be kept for you.")

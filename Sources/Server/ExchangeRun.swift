@@ -6,62 +6,70 @@ internal import Wire
 
 /// The belongings of one exchange: its state machine, its request's bytes, its transfers, and for whom it runs.
 ///
-/// Lifetime: transfers read the request's bytes and the patches in place, so a run is freed only after all of
-/// its transfers were cancelled.
+/// Lifetime: transfers read the request's bytes and the patches in place, so both are given up only after all
+/// transfers were cancelled.
 final class ExchangeRun {
   let id: SlotID
   let setup: Setup
   var exchange: Exchange
   let facts: RequestFacts
   /// Head and body of the request.
-  let request: ByteBuffer
+  private(set) var request: ByteBuffer
   /// Where the body is in `request`.
   let body: Range<Int>
   /// The path behind `/v1`, in `request`.
   let suffix: Range<Int>
   /// The client's fields that go to every provider, each ended by CRLF.
   let lines: ByteBuffer
-  let requestID: RequestID
-  var connection: SlotID?
-  let isHTTP10: Bool
-  let acceptedAt: Instant
+  /// For whom it runs.
+  var flight: FlightID?
+  /// Others may join, or the answer may be stored: its bytes are recorded.
+  let isShared: Bool
+  /// Under which the complete answer is stored; nil: it is not.
+  let storeKey: Fingerprint?
+  let startedAt: Instant
   var transfers: [TransferID?] = []
   /// The changed places of the bodies that were sent: kept for as long as a transfer may read them.
-  var patches: [Patch] = []
-  var status = 0
-  var framing = RelayFraming.identity
-  /// The client's connection ends with this answer: nothing else can show its length.
-  var isCloseDelimited = false
-  var firstByteAt: Instant?
-  /// Where our own time went: from the request's last byte to the first attempt.
+  private(set) var patches: [Patch] = []
+  /// Length of the answer's body, once that is known.
+  var length: Int?
+  /// When the first attempt was begun, by the real clock.
   var openedAt: Instant?
   var usage = TokenUsage()
-  var clientName: Int?
-  /// Body bytes of the answer that were handed to the client's outlet.
-  var bytesOut: UInt64 = 0
+  /// The name of the first client's request, which the lines about attempts bear.
+  var requestID: RequestID?
+  /// What was said about attempts that failed.
+  var details: [AttemptDetail] = []
 
   init(
     id: SlotID, setup: Setup, exchange: Exchange, facts: RequestFacts, arrival: consuming Arrival,
-    connection: SlotID, now: Instant
+    now: Instant
   ) {
     self.id = id
     self.setup = setup
     self.exchange = exchange
     self.facts = facts
-    self.connection = connection
     body = arrival.body
+    isShared = arrival.isShared
+    storeKey = arrival.storeKey
     suffix = arrival.suffix
-    requestID = arrival.requestID
-    isHTTP10 = arrival.isHTTP10
-    acceptedAt = now
+    startedAt = now
     lines = arrival.lines.take()
     request = arrival.request.take()
-    clientName = arrival.client
   }
 
-  // Lifetime: `request` is never changed, and freed with the run.
-  var bodyBytes: UnsafeRawBufferPointer {
-    UnsafeRawBufferPointer(rebasing: request.unsafeBytes[body])
+  /// The body as one attempt sends it.
+  func patch(with splices: [Splice]) -> [UnsafeRawBufferPointer] {
+    // Lifetime: `request` is not changed before `release`.
+    let patch = Patch(splices, over: UnsafeRawBufferPointer(rebasing: request.unsafeBytes[body]))
+    patches.append(patch)
+    return patch.pieces
+  }
+
+  /// The exchange is over: what only transfers needed goes, though slow followers may keep the run.
+  func release() {
+    request.release()
+    patches = []
   }
 
   /// Names an attempt in the transfer's tag: slot, generation, attempt.
@@ -86,9 +94,8 @@ struct Arrival: ~Copyable {
   var body: Range<Int>
   var suffix: Range<Int>
   var lines: ByteBuffer
-  var requestID: RequestID
-  var isHTTP10: Bool
-  var client: Int?
+  var isShared: Bool
+  var storeKey: Fingerprint?
 }
 
 /// The body of one attempt, as pieces: ranges of the client's bytes, and what replaces some of them.
@@ -115,53 +122,5 @@ final class Patch {
       }
       if at < body.count { pieces.append(UnsafeRawBufferPointer(rebasing: body[at...])) }
     }
-  }
-}
-
-/// The name of one exchange in answers and logs: the client's own if it sent a sane one.
-struct RequestID {
-  private var bytes = InlineArray<64, UInt8>(repeating: 0)
-  private var count = 0
-
-  /// A new one: 16 hexadecimal digits of a counter that started at random, scrambled.
-  init(number: UInt64) {
-    // The finaliser of MurmurHash3 is a bijection: no two numbers meet.
-    var mixed = number
-    mixed = (mixed ^ (mixed >> 33)) &* 0xff51_afd7_ed55_8ccd
-    mixed = (mixed ^ (mixed >> 33)) &* 0xc4ce_b9fe_1a85_ec53
-    mixed ^= mixed >> 33
-    put("req_")
-    for shift in stride(from: 60, through: 0, by: -4) {
-      let nibble = UInt8(mixed >> UInt64(shift) & 15)
-      put(nibble < 10 ? 48 + nibble : 87 + nibble)
-    }
-  }
-
-  /// Nil unless it is 1 to 64 letters, digits and `-_.:/+=`: it goes into a header and a log line.
-  init?(client value: Span<UInt8>) {
-    guard value.count > 0, value.count <= 64 else { return nil }
-    for i in 0..<value.count {
-      let byte = value[i]
-      let isSane =
-        byte.asciiLowercased &- 97 < 26 || byte.isDigit || byte == UInt8(ascii: "-")
-        || byte == UInt8(ascii: "_") || byte == UInt8(ascii: ".") || byte == UInt8(ascii: ":")
-        || byte == UInt8(ascii: "/") || byte == UInt8(ascii: "+") || byte == UInt8(ascii: "=")
-      guard isSane else { return nil }
-      put(byte)
-    }
-  }
-
-  private mutating func put(_ byte: UInt8) {
-    bytes[count] = byte
-    count += 1
-  }
-
-  private mutating func put(_ text: StaticString) {
-    for i in 0..<text.utf8CodeUnitCount { put(text.utf8Start[i]) }
-  }
-
-  var span: Span<UInt8> {
-    @_lifetime(borrow self)
-    get { bytes.span.extracting(0..<count) }
   }
 }

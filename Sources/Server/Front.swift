@@ -146,7 +146,8 @@ final class Front {
       case .idle, .readingHead, .readingBody: read(connection, now: now)
       case .answering: readAhead(connection)
       case .lingering: readAway(connection)
-      case .flushing, .closed: break
+      case .flushing: watch(connection, connection.interest.subtracting(.read))
+      case .closed: break
       }
     }
     // Data was read to the end before a hang-up is believed: HUP may come with bytes unread.
@@ -168,7 +169,6 @@ final class Front {
     case .answering, .flushing:
       if connection.isHalfClosed { return }
       connection.isHalfClosed = true
-      connection.keepsAlive = false
       // Level-triggered: a FIN stays readable, so stop watching for it. Reset and hang-up always report.
       watch(connection, connection.interest.subtracting([.read, .peerClosed]))
       connection.askWhetherPeerReads()
@@ -240,7 +240,7 @@ final class Front {
 
   /// The whole answer has been handed to the outlet. Goes on with the next request, or closes.
   func finishAnswer(_ connection: Connection, keepsAlive: Bool, now: Instant) {
-    connection.exchange = nil
+    connection.reply = nil
     if !keepsAlive || isDraining { connection.keepsAlive = false }
     connection.state = .flushing
     if connection.outlet.isBroken {

@@ -141,6 +141,11 @@ extension Front {
   private func complete(_ connection: Connection) {
     timers.disarm(Int(connection.id.slot))
     connection.state = .answering
+    if connection.isHalfClosed {
+      // The end of its stream stays readable; it is found again when this answer is sent.
+      watch(connection, connection.interest.subtracting([.read, .peerClosed]))
+      connection.askWhetherPeerReads()
+    }
     happenings.append(.request(connection.id))
   }
 

@@ -11,10 +11,12 @@ internal import Wire
 package final class Log {
   private let descriptor: Int32
   private var lines = ByteBuffer()
+  /// Lines dropped since the last one that told so, and since the start.
   private var dropped = 0
+  private(set) var droppedLines = 0
   package var settings: LogSettings
-  /// SIGUSR1 has switched debug on.
-  package var isVerbose = false
+  /// SIGUSR1 has switched debug on, or off where the file has it on.
+  package var isSwitched = false
   /// The time of the lines: the loop's, set once a turn.
   var wall: WallTime
 
@@ -24,7 +26,9 @@ package final class Log {
     self.settings = settings
   }
 
-  package var level: LogSettings.Level { isVerbose ? .debug : settings.level }
+  package var level: LogSettings.Level {
+    isSwitched ? (settings.level == .debug ? .info : .debug) : settings.level
+  }
   var hasLines: Bool { !lines.isEmpty }
 
   /// Writes one line if its level is wanted: `fill` adds the fields behind time and level.
@@ -32,19 +36,22 @@ package final class Log {
     guard level <= self.level else { return }
     if lines.count > Limits.logBuffer {
       dropped += 1
+      droppedLines += 1
       return
     }
-    if dropped > 0 {
-      let count = dropped
-      dropped = 0
-      var line = LogLine(settings.format, wall, .warning)
-      line.add("msg", "log lines were dropped: their reader is too slow")
-      line.add("count", count)
-      line.end(into: &lines)
-    }
+    tellDropped()
     var line = LogLine(settings.format, wall, level)
     fill(&line)
     line.end(into: &lines)
+  }
+
+  private func tellDropped() {
+    if dropped == 0 { return }
+    var line = LogLine(settings.format, wall, .warning)
+    line.add("msg", "log lines were dropped: their reader is too slow")
+    line.add("count", dropped)
+    line.end(into: &lines)
+    dropped = 0
   }
 
   package func note(_ level: LogSettings.Level, _ message: StaticString, _ detail: String = "") {
@@ -71,6 +78,8 @@ package final class Log {
         return
       }
       lines.consume(written)
+      // The reader is back: it hears at once what it missed.
+      if lines.isEmpty { tellDropped() }
     }
     lines.recycle(keeping: Limits.keptBuffer)
   }
@@ -155,7 +164,9 @@ struct LogLine: ~Copyable {
       if text.isEmpty { return false }
       for i in 0..<text.count {
         let byte = text[i]
-        if byte <= 32 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "=") || byte >= 127 { return false }
+        if byte <= 32 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "=") || byte >= 127 {
+          return false
+        }
       }
       return true
     }
@@ -199,6 +210,17 @@ extension ByteBuffer {
     while scale > 0 {
       append(UInt8(48 + value / scale % 10))
       scale /= 10
+    }
+  }
+}
+
+extension LogSettings.Level {
+  var name: String {
+    switch self {
+    case .error: "error"
+    case .warning: "warning"
+    case .info: "info"
+    case .debug: "debug"
     }
   }
 }

@@ -11,6 +11,10 @@ extension Runner {
     let target = connection.inbound.withBytes(path) { RequestTarget(path: $0) }
     let method = connection.parser.head.method
     let asks = method == .get || method == .head
+    if connection.isAdmin, !target.isForOperators {
+      refuse(connection, .notFound, now: now)
+      return
+    }
     switch target {
     case .proxy(let endpoint, let suffix):
       guard method == .post else {
@@ -29,8 +33,8 @@ extension Runner {
         return
       }
       answerPage(connection, target, now: now)
-    case .metrics, .admin, .none:
-      refuse(connection, .notFound, now: now)
+    case .metrics, .admin: answerOperator(connection, target, now: now)
+    case .none: refuse(connection, .notFound, now: now)
     }
   }
 
@@ -60,16 +64,63 @@ extension Runner {
     if let wish = head.value(of: .provider) {
       shape.preference = connection.inbound.withBytes(wish) { setup.catalog.providerIndex(named: $0) }
     }
+    let reply = Reply(
+      connection: connection, setup: setup, requestID: requestID(of: connection), endpoint: endpoint,
+      facts: facts, bytesIn: body.count, client: nil, now: now.instant)
+    share(connection, reply, shape, facts, body: body, suffix: suffix, now)
+  }
+
+  /// 1. Answered from the cache. 2. Joined to the exchange of an identical request. 3. An exchange of its own.
+  private func share(
+    _ connection: Connection, _ reply: Reply, _ shape: ExchangeShape, _ facts: RequestFacts,
+    body: Range<Int>, suffix: Range<Int>, _ now: Moment
+  ) {
+    let head = connection.parser.head
+    var wish = connection.inbound.withBytes { sharing.wish(head, $0, facts: facts, route: shape.route) }
+    var key: Fingerprint?
+    if facts.form == .json, !wish.isNone {
+      key = connection.inbound.withBytes { bytes in
+        sharing.fingerprint(
+          head, bytes, path: bytes.extracting(suffix), body: body, isStream: facts.wantsStream,
+          client: reply.client.map { setup.configuration.clients[$0].name }, probe: reader.probe)
+      }
+    }
+    if key == nil { wish = Sharing.Wish(looksUp: false, stores: false, coalesces: false) }
+    if wish.looksUp, let key {
+      if let entry = sharing.cache.lookup(key, now: now.instant, maxAge: wish.maxAge) {  // 1
+        reply.cacheState = .hit
+        discardRequest(connection)
+        connection.reply = reply
+        replay(entry, reply, connection, now)
+        return
+      }
+      reply.cacheState = .miss
+    }
     if runs.isFull {
       refuse(connection, .overloaded, now: now)
       return
     }
-    let lines = linesForProviders(connection)
-    let id = requestID(of: connection)
-    let arrival = Arrival(
-      request: connection.takeRequest(), body: body, suffix: suffix, lines: lines, requestID: id,
-      isHTTP10: head.minorVersion == 0, client: nil)
-    start(arrival, facts: facts, shape: shape, for: connection, now: now)
+    let id = FollowerID(UInt64(connection.id.generation) << 32 | UInt64(UInt32(connection.id.slot)))
+    var joining = sharing.flights.join(
+      wish.coalesces ? key ?? sharing.uniqueKey() : sharing.uniqueKey(), follower: id)
+    if case .refused = joining { joining = sharing.flights.join(sharing.uniqueKey(), follower: id) }
+    switch joining {
+    case .follow(let seat):  // 2
+      reply.cacheState = .coalesced
+      discardRequest(connection)
+      connection.reply = reply
+      sharing.seat(reply, at: seat)
+      pumpAll(sharing.flights.flight(of: seat), now)
+    case .lead(let seat):  // 3
+      let lines = linesForProviders(connection)
+      connection.reply = reply
+      sharing.seat(reply, at: seat)
+      let arrival = Arrival(
+        request: connection.takeRequest(), body: body, suffix: suffix, lines: lines,
+        isShared: wish.coalesces || wish.stores, storeKey: wish.stores ? key : nil)
+      start(arrival, facts: facts, shape: shape, for: seat, now: now)
+    case .refused: refuse(connection, .overloaded, now: now)
+    }
   }
 
   /// The client's fields that cross, as lines ended by CRLF.
@@ -140,7 +191,9 @@ extension Runner {
       page.append(#"{"status":"draining"}"#)
       return 503
     }
-    page.append(usable == 0 ? #"{"status":"unavailable""# : usable < enabled ? #"{"status":"degraded""# : #"{"status":"ok""#)
+    page.append(
+      usable == 0
+        ? #"{"status":"unavailable""# : usable < enabled ? #"{"status":"degraded""# : #"{"status":"ok""#)
     page.append(#","providers":{"usable":"#)
     page.append(decimal: usable)
     page.append(#","enabled":"#)
@@ -173,14 +226,6 @@ extension Runner {
   func discardRequest(_ connection: Connection) {
     connection.inbound.consume(min(connection.requestLength, connection.inbound.count))
     connection.requestLength = 0
-  }
-
-  func appendConnectionField(_ connection: Connection, closes: Bool) {
-    if closes || !connection.keepsAlive || isDraining {
-      scratch.appendField("Connection", "close")
-    } else if connection.parser.head.minorVersion == 0 {
-      scratch.appendField("Connection", "keep-alive")
-    }
   }
 }
 

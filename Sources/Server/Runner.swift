@@ -10,7 +10,11 @@ final class Runner {
   let front: Front
   let upstream: Upstream
   let log: Log
-  var setup: Setup
+  private(set) var setup: Setup
+  private(set) var checks: Checks
+  /// The tier file's own configuration, without what was discovered since.
+  private var configuration: Configuration
+  let metrics: Metrics
   var runs: SlotTable<ExchangeRun>
   var timers = Timers()
   var reader = RequestReader()
@@ -21,9 +25,16 @@ final class Runner {
   /// Heads and error bodies are composed here.
   var scratch = ByteBuffer()
   var page = ByteBuffer()
-  var responseHead = ResponseHead()
+  /// The head that was last read, and whose it is: a transfer's head is looked at several times in a row.
+  private(set) var responseHead = ResponseHead()
+  private var headOwner: TransferID?
   private var serial: UInt64
   var isDraining = false
+  let sharing: Sharing
+  /// Paced replays, by connection.
+  var replayTimers = Timers()
+  /// Flights whose last client has left, until their exchanges are told.
+  var abandoned: [FlightID] = []
 
   private struct Straggler {
     var ledger: Ledger
@@ -31,13 +42,30 @@ final class Runner {
     var provider: Int
   }
 
-  init(front: Front, upstream: Upstream, log: Log, setup: Setup, seed: UInt64) {
+  init(
+    front: Front, upstream: Upstream, log: Log, setup: Setup, sharing: Sharing, seed: UInt64,
+    now: Instant
+  ) {
+    self.sharing = sharing
     self.front = front
     self.upstream = upstream
     self.log = log
     self.setup = setup
+    configuration = setup.configuration
+    checks = Checks(setup, upstream: upstream, keeping: nil, now: now)
+    metrics = Metrics(setup.catalog, clients: setup.configuration.clients, now: Clock.now())
     serial = seed
     runs = SlotTable(capacity: setup.configuration.limits.connections)
+  }
+
+  /// Runs with a configuration from now on, and with what was discovered; what was learned is kept. Exchanges
+  /// in flight keep the one that they began with.
+  func adopt(_ configuration: Configuration, now: Instant) {
+    self.configuration = configuration
+    setup = Setup(
+      checks.merged(into: configuration), upstream: upstream, seed: serial, keeping: setup.ledger)
+    checks = Checks(setup, upstream: upstream, keeping: checks, now: now)
+    metrics.adopt(setup.catalog, clients: configuration.clients)
   }
 
   func newRequestID() -> RequestID {
@@ -53,37 +81,54 @@ final class Runner {
       if let connection = front.connection(id) { receive(connection, now: now) }
     case .refused(let id, let error):
       if let connection = front.connection(id) { refuse(connection, error, now: now) }
-    case .left(let id):
-      if let run = run(of: id) {
-        run.connection = nil
-        tell(run, .clientLeft, now)
-      }
-    case .drained(let id):
-      if let run = run(of: id) {
-        for case let transfer? in run.transfers { upstream.resume(transfer, now: now.instant) }
-      }
+    case .left(let id): left(id, now)
+    case .drained(let id): drained(id, now)
     }
+    cancelAbandoned(now)
   }
 
-  /// The run that answers a connection. The connection may be closed by now, and then it is found all the same.
-  private func run(of id: SlotID) -> ExchangeRun? {
-    guard let connection = front.connection(id), let exchange = connection.exchange else { return nil }
-    return runs[exchange]
+  /// The client is gone; the exchange goes on if others wait for it.
+  private func left(_ id: SlotID, _ now: Moment) {
+    guard let connection = front.connection(id), let reply = connection.reply else { return }
+    connection.reply = nil
+    switch reply.source {
+    case .seat(let seat):
+      let flight = sharing.flights.flight(of: seat)
+      let run = sharing.run(of: flight)
+      depart(seat)
+      cancelAbandoned(now)
+      record(reply, run: run, word: Ending.clientLeft.word, now)
+      pumpAll(flight, now)
+    case .replay:
+      replayTimers.disarm(Int(id.slot))
+      record(reply, run: nil, word: Ending.clientLeft.word, now)
+    case .over: break
+    }
+    reply.source = .over
+  }
+
+  private func drained(_ id: SlotID, _ now: Moment) {
+    guard let connection = front.connection(id), let reply = connection.reply else { return }
+    switch reply.source {
+    case .seat(let seat): pumpAll(sharing.flights.flight(of: seat), now)
+    case .replay: pumpReplay(reply, connection, now)
+    case .over: break
+    }
   }
 
   /// Gives a request its exchange. There is room for it: the caller has looked.
   func start(
-    _ arrival: consuming Arrival, facts: RequestFacts, shape: ExchangeShape, for connection: Connection,
-    now: Moment
+    _ arrival: consuming Arrival, facts: RequestFacts, shape: ExchangeShape, for seat: Seat, now: Moment
   ) {
     var handed = Optional(arrival)
     let run = runs.insert { id in
       ExchangeRun(
         id: id, setup: setup, exchange: Exchange(shape, now: now.instant), facts: facts,
-        arrival: handed.take()!, connection: connection.id, now: now.instant)
+        arrival: handed.take()!, now: now.instant)
     }
     guard let run else { return }
-    connection.exchange = run.id
+    sharing.bind(run, to: sharing.flights.flight(of: seat))
+    run.requestID = sharing.reply(at: seat)?.requestID
     tell(run, .started, now)
   }
 
@@ -91,6 +136,10 @@ final class Runner {
 
   /// Passes on what happened to a transfer.
   func take(_ event: TransferEvent, now: Moment) {
+    if checks.owns(event.transfer) {
+      if checks.take(event, now: now.instant) { adopt(configuration, now: now.instant) }
+      return
+    }
     if !stragglers.isEmpty, let straggler = stragglers[event.transfer] {
       follow(straggler, event, now: now)
       return
@@ -109,13 +158,22 @@ final class Runner {
       let verdict = judge(run, event.transfer, now: now) { answer, shape, sawError in
         Judge.stream(answer, sawError: sawError, shape: shape, now: now)
       }
+      noteDetail(run, attempt, event.transfer, verdict)
       tell(run, .contentBegan(attempt, verdict), now)
     case .heldFull:
       let verdict = judge(run, event.transfer, now: now) { answer, shape, _ in
-        Judge.beginning(answer, shape: shape, now: now)
+        Judge.beginning(
+          answer, hasHeadOut: run.exchange.hasSentHead, shape: shape, now: now)
       }
+      noteDetail(run, attempt, event.transfer, verdict)
       tell(run, .heldFull(attempt, verdict), now)
-    case .blocked: if let connection = client(of: run) { front.settle(connection, now: now.instant) }
+    case .blocked:
+      if let flight = run.flight, let seat = sharing.flights.firstSeat(of: flight),
+        let reply = sharing.reply(at: seat), let connection = front.connection(reply.connection)
+      {
+        front.settle(connection, now: now.instant)
+      }
+    case .recorded: if let flight = run.flight { pumpAll(flight, now) }
     case .ended(let outcome): ended(run, attempt, event.transfer, outcome, now: now)
     }
   }
@@ -158,6 +216,8 @@ final class Runner {
       verdict = outcome.fault != nil && judged == .relay ? .fault(.cut) : judged
     }
     upstream.withObserver(transfer) { run.usage = $0.usage }
+    noteUsage(run, attempt, transfer, verdict)
+    noteDetail(run, attempt, transfer, verdict)
     tell(run, .ended(attempt, verdict, tokens: run.usage.sum), now)
   }
 
@@ -175,6 +235,17 @@ final class Runner {
     } ?? true
   }
 
+  /// Lends a transfer's raw head; `responseHead` has been read from it.
+  @discardableResult func withResponseHead<R>(_ transfer: TransferID, _ body: (Span<UInt8>) -> R) -> R? {
+    upstream.withHead(transfer) { raw in
+      if headOwner != transfer {
+        responseHead.parse(raw)
+        headOwner = transfer
+      }
+      return body(raw)
+    }
+  }
+
   private func judge(
     _ run: ExchangeRun, _ transfer: TransferID, now: Moment,
     _ decide: (borrowing Answer, ExchangeShape, Bool) -> Verdict
@@ -182,9 +253,8 @@ final class Runner {
     let isStream = upstream.progress(transfer)?.isEventStream ?? false
     let sawError = upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
     let shape = run.exchange.shape
-    return upstream.withHead(transfer) { raw in
-      responseHead.parse(raw)
-      return upstream.withHeld(transfer) { body in
+    return withResponseHead(transfer) { raw in
+      upstream.withHeld(transfer) { body in
         let answer = Answer(head: responseHead, raw: raw, body: body, isEventStream: isStream)
         return decide(answer, shape, sawError)
       }
@@ -197,8 +267,7 @@ final class Runner {
     guard made.isLive else { return }
     let pairs = run.setup.catalog.providers[made.choice.provider].quotaHeaders.pairs
     if pairs.isEmpty { return }
-    upstream.withHead(transfer) { raw in
-      responseHead.parse(raw)
+    withResponseHead(transfer) { raw in
       for (index, pair) in pairs.enumerated() {
         guard let left = responseHead.value(named: pair.remaining, in: raw),
           let remaining = RetryHints.remaining(raw.extracting(left)),
@@ -249,10 +318,9 @@ final class Runner {
     case .checkProgress(let attempt): return checkProgress(attempt, run)
     case .commit(let attempt): commit(attempt, run, now)
     case .relay(let attempt): relay(attempt, run, now)
-    case .finish: finish(run, now)
-    case .sendComment(let isFirst): sendComment(isFirst, run, now)
-    case .answerError(let error): answerError(error, run, now)
-    case .breakOff(let error): breakOff(error, run, now)
+    case .finish: end(run, run.exchange.isComplete ? .complete : .cut, now)
+    case .sendComment: sendComment(run, now)
+    case .answerError(let error), .breakOff(let error): fail(error, run, now)
     case .concluded: conclude(run, now)
     }
     return nil
@@ -272,9 +340,7 @@ final class Runner {
     request.expectsEventStream = run.exchange.shape.wantsStream
     request.needsFreshConnection = made.choice.needsFreshConnection
     request.tag = run.tag(attempt)
-    let patch = Patch(splices(for: made.choice, run), over: run.bodyBytes)
-    run.patches.append(patch)
-    let pieces = patch.pieces
+    let pieces = run.patch(with: splices(for: made.choice, run))
     let transfer = run.lines.withBytes { lines in
       upstream.open(request, headerLines: lines, body: pieces.span, now: now.instant)
     }
@@ -303,16 +369,15 @@ final class Runner {
       model = Splice(range: run.facts.modelRange, replacement: bytes)
     }
     let edits = run.setup.edits[choice.provider]
-    switch run.facts.form {
-    case .json where !edits.isEmpty:
-      return run.request.withBytes(run.body) { edits.splices(of: $0, adding: model) }
-    case .json, .multipart: return model.map { [$0] } ?? []
+    guard run.exchange.shape.endpoint.takesEdits, run.facts.form == .json, !edits.isEmpty else {
+      return model.map { [$0] } ?? []
     }
+    return run.request.withBytes(run.body) { edits.splices(of: $0, adding: model) }
   }
 
   private func cancel(_ attempt: Int, _ run: ExchangeRun) {
     guard let transfer = run.transfers[attempt] else { return }
-    run.bytesOut += upstream.progress(transfer)?.forwarded ?? 0
+    if headOwner == transfer { headOwner = nil }
     upstream.cancel(transfer)
     run.transfers[attempt] = nil
   }
@@ -360,11 +425,19 @@ final class Runner {
       AttemptProgress(lastContentAt: progress?.lastContentAt, isPaused: progress?.isPaused ?? false))
   }
 
-  /// The one place where an exchange ends: its log line, and its memory.
+  /// The one place where an exchange ends.
   private func conclude(_ run: ExchangeRun, _ now: Moment) {
     timers.disarm(Int(run.id.slot))
     for attempt in run.transfers.indices { cancel(attempt, run) }
-    log.exchange(run, now: now)
+    log.attempts(of: run, now: now)
+    metrics.record(run)
+    if run.setup === setup {
+      for attempt in run.exchange.attempts {
+        guard let consequence = attempt.consequence, consequence.scope == .provider else { continue }
+        checks.cooled(attempt.choice.provider, until: consequence.until)
+      }
+    }
+    run.release()
     runs.remove(run.id)
   }
 }

@@ -34,7 +34,8 @@ package final class Server {
   private var trimAt: Instant?
 
   package init(
-    _ configuration: Configuration, upstream settings: UpstreamSettings, log: Log, seed: UInt64
+    _ configuration: Configuration, upstream settings: UpstreamSettings, log: Log, seed: UInt64,
+    secondSeed: UInt64
   ) throws(StartFault) {
     self.log = log
     do throws(KernelFault) {
@@ -51,7 +52,12 @@ package final class Server {
     }
     front = Front(poller: poller, limits: configuration.limits)
     let setup = Setup(configuration, upstream: upstream, seed: seed, keeping: nil)
-    runner = Runner(front: front, upstream: upstream, log: log, setup: setup, seed: seed)
+    let sharing = Sharing(
+      configuration.cache, memory: configuration.limits.memory, connections: configuration.limits.connections,
+      seed: seed, secondSeed: secondSeed)
+    runner = Runner(
+      front: front, upstream: upstream, log: log, setup: setup, sharing: sharing, seed: seed,
+      now: Clock.instant())
   }
 
   /// Why the server could not start.
@@ -75,6 +81,12 @@ package final class Server {
 
   /// The addresses as they were given, port 0 filled in.
   package var addresses: [String] { front.listeners.map { $0.listener.text } }
+
+  /// What `/metrics` and `/admin/health` say that runs.
+  package var version: String {
+    get { runner.metrics.version }
+    set { runner.metrics.version = newValue }
+  }
 
   package func host(_ guest: Guest) throws(KernelFault) {
     guests.append(guest)
@@ -110,6 +122,14 @@ package final class Server {
     }
     while let place = runner.timers.popDue(now.instant) {
       runner.timeDue(place, now: now)
+      settle(now)
+    }
+    if runner.checks.nextDue <= now.instant {
+      runner.checks.turn(now.instant)
+      settle(now)
+    }
+    while let place = runner.replayTimers.popDue(now.instant) {
+      runner.replayDue(place, now)
       settle(now)
     }
     finishTurn(now)
@@ -187,6 +207,7 @@ package final class Server {
 
   private func finishTurn(_ now: Moment) {
     front.destroyClosed()
+    runner.sharing.cache.sweep(now: now.instant, steps: 4)
     log.flush()
     if runner.runs.count > 0 {
       trimAt = now.instant + Limits.trimAfter
@@ -204,6 +225,8 @@ package final class Server {
     var due = Instant.distantFuture
     if let at = front.timers.next { due = min(due, at) }
     if let at = runner.timers.next { due = min(due, at) }
+    if let at = runner.replayTimers.next { due = min(due, at) }
+    due = min(due, runner.checks.nextDue)
     if let at = upstreamDue { due = min(due, at) }
     if let at = drainDeadline { due = min(due, at) }
     if let at = trimAt { due = min(due, at) }
@@ -227,7 +250,9 @@ package final class Server {
       front.drain()
       log.note(.info, "draining: no new exchanges, those under way finish")
     case .hangUp: break
-    case .user1: log.isVerbose.toggle()
+    case .user1:
+      log.isSwitched.toggle()
+      log.note(.info, "SIGUSR1: the log's level has changed", log.level.name)
     }
   }
 }

@@ -55,16 +55,15 @@ final class Setup {
     return id
   }
 
-  /// Host and length are libcurl's; what the client may add is appended per request.
+  /// Host, length and encoding are the transfer's own; what the client may add is appended per request.
   private static func headerLines(_ provider: Provider, key: Int, suffix: Span<UInt8>) -> [String] {
-    var lines = ["User-Agent: synaxis", "Accept-Encoding: identity"]
+    var lines = ["User-Agent: synaxis"]
     if key < provider.keys.count {
       let secret = provider.keys[key].exposed
-      // Anthropic takes its own scheme for its own form, and Bearer for OpenAI's.
       switch provider.keyScheme {
-      case .bearer where provider.type == "anthropic" && suffix.equals("/messages"):
-        lines.append("x-api-key: \(secret)")
-      case .bearer: lines.append("Authorization: Bearer \(secret)")
+      // Anthropic takes its own scheme for its own form, and Bearer for OpenAI's.
+      case .header where provider.type == "anthropic" && !suffix.equals("/messages"), .bearer:
+        lines.append("Authorization: Bearer \(secret)")
       case .header(let name): lines.append("\(name): \(secret)")
       case .none: break
       }

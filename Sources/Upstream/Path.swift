@@ -27,6 +27,8 @@ extension Upstream {
   /// A host that hears nothing may still send: what it had sent before and misses the acknowledgement of comes
   /// again, and is an acknowledgement too. A zero window holds bytes back in the kernel without counting them
   /// as out, so a provider that reads slowly is not taken for a dead one.
+  ///
+  /// With a threshold of zero every silence is told, and the caller decides when to look again.
   package func pathState(_ id: TransferID, now: Instant, threshold: Interval) -> PathState {
     guard let slot = live(id), slot.phase == .running else { return .unknown }
     guard let connectedAt = slot.connectedAt else { return connectingState(id) }  // 1

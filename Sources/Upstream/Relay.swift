@@ -17,7 +17,8 @@ extension Upstream {
   /// Takes a piece of the body whole, or (false) nothing of it: the transfer is then paused.
   ///
   /// 1. Held back for a decision, up to `Limits.held`. 2. The client's socket is full. 3. The first piece of
-  /// the turn: straight to the socket. 4. A further one: gathered.
+  /// the turn: straight to the socket. 4. A further one: gathered. 5. Recorded for followers, unless even the
+  /// fastest of them is far behind.
   func relay(_ piece: UnsafeRawBufferPointer, of slot: Slot) -> Bool {
     switch slot.flow {
     case .holding:
@@ -30,26 +31,51 @@ extension Upstream {
       }
       slot.held.append(piece)
     case .forwarding(let outlet, let framing):
-      // 2
-      if outlet.isBlocked {
-        slot.isPaused = true
-        return false
-      }
-      if slot.turn != turn {
-        // 3
-        slot.turn = turn
-        write(piece, to: outlet, framing)
-        noteBlocked(outlet, slot)
+      guard forward(piece, of: slot, to: outlet, framing) else { return false }
+    case .recording(let recording, let outlet, let framing):
+      if let outlet, !recording.isFollowed {
+        guard forward(piece, of: slot, to: outlet, framing) else { return false }
+        recording.append(piece, at: now)
       } else {
-        // 4
-        if stagingOwner != Int(slot.index) { flushStaging() }
-        stagingOwner = Int(slot.index)
-        staging.append(piece)
-        if staging.count >= Limits.staging { flushStaging() }
+        // 5
+        if slot.isHeldBack {
+          slot.isPaused = true
+          return false
+        }
+        recording.append(piece, at: now)
+        slot.forwarded &+= UInt64(piece.count)
+        if slot.recordedTurn != turn {
+          slot.recordedTurn = turn
+          note(.recorded, slot)
+        }
       }
-      slot.forwarded &+= UInt64(piece.count)
     }
     look(at: piece, slot)
+    return true
+  }
+
+  /// The short way: to the client's socket, unless it is full (false).
+  private func forward(
+    _ piece: UnsafeRawBufferPointer, of slot: Slot, to outlet: Outlet, _ framing: RelayFraming
+  ) -> Bool {
+    // 2
+    if outlet.isBlocked {
+      slot.isPaused = true
+      return false
+    }
+    if slot.turn != turn {
+      // 3
+      slot.turn = turn
+      write(piece, to: outlet, framing)
+      noteBlocked(outlet, slot)
+    } else {
+      // 4
+      if stagingOwner != Int(slot.index) { flushStaging() }
+      stagingOwner = Int(slot.index)
+      staging.append(piece)
+      if staging.count >= Limits.staging { flushStaging() }
+    }
+    slot.forwarded &+= UInt64(piece.count)
     return true
   }
 
@@ -60,6 +86,10 @@ extension Upstream {
       let before = slot.observer.contentEvents
       // Lifetime: the span is over libcurl's bytes and is not kept.
       slot.observer.observe(Span<UInt8>(_unsafeBytes: piece))
+      if slot.observer.sawErrorFrame, slot.firstContentAt == nil, !slot.isErrorNoted {
+        slot.isErrorNoted = true
+        note(.content, slot)
+      }
       if slot.observer.contentEvents == before { return }
       if slot.firstContentAt == nil { note(.content, slot) }
     }
@@ -92,7 +122,7 @@ extension Upstream {
     guard stagingOwner >= 0 else { return }
     let slot = slots[stagingOwner]
     stagingOwner = -1
-    if case .forwarding(let outlet, let framing) = slot.flow {
+    if let (outlet, framing) = slot.flow.way {
       staging.withBytes { bytes in
         bytes.withUnsafeBufferPointer { write(UnsafeRawBufferPointer($0), to: outlet, framing) }
       }
@@ -142,9 +172,43 @@ extension Upstream {
     switch slot.flow {
     case .holding: return
     case .forwarding(let outlet, _): if outlet.isBlocked { return }
+    case .recording(let recording, let outlet, _):
+      if !recording.isFollowed, outlet?.isBlocked == true { return }
     }
+    slot.isHeldBack = false
     slot.isBlockNoted = false
     guard slot.isPaused else { return }
     call(now) { unpause(slot) }
+  }
+
+  /// Records what comes from now on, what was held first, for those who follow the recording.
+  package func record(_ id: TransferID, into recording: Recording, now: Instant) {
+    guard let slot = live(id), case .holding = slot.flow else { return }
+    slot.forwarded &+= UInt64(slot.held.count)
+    slot.held.withBytes { recording.append($0, at: now) }
+    slot.held.recycle(keeping: Limits.keptSlotBuffer)
+    slot.flow = .recording(recording, nil, .identity)
+    resume(id, now: now)
+  }
+
+  /// The only client has had all that is recorded: it gets what comes straight away, as long as the recording
+  /// is not followed. Lifetime: the outlet is kept until `cancel`.
+  package func goDirect(_ id: TransferID, to outlet: Outlet, framing: RelayFraming) {
+    guard let slot = live(id), case .recording(let recording, _, _) = slot.flow else { return }
+    slot.flow = .recording(recording, outlet, framing)
+  }
+
+  /// Takes nothing more from the provider until `resume`.
+  package func holdBack(_ id: TransferID) { live(id)?.isHeldBack = true }
+}
+
+extension Slot.Flow {
+  /// Where bytes go straight away.
+  fileprivate var way: (Outlet, RelayFraming)? {
+    switch self {
+    case .holding: nil
+    case .forwarding(let outlet, let framing): (outlet, framing)
+    case .recording(_, let outlet, let framing): outlet.map { ($0, framing) }
+    }
   }
 }

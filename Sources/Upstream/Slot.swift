@@ -15,6 +15,9 @@ final class Slot {
     case holding
     /// Body bytes go to the outlet. Lifetime: the strong reference is dropped by `cancel`.
     case forwarding(Outlet, RelayFraming)
+    /// Body bytes are recorded for whoever follows. While nobody does, they also go to the outlet, if there is
+    /// one: the only client's. Lifetime: as above.
+    case recording(Recording, Outlet?, RelayFraming)
   }
 
   /// Why a callback made libcurl give the transfer up.
@@ -75,6 +78,12 @@ final class Slot {
   var flow = Flow.holding
   var isPaused = false
   var isBlockNoted = false
+  /// The owner holds the transfer back: whoever follows is too far behind.
+  var isHeldBack = false
+  /// An error frame was told before any content.
+  var isErrorNoted = false
+  /// The turn in which `.recorded` was last noted.
+  var recordedTurn: UInt64 = 0
   var isHeldFull = false
   /// The turn in which body bytes were last written straight from libcurl's buffer.
   var turn: UInt64 = 0
@@ -145,6 +154,9 @@ final class Slot {
     flow = .holding
     isPaused = false
     isBlockNoted = false
+    isHeldBack = false
+    isErrorNoted = false
+    recordedTurn = 0
     isHeldFull = false
     turn = 0
     received = 0

@@ -69,12 +69,14 @@ package struct TransferEvent: Sendable {
     case connected(isReused: Bool)
     /// The final response head is complete; `withHead` has it. Interim (1xx) heads are not reported.
     case head(status: Int)
-    /// The event stream has shown its first content. Held back until `commit`.
+    /// The event stream has shown its first content, or an error. Held back until `commit`.
     case content
     /// `Limits.held` bytes wait for a decision and the transfer is paused until `commit` or `cancel`.
     case heldFull
     /// The outlet has not taken everything: it wants to be watched for room. Told once until `resume`.
     case blocked
+    /// Bytes were recorded that followers have not had. Told once a turn.
+    case recorded
     /// Nothing comes after it. The slot, its head and its held bytes stay until `cancel`.
     case ended(TransferOutcome)
   }

@@ -41,6 +41,17 @@ enum EventName: UInt8, Sendable {
     }
   }
 
+  /// An event of that name never carries content.
+  var isEmpty: Bool {
+    switch self {
+    case .ping, .messageStart, .messageStop, .contentBlockStop, .responsePending, .error, .responseFailed:
+      true
+    case .none, .other, .messageDelta, .contentBlockStart, .contentBlockDelta, .responseCompleted,
+      .responseIncomplete:
+      false
+    }
+  }
+
   /// How an event of that name ends the answer.
   var end: EventStreamObserver.End {
     switch self {

@@ -51,16 +51,16 @@ struct EventReading {
   private static func hasContent(_ probe: borrowing JSONProbe, _ kind: EventName, in data: Span<UInt8>)
     -> Bool
   {
-    switch kind {  // 4
-    case .ping, .messageStart, .messageStop, .contentBlockStop, .responsePending, .error, .responseFailed:
-      return false
+    if kind.isEmpty { return false }  // 4
+    switch kind {
     case .contentBlockStart:
       return brings(probe.value(of: "content_block", in: data), in: data)
     case .contentBlockDelta, .messageDelta:
       return brings(probe.value(of: "delta", in: data), in: data)
     case .responseCompleted, .responseIncomplete:
       return true
-    case .none, .other:
+    case .none, .other, .ping, .messageStart, .messageStop, .contentBlockStop, .responsePending, .error,
+      .responseFailed:
       break
     }
     guard probe.root.kind == .object else { return true }  // 7

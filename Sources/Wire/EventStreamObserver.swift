@@ -165,7 +165,8 @@ package struct EventStreamObserver: ~Copyable {
   private mutating func dispatch() {
     guard hasFields else { return }
     if isUnread {
-      if name == .error || name == .responseFailed { sawErrorFrame = true } else { contentEvents += 1 }
+      if name == .error || name == .responseFailed { sawErrorFrame = true }
+      if !name.isEmpty { contentEvents += 1 }
       if name.end != .none { end = name.end }
     } else if dataLines > 0 {
       let reading = data.withBytes { EventReading($0, name: name, probe: &probe) }

@@ -81,102 +81,128 @@ package struct JSONProbe: Sendable {
     }
   }
 
-  private mutating func readText(_ bytes: Span<UInt8>) throws(JSONFault) {
-    precondition(Limits.jsonDepth <= UInt128.bitWidth)
+  /// How far reading has come.
+  private struct Position {
     var at = 0
     var depth = 0
-    var containers: UInt128 = 0  // One bit a level, the innermost lowest: 1 for an object.
+    /// One bit a level, the innermost lowest: 1 for an object.
+    var containers: UInt128 = 0
     var expected = Expected.value
+    /// The top-level member that is being read.
     var member = JSONMember(key: 0..<0, value: 0..<0, kind: .null)
-    JSONGrammar.skipWhitespace(bytes, &at)
+
+    mutating func enter(_ kind: JSONKind) throws(JSONFault) {
+      if depth == Limits.jsonDepth { throw JSONFault(offset: at, reason: .tooDeep) }
+      at += 1
+      depth += 1
+      containers = containers << 1 | (kind == .object ? 1 : 0)
+      expected = kind == .object ? .firstKey : .firstElement
+    }
+
+    mutating func leave() {
+      at += 1
+      depth -= 1
+      containers >>= 1
+    }
+  }
+
+  private mutating func readText(_ bytes: Span<UInt8>) throws(JSONFault) {
+    precondition(Limits.jsonDepth <= UInt128.bitWidth)
+    var position = Position()
+    JSONGrammar.skipWhitespace(bytes, &position.at)
     while true {
-      guard at < bytes.count else { throw JSONFault(offset: at, reason: .unexpectedEnd) }
-      let byte = bytes[at]
-      var isValueEnd = false
-      switch expected {
-      case .key, .firstKey:
-        if byte == UInt8(ascii: "}"), expected == .firstKey {
-          isValueEnd = true
-          at += 1
-          depth -= 1
-          containers >>= 1
-        } else {
-          let key = try readKey(bytes, &at)
-          if depth == 1 { member.key = key }
-          expected = .value
-        }
-      case .value, .firstElement:
-        if byte == UInt8(ascii: "]"), expected == .firstElement {
-          isValueEnd = true
-          at += 1
-          depth -= 1
-          containers >>= 1
-          break
-        }
-        let start = at
-        let kind = try readScalar(bytes, &at)
-        if depth == 0 { root = JSONMember(key: 0..<0, value: start..<start, kind: kind) }
-        if depth == 1 {
-          member.value = start..<start
-          member.kind = kind
-        }
-        if kind == .object || kind == .array {
-          if depth == Limits.jsonDepth { throw JSONFault(offset: at, reason: .tooDeep) }
-          at += 1
-          depth += 1
-          containers = containers << 1 | (kind == .object ? 1 : 0)
-          expected = kind == .object ? .firstKey : .firstElement
-        } else {
-          isValueEnd = true
-        }
-      case .delimiter:
-        let isObject = containers & 1 == 1
-        if byte == UInt8(ascii: ",") {
-          expected = isObject ? .key : .value
-        } else if byte == (isObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) {
-          isValueEnd = true
-          depth -= 1
-          containers >>= 1
-        } else {
-          throw JSONFault(offset: at, reason: .unexpectedByte)
-        }
-        at += 1
+      guard position.at < bytes.count else {
+        throw JSONFault(offset: position.at, reason: .unexpectedEnd)
+      }
+      let isValueEnd: Bool
+      switch position.expected {
+      case .key, .firstKey: isValueEnd = try readKey(bytes, &position)
+      case .value, .firstElement: isValueEnd = try readValue(bytes, &position)
+      case .delimiter: isValueEnd = try readDelimiter(bytes, &position)
       }
       if isValueEnd {
-        if depth == 0 {
-          root.value = root.value.lowerBound..<at
-          JSONGrammar.skipWhitespace(bytes, &at)
-          if at < bytes.count { throw JSONFault(offset: at, reason: .trailingBytes) }
-          return
-        }
-        if depth == 1, root.kind == .object {
-          member.value = member.value.lowerBound..<at
-          try append(member)
-        }
-        expected = .delimiter
+        let isTextEnd = try endValue(bytes, &position)
+        if isTextEnd { return }
       }
-      JSONGrammar.skipWhitespace(bytes, &at)
+      JSONGrammar.skipWhitespace(bytes, &position.at)
     }
   }
 
-  private mutating func append(_ member: JSONMember) throws(JSONFault) {
-    if members.count == Limits.jsonMembers {
-      throw JSONFault(offset: member.key.lowerBound, reason: .tooManyMembers)
+  /// Reads a key and its colon, or the end of an empty object. True where a value has ended.
+  private func readKey(_ bytes: Span<UInt8>, _ position: inout Position) throws(JSONFault) -> Bool {
+    let byte = bytes[position.at]
+    if byte == UInt8(ascii: "}"), position.expected == .firstKey {
+      position.leave()
+      return true
     }
-    members.append(member)
+    if byte != UInt8(ascii: "\"") { throw JSONFault(offset: position.at, reason: .unexpectedByte) }
+    let start = position.at + 1
+    try JSONGrammar.string(bytes, &position.at)
+    if position.depth == 1 { position.member.key = start..<position.at - 1 }
+    JSONGrammar.skipWhitespace(bytes, &position.at)
+    guard position.at < bytes.count else {
+      throw JSONFault(offset: position.at, reason: .unexpectedEnd)
+    }
+    if bytes[position.at] != UInt8(ascii: ":") {
+      throw JSONFault(offset: position.at, reason: .unexpectedByte)
+    }
+    position.at += 1
+    position.expected = .value
+    return false
   }
 
-  /// Reads a key and its colon.
-  private func readKey(_ bytes: Span<UInt8>, _ at: inout Int) throws(JSONFault) -> Range<Int> {
-    if bytes[at] != UInt8(ascii: "\"") { throw JSONFault(offset: at, reason: .unexpectedByte) }
-    let start = at + 1
-    try JSONGrammar.string(bytes, &at)
-    let key = start..<at - 1
-    JSONGrammar.skipWhitespace(bytes, &at)
-    guard at < bytes.count else { throw JSONFault(offset: at, reason: .unexpectedEnd) }
-    if bytes[at] != UInt8(ascii: ":") { throw JSONFault(offset: at, reason: .unexpectedByte) }
-    at += 1
-    return key
+  /// Reads a value, of a container only its opening, or the end of an empty array. True where a value has ended.
+  private mutating func readValue(_ bytes: Span<UInt8>, _ position: inout Position) throws(JSONFault) -> Bool
+  {
+    if bytes[position.at] == UInt8(ascii: "]"), position.expected == .firstElement {
+      position.leave()
+      return true
+    }
+    let start = position.at
+    let kind = try readScalar(bytes, &position.at)
+    if position.depth == 0 { root = JSONMember(key: 0..<0, value: start..<start, kind: kind) }
+    if position.depth == 1 {
+      position.member.value = start..<start
+      position.member.kind = kind
+    }
+    guard kind == .object || kind == .array else { return true }
+    try position.enter(kind)
+    return false
+  }
+
+  /// Reads what stands behind a value in a container. True where the container has ended.
+  private func readDelimiter(_ bytes: Span<UInt8>, _ position: inout Position) throws(JSONFault) -> Bool {
+    let isObject = position.containers & 1 == 1
+    let byte = bytes[position.at]
+    if byte == UInt8(ascii: ",") {
+      position.at += 1
+      position.expected = isObject ? .key : .value
+      return false
+    }
+    guard byte == (isObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) else {
+      throw JSONFault(offset: position.at, reason: .unexpectedByte)
+    }
+    position.leave()
+    return true
+  }
+
+  /// Notes the end of a value. True where it was the text's.
+  private mutating func endValue(_ bytes: Span<UInt8>, _ position: inout Position) throws(JSONFault) -> Bool {
+    if position.depth == 0 {
+      root.value = root.value.lowerBound..<position.at
+      JSONGrammar.skipWhitespace(bytes, &position.at)
+      if position.at < bytes.count { throw JSONFault(offset: position.at, reason: .trailingBytes) }
+      return true
+    }
+    if position.depth == 1, root.kind == .object {
+      if members.count == Limits.jsonMembers {
+        throw JSONFault(offset: position.member.key.lowerBound, reason: .tooManyMembers)
+      }
+      position.member.value = position.member.value.lowerBound..<position.at
+      members.append(position.member)
+    }
+    position.expected = .delimiter
+    return false
   }
 
   /// Reads a value without nesting; stays at the opening brace or bracket of one with.

@@ -6,7 +6,8 @@ struct CheckCommand {
 
   func run() -> Int32 {
     let environment = TierFileChoice.environment()
-    guard let reading = TierFileChoice.read(options.file, environment), let configuration = reading.configuration
+    guard let reading = TierFileChoice.read(options.file, environment),
+      let configuration = reading.configuration
     else { return ExitCode.config }
     if let model = options.route { return RouteReport.print(model, configuration) }
     Console.say(RoutingTable(configuration).text)

@@ -21,6 +21,7 @@ struct Command {
     case "demo": return demo(rest)
     case "mock": return mock(rest)
     case "bench": return bench(rest)
+    case "status": return status(rest)
     case "--version", "-V", "version":
       Console.say("synaxis \(Version.text)\n")
       return ExitCode.ok
@@ -104,6 +105,18 @@ struct Command {
     } catch {
       Console.complain("synaxis: \(error.text)\n")
       return ExitCode.unavailable
+    }
+  }
+
+  private func status(_ list: [String]) -> Int32 {
+    do throws(UsageError) {
+      guard let options = try StatusOptions.parse(list) else {
+        Console.say(Help.status)
+        return ExitCode.ok
+      }
+      return StatusCommand(options: options).run()
+    } catch {
+      return misused(error.message, Help.status)
     }
   }
 

@@ -10,6 +10,7 @@ enum Help {
       demo                    the main job with no file, key or network
       mock   [OPTIONS]        an OpenAI-style provider to test against
       bench  URL [OPTIONS]    load, and the times to first token
+      status [--watch]        the providers of a running instance as a table
       --version, --help, COMMAND --help
 
     A tier file, the least of one:
@@ -46,6 +47,19 @@ enum Help {
     usage: synaxis demo
 
     Two mock providers and the real proxy in front of them, in this process. Prints a curl line to try.
+
+    """
+
+  static let status = """
+    usage: synaxis status [--url URL] [--watch] [--token TOKEN] [-c FILE]
+
+    The providers of a running instance: state, tier, latency to the first token, share of good outcomes of the
+    last five minutes, attempts under way, what is left of the quota, and how long it is left alone and why.
+    --url    http://HOST:PORT or unix:PATH. Without it: the admin listener, else the first listener, of the tier
+             file that `run` would take.
+    --token  the admin token; also from $SYNAXIS_ADMIN_TOKEN, and from the tier file where that says the address.
+    --watch  again each second, until Ctrl-C.
+    Colours on a terminal unless NO_COLOR is set. Exit codes: 0, 64 usage or token, 69 nobody answers, 78 tier file.
 
     """
 }

@@ -21,7 +21,8 @@ enum RouteReport {
       if let context = row.context { text += ", context \(context)" }
       text += "\n"
     }
-    text += "Within a tier the faster of two picked at random goes first; without samples all count as fast.\n"
+    text +=
+      "Within a tier the faster of two picked at random goes first; without samples all count as fast.\n"
     Console.say(text)
     return ExitCode.ok
   }

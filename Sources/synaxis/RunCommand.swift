@@ -12,7 +12,8 @@ struct RunCommand {
 
   func run() -> Int32 {
     let environment = TierFileChoice.environment()
-    guard let reading = TierFileChoice.read(options.file, environment), var configuration = reading.configuration
+    guard let reading = TierFileChoice.read(options.file, environment),
+      var configuration = reading.configuration
     else { return ExitCode.config }
     if let level = options.logLevel {
       guard let level = LogSettings.Level(named: level) else {
@@ -39,9 +40,12 @@ enum Service {
     settings.certificateDirectory = environment["SSL_CERT_DIR"]
     let log = Log(descriptor: STDERR_FILENO, settings: configuration.log, wall: Clock.now().wall)
     do throws(Server.StartFault) {
-      let server = try Server(configuration, upstream: settings, log: log, seed: Entropy.seed())
+      let server = try Server(
+        configuration, upstream: settings, log: log, seed: Entropy.seed(), secondSeed: Entropy.seed())
+      server.version = Version.text
       do throws(KernelFault) {
         for listen in configuration.listen { try server.listen(on: listen) }
+        for listen in configuration.admin.listen { try server.listen(on: listen, isAdmin: true) }
         for guest in guests { try server.host(guest) }
       } catch {
         Console.complain("synaxis: \(error.text)\n")
@@ -60,7 +64,8 @@ enum Service {
     } catch {
       switch error {
       case .kernel(let fault): Console.complain("synaxis: \(fault.text)\n")
-      case .upstream(.startFailed(let code)): Console.complain("synaxis: libcurl does not start (code \(code))\n")
+      case .upstream(.startFailed(let code)):
+        Console.complain("synaxis: libcurl does not start (code \(code))\n")
       }
       return ExitCode.unavailable
     }

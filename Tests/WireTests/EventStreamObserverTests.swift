@@ -166,6 +166,8 @@ private func chunk(_ delta: String, finish: String = "null") -> String {
     #expect(seen(bytes, [0..<bytes.count]) == expected)
     #expect(seen(bytes, [0..<half, half..<bytes.count]) == expected)
     #expect(seen(bytes, (0..<bytes.count).map { $0..<$0 + 1 }) == expected)
+    let created = "data: {\"type\":\"response.created\",\"x\":\"\(long)\"}\n\n".bytes
+    #expect(seen(created, [0..<created.count]) == "0")
     let lines = (String(repeating: "data: \(String(repeating: "b", count: 1000))\n", count: 100) + "\n").bytes
     #expect(seen(lines, [0..<lines.count]) == "1")
   }

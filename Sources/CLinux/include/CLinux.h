@@ -252,6 +252,13 @@ static inline int linux_open_descriptors(void) {
   return n - 1;
 }
 
+/// Processor time of all threads of this process, user and system, in nanoseconds.
+static inline int64_t linux_processor_ns(void) {
+  struct timespec t;
+  if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) < 0) return 0;
+  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 /// Resident bytes of this process by /proc/self/statm, or -1.
 static inline int64_t linux_resident_bytes(void) {
   char text[128];

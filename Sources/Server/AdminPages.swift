@@ -1,0 +1,196 @@
+internal import Base
+internal import Exchange
+internal import Kernel
+internal import Policy
+internal import Wire
+
+// The operator's pages: `/admin/…` and `/metrics`. Who may see them:
+//
+// 1. A client of an admin listener: everything.
+// 2. `/metrics` on a loopback or unix listener: whoever reaches it, as with the health pages.
+// 3. Elsewhere: whoever shows the admin token, where there is one; without one the pages are off.
+extension Runner {
+  func answerOperator(_ connection: Connection, _ target: RequestTarget, now: Moment) {
+    if let refusal = refusalForOperator(connection, target) {
+      refuse(connection, refusal, now: now)
+      return
+    }
+    let path = connection.parser.head.path
+    switch target {
+    case .metrics:
+      guard isReading(connection) else {
+        refuse(connection, .methodNotAllowed(allow: "GET, HEAD"), now: now)
+        return
+      }
+      page.removeAll()
+      MetricsPage.write(metrics, operatingFacts(now: now), into: &page)
+      sendPage(connection, status: 200, type: "text/plain; version=0.0.4; charset=utf-8", now: now)
+    case .admin(let rest):
+      let place = path.lowerBound + rest.lowerBound..<path.lowerBound + rest.upperBound
+      answerAdmin(connection, place, now: now)
+    case .proxy, .models, .model, .liveness, .readiness, .none: refuse(connection, .notFound, now: now)
+    }
+  }
+
+  private func refusalForOperator(_ connection: Connection, _ target: RequestTarget) -> LocalError? {
+    let head = connection.parser.head
+    // A page in a browser that runs on this machine must not end a cooldown.
+    if let origin = head.value(of: .origin) {
+      let isKnown = connection.inbound.withBytes(origin) { bytes in
+        for known in setup.configuration.corsOrigins where bytes.equals(known) { return true }
+        return false
+      }
+      if !isKnown { return .originNotAllowed }
+    }
+    if connection.isAdmin { return nil }  // 1
+    if case .metrics = target, connection.isTrusted { return nil }  // 2
+    guard let token = setup.configuration.admin.token else { return .adminOff }  // 3
+    guard let shown = head.value(of: .authorization) else { return .invalidToken }
+    let isRight = connection.inbound.withBytes(shown) { bytes in
+      guard bytes.hasPrefixIgnoringCase("bearer ") else { return false }
+      return bytes.extracting(bytes.trimmed(7..<bytes.count)).equalsInConstantTime(token.exposed)
+    }
+    return isRight ? nil : .invalidToken
+  }
+
+  private func isReading(_ connection: Connection) -> Bool {
+    switch connection.parser.head.method {
+    case .get, .head: true
+    case .post, .put, .patch, .delete, .options, .other: false
+    }
+  }
+
+  private func answerAdmin(_ connection: Connection, _ place: Range<Int>, now: Moment) {
+    let target = connection.inbound.withBytes(place) { AdminTarget(path: $0) }
+    if case .none = target {
+      refuse(connection, .notFound, now: now)
+      return
+    }
+    guard target.isCommand ? connection.parser.head.method == .post : isReading(connection) else {
+      refuse(connection, .methodNotAllowed(allow: target.isCommand ? "POST" : "GET, HEAD"), now: now)
+      return
+    }
+    page.removeAll()
+    var status = 200
+    switch target {
+    case .health: writeHealth(now: now)
+    case .providers:
+      page.append(#"{"providers":"#)
+      ProviderPage.write(setup.ledger.statuses(now: now.instant), now: now, into: &page)
+      page.append("}")
+    case .status(let name): status = writeStatus(connection, place, name, now: now)
+    case .reset(let name):
+      if let provider = provider(connection, place, name) {
+        setup.ledger.reset(provider: provider)
+        log.note(
+          .info, "the operator has ended all cooldowns of a provider", setup.catalog.providers[provider].name)
+      }
+      status = writeStatus(connection, place, name, now: now)
+    case .clearCache:
+      let cleared = clearCache()
+      log.note(.info, "the operator has cleared the cache", "\(cleared)")
+      page.append(#"{"cleared":"#)
+      page.append(decimal: cleared)
+      page.append(#","cache":""#)
+      page.append(cacheFacts == nil ? "disabled" : "enabled")
+      page.append("\"}")
+    case .none: return
+    }
+    sendPage(connection, status: status, type: "application/json", now: now)
+  }
+
+  /// The provider that a part of the path names.
+  private func provider(_ connection: Connection, _ place: Range<Int>, _ name: Range<Int>) -> Int? {
+    withName(connection, place, name) { setup.catalog.providerIndex(named: $0) }
+  }
+
+  private func withName<R>(
+    _ connection: Connection, _ place: Range<Int>, _ name: Range<Int>, _ body: (Span<UInt8>) -> R
+  ) -> R {
+    var decoded = ByteBuffer()
+    let part = place.lowerBound + name.lowerBound..<place.lowerBound + name.upperBound
+    connection.inbound.withBytes(part) { PercentEncoding.decode($0, into: &decoded) }
+    return decoded.withBytes { body($0) }
+  }
+
+  private func writeStatus(
+    _ connection: Connection, _ place: Range<Int>, _ name: Range<Int>, now: Moment
+  ) -> Int {
+    if let provider = provider(connection, place, name) {
+      ProviderPage.write(setup.ledger.status(of: provider, now: now.instant), now: now, into: &page)
+      return 200
+    }
+    let disabled = withName(connection, place, name) { wanted -> Int? in
+      setup.catalog.disabledProviders.firstIndex { wanted.equals($0) }
+    }
+    if let disabled {
+      let all = setup.ledger.statuses(now: now.instant)
+      ProviderPage.write(all[setup.catalog.providers.count + disabled], now: now, into: &page)
+      return 200
+    }
+    page.append(
+      #"{"error":{"message":"There is no provider of that name. GET /admin/providers lists them.","#)
+    page.append(#""type":"invalid_request_error","param":null,"code":"not_found"}}"#)
+    return 404
+  }
+
+  /// `GET /admin/health`
+  private func writeHealth(now: Moment) {
+    let statuses = setup.ledger.statuses(now: now.instant)
+    page.append(#"{"overallStatus":""#)
+    page.append(isDraining ? "draining" : ProviderPage.overall(statuses))
+    page.append(#"","timestamp":""#)
+    page.append(rfc3339: now.wall)
+    page.append(#"","version":"#)
+    page.append(jsonString: metrics.version)
+    page.append(#","services":[{"name":"proxy","status":""#)
+    page.append(isDraining ? "draining" : "healthy")
+    page.append(#"","uptimeSeconds":"#)
+    page.append(decimal: Int((now.instant - metrics.startedAt).seconds))
+    page.append(#","connections":"#)
+    page.append(decimal: front.connections.count)
+    page.append(#","inFlight":"#)
+    page.append(decimal: runs.count)
+    page.append(#"},{"name":"cache","status":""#)
+    if let cache = cacheFacts {
+      page.append(#"healthy","entries":"#)
+      page.append(decimal: cache.entries)
+      page.append(#","bytes":"#)
+      page.append(decimal: cache.bytes)
+      page.append("}")
+    } else {
+      page.append(#"disabled"}"#)
+    }
+    page.append(#"],"providers":"#)
+    ProviderPage.write(statuses, now: now, into: &page)
+    page.append("}")
+  }
+}
+
+// What the pages ask of the rest of the runner.
+extension Runner {
+  /// Empties the response cache; says how many entries that were.
+  func clearCache() -> Int { sharing.clear() }
+
+  /// Nil where there is no cache.
+  var cacheFacts: CacheFacts? {
+    guard sharing.settings.enabled else { return nil }
+    let figures = sharing.cache.figures
+    return CacheFacts(
+      entries: sharing.cache.count, bytes: sharing.cache.bytes, stored: figures.inserts,
+      evicted: figures.evictions, expired: figures.expirations)
+  }
+
+  /// What `/metrics` reads at the time it is asked.
+  func operatingFacts(now: Moment) -> OperatingFacts {
+    var buffered = 0
+    for place in front.connections.places {
+      guard let connection = front.connections[place] else { continue }
+      buffered += connection.inbound.count + connection.outlet.backlogCount
+    }
+    return OperatingFacts(
+      now: now, statuses: setup.ledger.statuses(now: now.instant), isDraining: isDraining,
+      connections: front.connections.count, connectionLimit: front.connections.capacity,
+      exchanges: runs.count, bufferedBytes: buffered, logLinesDropped: log.droppedLines, cache: cacheFacts)
+  }
+}

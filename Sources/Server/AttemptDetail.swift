@@ -1,0 +1,107 @@
+internal import Base
+internal import Exchange
+internal import Policy
+internal import Upstream
+internal import Wire
+
+/// What a provider, or the way to it, said about one failed attempt: for the log only.
+struct AttemptDetail {
+  let attempt: Int
+  let text: [UInt8]
+}
+
+extension Runner {
+  /// Keeps the words that came with a fault, while the transfer still has them.
+  ///
+  /// 1. An error status: its body is about the error. 2. An error in a 200, plain or as an event. 3. No usable
+  /// answer: libcurl's own words. Of any other body not a byte is kept.
+  func noteDetail(_ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID, _ verdict: Verdict) {
+    switch verdict {
+    case .good: return
+    case .relay, .fault: break
+    }
+    guard log.level >= .warning else { return }
+    let made = run.exchange.attempts[attempt]
+    var text: [UInt8] = []
+    if made.status >= 400 {  // 1
+      text = upstream.withHeld(transfer) { ErrorBody($0).message } ?? []
+    } else if made.status == 200 {  // 2
+      text = upstream.withHeld(transfer) { ErrorText.told(inside: $0) } ?? []
+    }
+    if text.isEmpty, verdict.isOfTheTransfer {  // 3
+      let words = Array(upstream.message(transfer).utf8)
+      text = PublicText.sanitised(words.span, limit: Limits.errorMessage)
+    }
+    if text.isEmpty { return }
+    let provider = run.setup.catalog.providers[made.choice.provider]
+    run.details.append(AttemptDetail(attempt: attempt, text: Redaction(provider).apply(to: text)))
+  }
+}
+
+extension Runner {
+  /// The tokens of a plain answer that is complete and held; a stream's were observed.
+  func noteUsage(_ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID, _ verdict: Verdict) {
+    guard verdict == .good, !run.usage.isKnown, run.exchange.shape.endpoint.answersJSON,
+      run.exchange.state != .committed(attempt)
+    else { return }
+    run.usage = upstream.withHeld(transfer) { TokenUsage(wholeAnswer: $0) } ?? TokenUsage()
+  }
+}
+
+extension Verdict {
+  /// There was no answer to judge: the connection or its bytes failed.
+  fileprivate var isOfTheTransfer: Bool {
+    switch self {
+    case .good, .relay: false
+    case .fault(let fault): fault.isOfThePath || fault == .cut || fault == .foreign
+    }
+  }
+}
+
+extension ErrorText {
+  /// The message of an error that came in a 200; empty where the body is not about one.
+  static func told(inside body: Span<UInt8>) -> [UInt8] {
+    let plain = ErrorBody(body)
+    if plain.isJSON {
+      var probe = AnswerProbe()
+      probe.read(body)
+      return probe.hasError ? plain.message : []
+    }
+    // The line of an event stream that names an error.
+    guard let place = body.firstRange(of: "\"error\"") else { return [] }
+    var start = place
+    while start > 0, body[start - 1] != UInt8(ascii: "\n") { start -= 1 }
+    guard body.extracting(start..<body.count).hasPrefix("data:") else { return [] }
+    let rest = body.extracting(start + 5..<body.count)
+    let line = rest.extracting(0..<(rest.firstIndex(of: UInt8(ascii: "\n")) ?? rest.count))
+    let event = ErrorBody(line)
+    return event.isJSON ? event.message : []
+  }
+}
+
+/// Takes a provider's own secrets out of a text, whatever they look like: its keys, and the values of its headers.
+struct Redaction {
+  private let secrets: [[UInt8]]
+
+  /// Shorter values are words that stand in ordinary texts.
+  private static let shortest = 6
+
+  init(_ provider: Provider) {
+    secrets = (provider.keys.map(\.exposed) + provider.headers.map(\.value))
+      .map { Array($0.utf8) }.filter { $0.count >= Self.shortest }
+  }
+
+  func apply(to text: [UInt8]) -> [UInt8] {
+    var text = text
+    for secret in secrets {
+      while let place = text.span.firstRange(of: secret.span) {
+        text.replaceSubrange(place..<place + secret.count, with: "***".utf8)
+      }
+      // The text may have been cut in the middle of the secret.
+      var tail = min(secret.count - 1, text.count)
+      while tail >= Self.shortest, !text.suffix(tail).elementsEqual(secret.prefix(tail)) { tail -= 1 }
+      if tail >= Self.shortest { text.replaceSubrange(text.count - tail..<text.count, with: "***".utf8) }
+    }
+    return text
+  }
+}

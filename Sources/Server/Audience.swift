@@ -1,0 +1,286 @@
+internal import Base
+internal import Exchange
+internal import Kernel
+internal import Policy
+internal import Upstream
+internal import Wire
+
+// For whom an exchange runs: every exchange is a flight, with one seat or with many. Bytes reach the seats
+// straight from the relay where there is one, and from the recording where there are more.
+extension Runner {
+  // MARK: - The answer begins and ends
+
+  /// The answer has begun: head and held bytes go to every seat, and what comes from now on follows them.
+  func commit(_ attempt: Int, _ run: ExchangeRun, _ now: Moment) {
+    guard let flight = run.flight, let transfer = run.transfers[attempt] else { return }
+    sharing.flights.commit(flight, head: answerHead(run, attempt, transfer))
+    send(transfer, run, flight, now)
+  }
+
+  /// The whole answer is held: it goes out with its length.
+  func relay(_ attempt: Int, _ run: ExchangeRun, _ now: Moment) {
+    guard let flight = run.flight, let transfer = run.transfers[attempt] else { return }
+    sharing.flights.commit(flight, head: answerHead(run, attempt, transfer))
+    run.length = upstream.withHeld(transfer) { $0.count }
+    send(transfer, run, flight, now)
+    end(run, .complete, now)
+  }
+
+  /// 1. Others share it, or it may be stored: through the recording, and straight again once a lone client has
+  /// caught up. 2. It is this client's alone: straight away.
+  private func send(_ transfer: TransferID, _ run: ExchangeRun, _ flight: FlightID, _ now: Moment) {
+    if run.isShared, let recording = sharing.flights.recording(of: flight) {  // 1
+      upstream.record(transfer, into: recording, now: now.instant)
+      pumpAll(flight, now)
+      return
+    }
+    guard let seat = sharing.flights.firstSeat(of: flight), let reply = sharing.reply(at: seat),  // 2
+      let connection = front.connection(reply.connection), let head = sharing.flights.head(of: flight)
+    else { return }
+    scratch.removeAll()
+    if !reply.hasHead {
+      composeHead(head, reply, connection, run: run, length: run.length, stored: nil, now)
+    }
+    reply.firstByteAt = now.instant
+    sharing.flights.headSent(seat)
+    _ = sharing.flights.goDirect(seat)
+    scratch.withBytes { head in
+      _ = upstream.commit(
+        transfer, head: head, to: connection.outlet, framing: reply.framing, now: now.instant)
+    }
+    scratch.recycle(keeping: Limits.keptBuffer)
+    front.settle(connection, now: now.instant)
+  }
+
+  /// The upstream exchange is over: each seat gets what it is still due, and the cache what is complete.
+  func end(_ run: ExchangeRun, _ ending: FlightEnding, _ now: Moment) {
+    guard let flight = run.flight else { return }
+    let head = sharing.flights.head(of: flight)
+    if let recording = sharing.flights.end(flight, ending), let key = run.storeKey, let head, run.isShared {
+      let usage = AnswerUsage(
+        input: run.usage.input.map { Int(clamping: $0) }, output: run.usage.output.map { Int(clamping: $0) })
+      _ = sharing.cache.insert(key, head: head, recording: recording, usage: usage, now: now.instant)
+    }
+    pumpAll(flight, now)
+  }
+
+  /// An error of ours, to every seat: instead of an answer where the head is not out, else inside it.
+  func fail(_ error: LocalError, _ run: ExchangeRun, _ now: Moment) {
+    guard let flight = run.flight else { return }
+    if sharing.flights.head(of: flight) != nil {
+      breakOff(error, run, flight, now)
+      return
+    }
+    _ = sharing.flights.end(flight, .failed(code: Int32(error.row.status)))
+    var next = sharing.flights.firstSeat(of: flight)
+    while let seat = next {
+      next = sharing.flights.seat(after: seat)
+      guard let reply = sharing.reply(at: seat), let connection = front.connection(reply.connection) else {
+        continue
+      }
+      if reply.hasHead {
+        sendErrorEvent(error, reply, connection, run: run, isBetweenEvents: true, now)
+      } else {
+        sendError(error, reply, connection, run: run, now)
+      }
+      depart(seat)
+      finish(reply, connection, run: run, keepsAlive: !error.row.closes, now)
+    }
+  }
+
+  /// The answer cannot be finished: a stream is told so by one event and ends without `[DONE]`; any other
+  /// answer's connection is closed, so that its length shows the cut.
+  private func breakOff(_ error: LocalError, _ run: ExchangeRun, _ flight: FlightID, _ now: Moment) {
+    if sharing.flights.head(of: flight)?.isStream == true {
+      page.removeAll()
+      // An event that was cut in the middle is ended first, or ours would be a part of it.
+      if !endsBetweenEvents(run) { page.append("\n\n") }
+      let dialect = run.exchange.shape.endpoint.errorDialect
+      ErrorText(error).writeEvent(dialect, run: run, now: now.instant, into: &page)
+      scratch.removeAll()
+      if run.isShared, let recording = sharing.flights.recording(of: flight), recording.isFollowed {
+        page.withBytes { recording.append($0, at: now.instant) }
+      } else if let seat = sharing.flights.firstSeat(of: flight), let reply = sharing.reply(at: seat),
+        let connection = front.connection(reply.connection)
+      {
+        writePage(reply, connection)
+      }
+    }
+    end(run, .cut, now)
+  }
+
+  private func endsBetweenEvents(_ run: ExchangeRun) -> Bool {
+    for case let transfer? in run.transfers {
+      if let ends = upstream.withObserver(transfer, { $0.endsBetweenEvents }) { return ends }
+    }
+    return true
+  }
+
+  // MARK: - Seats
+
+  /// Lets every seat of a flight go as far as it can, and holds the provider back where all are slow.
+  func pumpAll(_ flight: FlightID, _ now: Moment) {
+    var next = sharing.flights.firstSeat(of: flight)
+    while let seat = next {
+      next = sharing.flights.seat(after: seat)
+      pump(seat, now)
+    }
+    settlePace(flight, now)
+  }
+
+  private func settlePace(_ flight: FlightID, _ now: Moment) {
+    guard let run = sharing.run(of: flight) else { return }
+    switch sharing.flights.settle(flight) {
+    case .run: for case let transfer? in run.transfers { upstream.resume(transfer, now: now.instant) }
+    case .pause: for case let transfer? in run.transfers { upstream.holdBack(transfer) }
+    }
+  }
+
+  /// One seat: 1. its head; 2. bytes, as long as its socket takes them; 3. it has had all and is alone: the
+  /// relay writes to it from now on; 4. the end; 5. it fell too far behind and is dropped alone.
+  func pump(_ seat: Seat, _ now: Moment) {
+    guard let reply = sharing.reply(at: seat), let connection = front.connection(reply.connection) else {
+      return
+    }
+    let flight = sharing.flights.flight(of: seat)
+    let run = sharing.run(of: flight)
+    scratch.removeAll()
+    while true {
+      switch sharing.flights.step(seat) {
+      case .head(let head):  // 1
+        reply.firstByteAt = reply.firstByteAt ?? now.instant
+        if !reply.hasHead {
+          composeHead(head, reply, connection, run: run, length: run?.length, stored: nil, now)
+        }
+        sharing.flights.headSent(seat)
+      case .bytes(let range):  // 2
+        if connection.outlet.isBlocked { return front.settle(connection, now: now.instant) }
+        guard let recording = sharing.flights.recording(of: flight) else { return }
+        let count = write(recording, from: range.lowerBound, upTo: range.upperBound, reply, connection)
+        sharing.flights.advance(seat, by: count)
+      case .wait:
+        flushScratch(to: connection)
+        if let run, run.exchange.ending == nil, sharing.flights.goDirect(seat) {  // 3
+          for case let transfer? in run.transfers {
+            upstream.goDirect(transfer, to: connection.outlet, framing: reply.framing)
+          }
+        }
+        return front.settle(connection, now: now.instant)
+      case .ended(let ending):  // 4
+        flushScratch(to: connection)
+        let isWhole = ending == .complete || reply.isStream
+        if isWhole, reply.framing == .chunked { connection.outlet.write("0\r\n\r\n" as StaticString) }
+        depart(seat)
+        finish(reply, connection, run: run, keepsAlive: isWhole && !reply.isCloseDelimited, now)
+        return
+      case .fellBehind:  // 5
+        depart(seat)
+        if reply.isStream {
+          sendErrorEvent(.followerTooSlow, reply, connection, run: run, isBetweenEvents: false, now)
+        }
+        finish(reply, connection, run: run, keepsAlive: false, now)
+        return
+      }
+    }
+  }
+
+  /// Writes what is in `scratch` and a piece of a recording, framed as the answer is; how many bytes of it.
+  private func write(
+    _ recording: Recording, from offset: Int, upTo end: Int, _ reply: Reply, _ connection: Connection
+  ) -> Int {
+    recording.withBytes(from: offset) { whole in
+      let piece = whole.extracting(0..<min(whole.count, min(end - offset, Limits.readPerTurn)))
+      let isChunk = reply.framing == .chunked
+      if isChunk { scratch.appendChunkStart(piece.count) }
+      scratch.withBytes { head in
+        head.withUnsafeBufferPointer { head in
+          piece.withUnsafeBufferPointer { piece in
+            let lineEnd: StaticString = isChunk ? "\r\n" : ""
+            connection.outlet.write(
+              UnsafeRawBufferPointer(head), UnsafeRawBufferPointer(piece),
+              UnsafeRawBufferPointer(start: lineEnd.utf8Start, count: lineEnd.utf8CodeUnitCount))
+          }
+        }
+      }
+      scratch.removeAll()
+      reply.bytesOut &+= UInt64(piece.count)
+      return piece.count
+    }
+  }
+
+  private func flushScratch(to connection: Connection) {
+    if scratch.isEmpty { return }
+    scratch.withBytes { connection.outlet.write($0) }
+    scratch.recycle(keeping: Limits.keptBuffer)
+  }
+
+  /// Takes a seat out of its flight. The last one out of a running flight ends its exchange.
+  func depart(_ seat: Seat) {
+    let flight = sharing.flights.flight(of: seat)
+    if let reply = sharing.reply(at: seat), let run = sharing.run(of: flight) {
+      reply.bytesOut = bytesOut(run, flight, reply)
+    }
+    sharing.clearSeat(seat)
+    switch sharing.flights.leave(seat) {
+    case .othersRemain: break
+    case .cancelUpstream(let flight): abandoned.append(flight)
+    case .flightOver: sharing.unbind(flight)
+    }
+  }
+
+  /// Body bytes of the answer so far: the recording counts them even where it keeps none.
+  private func bytesOut(_ run: ExchangeRun, _ flight: FlightID, _ reply: Reply) -> UInt64 {
+    if run.isShared { return UInt64(sharing.flights.recording(of: flight)?.end ?? 0) }
+    var sum: UInt64 = 0
+    for case let transfer? in run.transfers { sum += upstream.progress(transfer)?.forwarded ?? 0 }
+    return sum
+  }
+
+  /// Ends the exchanges that nobody waits for any more.
+  func cancelAbandoned(_ now: Moment) {
+    while let flight = abandoned.popLast() {
+      guard let run = sharing.run(of: flight) else { continue }
+      sharing.unbind(flight)
+      run.flight = nil
+      tell(run, .clientLeft, now)
+    }
+  }
+
+  // MARK: - Stored answers
+
+  /// Answers from the cache, as fast as the client reads.
+  func replay(_ entry: CachedAnswer, _ reply: Reply, _ connection: Connection, _ now: Moment) {
+    reply.source = .replay(entry, offset: 0, began: now.instant)
+    reply.firstByteAt = now.instant
+    scratch.removeAll()
+    composeHead(
+      entry.head, reply, connection, run: nil, length: entry.recording.end, stored: entry, now)
+    pumpReplay(reply, connection, now)
+  }
+
+  /// 1. The client's socket is full: when it has drained. 2. Paced: when the recorded time has come. 3. Done.
+  func pumpReplay(_ reply: Reply, _ connection: Connection, _ now: Moment) {
+    guard case .replay(let entry, var offset, let began) = reply.source else { return }
+    let reach =
+      sharing.settings.replay == .paced
+      ? entry.recording.reach(after: now.instant - began) : entry.recording.end
+    while offset < reach, !connection.outlet.isBlocked {
+      offset += write(entry.recording, from: offset, upTo: reach, reply, connection)
+    }
+    flushScratch(to: connection)
+    reply.source = .replay(entry, offset: offset, began: began)
+    if offset == entry.recording.end {  // 3
+      reply.source = .over
+      finish(reply, connection, run: nil, keepsAlive: true, now)
+    } else if connection.outlet.isBlocked {  // 1
+      front.settle(connection, now: now.instant)
+    } else {  // 2
+      replayTimers.arm(Int(connection.id.slot), at: began + entry.recording.arrival(of: offset))
+    }
+  }
+
+  func replayDue(_ place: Int, _ now: Moment) {
+    guard let connection = front.connections[place], let reply = connection.reply else { return }
+    pumpReplay(reply, connection, now)
+  }
+}

@@ -1,0 +1,130 @@
+internal import Base
+internal import Exchange
+internal import Policy
+internal import Upstream
+internal import Wire
+
+// Heads of answers. Each is composed in `scratch`.
+extension Runner {
+  /// Takes what of a provider's head goes to clients, as it is stored and shared.
+  func answerHead(_ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID) -> AnswerHead {
+    let provider = run.exchange.attempts[attempt].choice.provider
+    var head = AnswerHead(
+      status: run.exchange.attempts[attempt].status, contentType: [], fields: [], provider: provider,
+      providerName: run.setup.catalog.providers[provider].name,
+      isStream: upstream.progress(transfer)?.isEventStream ?? false)
+    page.removeAll()
+    withResponseHead(transfer) { raw in
+      for field in responseHead.fields where responseHead.crosses(field, in: raw) {
+        let value = raw.extracting(field.value)
+        if field.known == .contentType, head.contentType.isEmpty {
+          head.contentType = value.withUnsafeBufferPointer { Array($0) }
+        } else {
+          page.appendField(raw.extracting(field.name), value)
+        }
+      }
+      run.length = responseHead.contentLength(in: raw)
+    }
+    head.fields = page.withBytes { $0.withUnsafeBufferPointer { Array($0) } }
+    return head
+  }
+
+  /// The head of an answer that is shared or stored. `stored`: the entry it comes from.
+  func composeHead(
+    _ head: AnswerHead, _ reply: Reply, _ connection: Connection, run: ExchangeRun?, length: Int?,
+    stored: CachedAnswer?, _ now: Moment
+  ) {
+    reply.chooseFraming(length: length)
+    reply.status = head.status
+    reply.isStream = head.isStream
+    scratch.appendStatusLine(head.status)
+    if !head.contentType.isEmpty { scratch.appendField("Content-Type", head.contentType.span) }
+    scratch.append(head.fields.span)
+    appendLength(reply, length)
+    if head.isStream { appendStreamFields() }
+    if let stored { scratch.appendField("Age", decimal: Int(stored.age(at: now.instant).seconds)) }
+    appendOwnFields(reply, run: run, provider: head.providerName, now)
+    appendConnectionField(connection, closes: reply.isCloseDelimited)
+    scratch.appendHeadEnd()
+    reply.hasHead = true
+  }
+
+  func appendLength(_ reply: Reply, _ length: Int?) {
+    if let length {
+      scratch.appendField("Content-Length", decimal: length)
+    } else if reply.framing == .chunked {
+      scratch.appendField("Transfer-Encoding", "chunked")
+    }
+  }
+
+  /// No proxy on the way may keep or hold back an event stream (nginx heeds the second).
+  func appendStreamFields() {
+    scratch.appendField("Cache-Control", "no-cache, no-transform")
+    scratch.appendField("X-Accel-Buffering", "no")
+  }
+
+  /// What every answer carries. `provider`: whose answer it is, if any's.
+  func appendOwnFields(_ reply: Reply, run: ExchangeRun?, provider: String?, _ now: Moment) {
+    scratch.appendField("X-Request-ID", reply.requestID.span)
+    guard reply.setup.configuration.exposeHeaders else { return }
+    if let provider {
+      scratch.append("X-Synaxis-Provider: ")
+      scratch.append(provider)
+      scratch.append("\r\n")
+    }
+    if let run, !run.exchange.attempts.isEmpty {
+      scratch.append("X-Synaxis-Attempts: ")
+      AttemptList.write(run.exchange, run.setup.catalog.providers, now: now.instant, into: &scratch)
+      scratch.append("\r\n")
+    }
+    scratch.appendField("X-Synaxis-Cache", reply.cacheState.name)
+    let own = overhead(of: reply, run: run)
+    scratch.append("Server-Timing: synaxis;dur=")
+    scratch.append(milliseconds: own)
+    if run != nil {
+      scratch.append(", upstream;dur=")
+      scratch.append(milliseconds: now.instant - reply.acceptedAt - own)
+    }
+    scratch.append("\r\n")
+  }
+
+  /// Our own time, from the request's last byte to the first attempt.
+  func overhead(of reply: Reply, run: ExchangeRun?) -> Interval {
+    if case .coalesced = reply.cacheState { return .zero }
+    guard let opened = run?.openedAt, opened > reply.acceptedAt else { return .zero }
+    return opened - reply.acceptedAt
+  }
+
+  func appendConnectionField(_ connection: Connection, closes: Bool) {
+    if closes || !connection.keepsAlive || isDraining {
+      scratch.appendField("Connection", "close")
+    } else if connection.parser.head.minorVersion == 0 {
+      scratch.appendField("Connection", "keep-alive")
+    }
+  }
+
+  func appendRetryAfter(_ error: LocalError) {
+    if let time = error.retryAfter {
+      scratch.appendField("Retry-After", decimal: Int(max(1, time.wholeSecondsUp)))
+    }
+  }
+}
+
+extension ResponseHead {
+  /// The length that the provider announced, where it is one number.
+  func contentLength(in raw: Span<UInt8>) -> Int? {
+    guard let value = value(of: .contentLength) else { return nil }
+    return raw.extracting(value).decimal.map { Int($0) }
+  }
+}
+
+extension ByteBuffer {
+  /// Milliseconds with two digits behind the point.
+  mutating func append(milliseconds interval: Interval) {
+    let hundredths = max(0, interval.nanoseconds) / 10_000
+    append(decimal: hundredths / 100)
+    append(UInt8(ascii: "."))
+    append(UInt8(48 + hundredths / 10 % 10))
+    append(UInt8(48 + hundredths % 10))
+  }
+}

@@ -1,0 +1,117 @@
+internal import Base
+
+/// Constant words of the program, each with its place. A word that has not been met takes the next place, so that
+/// a new one in the code needs no entry here; beyond the capacity all share place 0.
+struct WordList {
+  private(set) var words: [StaticString]
+  let capacity: Int
+
+  /// - Parameter words: the first stands for what there is no place for.
+  init(_ words: [StaticString], capacity: Int) {
+    precondition(!words.isEmpty && words.count <= capacity)
+    self.words = words
+    self.capacity = capacity
+    self.words.reserveCapacity(capacity)
+  }
+
+  mutating func place(of word: StaticString) -> Int {
+    for place in words.indices where Self.isSame(words[place], word) { return place }
+    guard words.count < capacity else { return 0 }
+    words.append(word)
+    return words.count - 1
+  }
+
+  private static func isSame(_ a: StaticString, _ b: StaticString) -> Bool {
+    if a.utf8Start == b.utf8Start { return a.utf8CodeUnitCount == b.utf8CodeUnitCount }
+    return UnsafeBufferPointer(start: a.utf8Start, count: a.utf8CodeUnitCount)
+      .elementsEqual(UnsafeBufferPointer(start: b.utf8Start, count: b.utf8CodeUnitCount))
+  }
+}
+
+/// The values that a label may have: names of the configuration, and in place 0 what stands for any other.
+struct LabelNames {
+  let texts: [String]
+  private let table: NameTable
+
+  init(_ names: [String], other: String) {
+    texts = [other] + names
+    table = NameTable(names)
+  }
+
+  func place(of name: Span<UInt8>) -> Int { table.index(of: name).map { $0 + 1 } ?? 0 }
+
+  func place(of name: String) -> Int {
+    var name = name
+    return name.withUTF8 { place(of: Span(_unsafeElements: $0)) }
+  }
+}
+
+/// Which time series of a histogram: places in the lists of label values.
+struct SeriesKey: Hashable {
+  var provider = 0
+  var model = 0
+  var operation = 0
+  /// How it ended, or which kind of token.
+  var word = 0
+}
+
+/// A histogram for each combination of labels that has occurred, over common bounds.
+///
+/// Its memory is there from the start and doubles when a combination is new, up to `Limits.metricSeries`; beyond
+/// that everything counts in the first series, whose labels say nothing.
+struct HistogramTable {
+  /// Inclusive upper bounds, rising; what is above the last counts in one more bucket.
+  let bounds: [Int64]
+  private(set) var keys: [SeriesKey] = [SeriesKey()]
+  private var places: [SeriesKey: Int] = [SeriesKey(): 0]
+  /// Buckets of all series in one row, then sums. Not cumulative.
+  private var counts: [UInt64]
+  private var sums: [UInt64] = [0]
+
+  init(bounds: [Int64], series: Int = 16) {
+    self.bounds = bounds
+    counts = Array(repeating: 0, count: bounds.count + 1)
+    counts.reserveCapacity(series * (bounds.count + 1))
+    sums.reserveCapacity(series)
+    keys.reserveCapacity(series)
+    places.reserveCapacity(series)
+  }
+
+  private var width: Int { bounds.count + 1 }
+
+  mutating func record(_ value: Int64, _ key: SeriesKey) {
+    let series = place(of: key)
+    let value = max(0, value)
+    var bucket = 0
+    while bucket < bounds.count, value > bounds[bucket] { bucket += 1 }
+    counts[series * width + bucket] &+= 1
+    sums[series] &+= UInt64(value)
+  }
+
+  private mutating func place(of key: SeriesKey) -> Int {
+    if let known = places[key] { return known }
+    guard keys.count < Limits.metricSeries else { return 0 }
+    keys.append(key)
+    places[key] = keys.count - 1
+    sums.append(0)
+    for _ in 0..<width { counts.append(0) }
+    return keys.count - 1
+  }
+
+  /// What one bucket of a series counted by itself.
+  func count(_ series: Int, bucket: Int) -> UInt64 { counts[series * width + bucket] }
+
+  func sum(_ series: Int) -> UInt64 { sums[series] }
+
+  /// The same counts under other keys; a series whose key has gone is dropped.
+  func renamed(_ rename: (SeriesKey) -> SeriesKey?) -> HistogramTable {
+    var renamed = HistogramTable(bounds: bounds, series: keys.count)
+    for series in keys.indices {
+      guard let key = rename(keys[series]) else { continue }
+      let place = renamed.place(of: key)
+      for bucket in 0..<width { renamed.counts[place * width + bucket] &+= count(series, bucket: bucket) }
+      renamed.sums[place] &+= sums[series]
+    }
+    return renamed
+  }
+}

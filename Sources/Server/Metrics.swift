@@ -1,0 +1,213 @@
+internal import Base
+internal import Exchange
+internal import Policy
+internal import Wire
+
+/// The counters behind `/metrics`.
+///
+/// Label values are names of the configuration and words of the program, never what a client sent. An exchange's
+/// end adds to arrays that exist; only the first exchange of its kind makes room for one more series.
+final class Metrics {
+  var version = ""
+  let startedAt: Instant
+  let startedOn: WallTime
+
+  private(set) var providers = LabelNames([], other: "")
+  private(set) var models = LabelNames([], other: "other")
+  private(set) var clients = LabelNames([], other: "-")
+  /// How exchanges end; the first for the series that have no room.
+  private(set) var ends = WordList(
+    [
+      "other", "complete", "relayed", "upstream_cut", "upstream_stalled", "client_left",
+      "rate_limit_exceeded",
+    ]
+      + ["upstream_routing_failure", "no_provider_available", "deadline_exceeded"], capacity: 48)
+  /// How attempts end.
+  private(set) var reasons = WordList(["other", "ok"], capacity: 32)
+  private(set) var refusalCodes = WordList(["other"], capacity: 48)
+
+  /// By client and end, by provider and reason, by code.
+  private(set) var exchanges: [UInt64] = []
+  private(set) var attempts: [UInt64] = []
+  private(set) var refusals: [UInt64] = Array(repeating: 0, count: 48)
+  /// By `Reply.CacheState`.
+  private(set) var cacheStates: [UInt64] = Array(repeating: 0, count: Reply.CacheState.allCases.count)
+  private(set) var bytesIn: UInt64 = 0
+  private(set) var bytesOut: UInt64 = 0
+
+  /// In nanoseconds, but for the tokens.
+  private(set) var duration = HistogramTable(bounds: Metrics.durationBounds)
+  private(set) var firstChunk = HistogramTable(bounds: Metrics.firstChunkBounds)
+  private(set) var tokens = HistogramTable(bounds: Metrics.tokenBounds)
+  private(set) var overhead = HistogramTable(bounds: Metrics.overheadBounds, series: 1)
+
+  init(_ catalog: Catalog, clients: [Client], now: Moment) {
+    startedAt = now.instant
+    startedOn = now.wall
+    adopt(catalog, clients: clients)
+  }
+
+  // MARK: - The configuration's names
+
+  /// Takes the names of a new configuration. What was counted under a name that is still there stays.
+  func adopt(_ catalog: Catalog, clients list: [Client]) {
+    let old = (providers: providers, models: models, clients: clients)
+    providers = LabelNames(catalog.providers.map(\.name), other: "")
+    models = LabelNames(Self.names(of: catalog), other: "other")
+    clients = LabelNames(list.map(\.name), other: "-")
+    exchanges = Self.moved(exchanges, from: old.clients, to: clients, width: ends.capacity)
+    attempts = Self.moved(attempts, from: old.providers, to: providers, width: reasons.capacity)
+    let rename = { (key: SeriesKey) -> SeriesKey? in
+      var key = key
+      guard let provider = Self.place(key.provider, from: old.providers, in: self.providers),
+        let model = Self.place(key.model, from: old.models, in: self.models)
+      else { return nil }
+      key.provider = provider
+      key.model = model
+      return key
+    }
+    duration = duration.renamed(rename)
+    firstChunk = firstChunk.renamed(rename)
+    tokens = tokens.renamed(rename)
+  }
+
+  /// Models and aliases, each once.
+  private static func names(of catalog: Catalog) -> [String] {
+    var names: [String] = []
+    var seen: Set<String> = []
+    for model in catalog.modelList() where seen.insert(model.id).inserted { names.append(model.id) }
+    for provider in catalog.providers {
+      for model in provider.models where seen.insert(model.name).inserted { names.append(model.name) }
+    }
+    return names
+  }
+
+  private static func place(_ place: Int, from old: LabelNames, in new: LabelNames) -> Int? {
+    if place == 0 { return 0 }
+    let now = new.place(of: old.texts[place])
+    return now == 0 ? nil : now
+  }
+
+  private static func moved(_ counts: [UInt64], from old: LabelNames, to new: LabelNames, width: Int)
+    -> [UInt64]
+  {
+    var moved = Array(repeating: UInt64(0), count: new.texts.count * width)
+    for row in 0..<counts.count / width {
+      guard let place = place(row, from: old, in: new) else { continue }
+      for column in 0..<width { moved[place * width + column] = counts[row * width + column] }
+    }
+    return moved
+  }
+
+  // MARK: - What happens
+
+  /// A client's exchange has ended. `word` and `run` as in the log.
+  func record(_ reply: Reply, run: ExchangeRun?, word: StaticString?, overhead own: Interval, now: Moment) {
+    let end = ends.place(of: word ?? run?.exchange.ending?.word ?? "complete")
+    let client = reply.client.map { clients.place(of: reply.setup.configuration.clients[$0].name) } ?? 0
+    exchanges[client * ends.capacity + end] &+= 1
+    cacheStates[reply.cacheState.rawValue] &+= 1
+    var key = self.key(run, model: reply.model, endpoint: reply.endpoint)
+    if reply.wantsStream, let first = reply.firstByteAt {
+      firstChunk.record((first - reply.acceptedAt).nanoseconds, key)
+    }
+    key.word = end
+    duration.record((now.instant - reply.acceptedAt).nanoseconds, key)
+    overhead.record(own.nanoseconds, SeriesKey())
+    bytesIn &+= UInt64(reply.bytesIn)
+    bytesOut &+= reply.bytesOut
+  }
+
+  /// An exchange with providers has ended, however many clients shared it.
+  func record(_ run: ExchangeRun) {
+    let names = run.setup.catalog.providers
+    for index in run.exchange.attempts.indices {
+      let provider = providers.place(of: names[run.exchange.attempts[index].choice.provider].name)
+      let reason = reasons.place(of: run.exchange.attempts[index].fault?.reason ?? "ok")
+      attempts[provider * reasons.capacity + reason] &+= 1
+    }
+    guard run.usage.isKnown else { return }
+    var key = self.key(run, model: run.facts.model, endpoint: run.exchange.shape.endpoint)
+    if let input = run.usage.input { tokens.record(input, key) }
+    key.word = 1
+    if let output = run.usage.output { tokens.record(output, key) }
+  }
+
+  private func key(_ run: ExchangeRun?, model: [UInt8], endpoint: Endpoint) -> SeriesKey {
+    var key = SeriesKey()
+    if let run, let provider = run.exchange.answeringProvider ?? run.exchange.attempts.last?.choice.provider {
+      key.provider = providers.place(of: run.setup.catalog.providers[provider].name)
+    }
+    key.model = self.model(model.span)
+    key.operation = endpoint.operation.rawValue
+    return key
+  }
+
+  /// A request was answered with an error before it became an exchange.
+  func record(refusal code: StaticString) { refusals[refusalCodes.place(of: code)] &+= 1 }
+
+  /// The label of a model: as it was asked for if that is a name of the configuration, `provider/name` by the
+  /// name behind the slash.
+  private func model(_ name: Span<UInt8>) -> Int {
+    let place = models.place(of: name)
+    guard place == 0, let slash = name.firstIndex(of: UInt8(ascii: "/")) else { return place }
+    return models.place(of: name.extracting(slash + 1..<name.count))
+  }
+
+  // MARK: - Bounds of the buckets
+
+  private static func milliseconds(_ list: [Int64]) -> [Int64] { list.map { $0 * 1_000_000 } }
+
+  // As OpenTelemetry's gen_ai conventions advise, but for the shortest times to first token.
+  static let durationBounds = milliseconds(
+    [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240, 20480, 40960, 81920])
+  static let firstChunkBounds = milliseconds(
+    [5, 10, 20, 40, 60, 80, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10_000, 30_000])
+  static let tokenBounds: [Int64] = [
+    1, 4, 16, 64, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216, 67_108_864,
+  ]
+  static let overheadBounds: [Int64] = [
+    25_000, 50_000, 100_000, 200_000, 400_000, 800_000, 1_600_000, 3_200_000, 10_000_000, 100_000_000,
+  ]
+}
+
+extension Exchange {
+  /// Whose answer the client got: of the last attempt without a fault, or of one whose fault is the client's.
+  var answeringProvider: Int? {
+    for attempt in attempts where attempt.fault == nil || attempt.fault == .clientFault {
+      return attempt.choice.provider
+    }
+    return nil
+  }
+}
+
+/// `gen_ai.operation.name`.
+enum Operation: Int, CaseIterable {
+  case chat, textCompletion, embeddings, moderation, rerank, images, audio
+
+  var name: StaticString {
+    switch self {
+    case .chat: "chat"
+    case .textCompletion: "text_completion"
+    case .embeddings: "embeddings"
+    case .moderation: "moderation"
+    case .rerank: "rerank"
+    case .images: "image_generation"
+    case .audio: "audio"
+    }
+  }
+}
+
+extension Endpoint {
+  var operation: Operation {
+    switch self {
+    case .chatCompletions, .responses, .messages: .chat
+    case .completions: .textCompletion
+    case .embeddings: .embeddings
+    case .moderations: .moderation
+    case .rerank: .rerank
+    case .images: .images
+    case .audio: .audio
+    }
+  }
+}

@@ -1,0 +1,49 @@
+internal import Base
+
+/// The name of one exchange in answers and logs: the client's own if it sent a sane one.
+struct RequestID {
+  private var bytes = InlineArray<64, UInt8>(repeating: 0)
+  private var count = 0
+
+  /// A new one: 16 hexadecimal digits of a counter that started at random, scrambled.
+  init(number: UInt64) {
+    // The finaliser of MurmurHash3 is a bijection: no two numbers meet.
+    var mixed = number
+    mixed = (mixed ^ (mixed >> 33)) &* 0xff51_afd7_ed55_8ccd
+    mixed = (mixed ^ (mixed >> 33)) &* 0xc4ce_b9fe_1a85_ec53
+    mixed ^= mixed >> 33
+    put("req_")
+    for shift in stride(from: 60, through: 0, by: -4) {
+      let nibble = UInt8(mixed >> UInt64(shift) & 15)
+      put(nibble < 10 ? 48 + nibble : 87 + nibble)
+    }
+  }
+
+  /// Nil unless it is 1 to 64 letters, digits and `-_.:/+=`: it goes into a header and a log line.
+  init?(client value: Span<UInt8>) {
+    guard value.count > 0, value.count <= 64 else { return nil }
+    for i in 0..<value.count {
+      let byte = value[i]
+      let isSane =
+        byte.asciiLowercased &- 97 < 26 || byte.isDigit || byte == UInt8(ascii: "-")
+        || byte == UInt8(ascii: "_") || byte == UInt8(ascii: ".") || byte == UInt8(ascii: ":")
+        || byte == UInt8(ascii: "/") || byte == UInt8(ascii: "+") || byte == UInt8(ascii: "=")
+      guard isSane else { return nil }
+      put(byte)
+    }
+  }
+
+  private mutating func put(_ byte: UInt8) {
+    bytes[count] = byte
+    count += 1
+  }
+
+  private mutating func put(_ text: StaticString) {
+    for i in 0..<text.utf8CodeUnitCount { put(text.utf8Start[i]) }
+  }
+
+  var span: Span<UInt8> {
+    @_lifetime(borrow self)
+    get { bytes.span.extracting(0..<count) }
+  }
+}

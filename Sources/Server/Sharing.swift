@@ -1,0 +1,144 @@
+internal import Base
+internal import Exchange
+internal import Policy
+internal import Wire
+
+/// What answers are shared by: the response cache, the flights, and the key under which requests are the same.
+final class Sharing {
+  var cache: ResponseCache
+  var flights: FlightTable
+  let settings: CacheSettings
+  /// The exchanges of flights, by `FlightID.index`; kept for slow followers after their end.
+  private var runs: [ExchangeRun?] = []
+  /// The clients in flights, by `Seat.index`.
+  private var replies: [Reply?] = []
+  private let key: KeyedHash.Key
+  private var serial: UInt64 = 0
+
+  init(_ settings: CacheSettings, memory: Int, connections: Int, seed: UInt64, secondSeed: UInt64) {
+    self.settings = settings
+    let pool = BlockPool()
+    cache = ResponseCache(budget: settings.enabled ? settings.size : 0, ttl: settings.ttl, pool: pool)
+    var bounds = FlightTable.Bounds(recording: cache.largestAnswer, memory: memory)
+    bounds.flights = connections
+    bounds.keepsPace = settings.replay == .paced
+    flights = FlightTable(bounds: bounds, pool: pool)
+    key = KeyedHash.Key(first: seed, second: secondSeed)
+  }
+
+  /// What a request wants of the cache, by its header and the configuration.
+  struct Wish {
+    var looksUp = true
+    var stores = true
+    var coalesces = true
+    var maxAge: Interval?
+    var isNone: Bool { !looksUp && !stores && !coalesces }
+  }
+
+  /// 1. The file switches it off for all, or for a model. 2. The client switches it off. 3. `Cache-Control`
+  /// (RFC 9111 §5.2.1). 4. A temperature above the bound wants variety.
+  func wish(_ head: RequestHead, _ bytes: Span<UInt8>, facts: RequestFacts, route: Route) -> Wish {
+    var wish = Wish()
+    wish.coalesces = settings.enabled && settings.coalesce && route.coalesces != false
+    if !settings.enabled || route.caches == false {  // 1
+      wish.looksUp = false
+      wish.stores = false
+      wish.coalesces = wish.coalesces && route.coalesces == true
+    }
+    if let own = head.value(of: .cache), bytes.extracting(own).equalsIgnoringCase("off") {  // 2
+      return Wish(looksUp: false, stores: false, coalesces: false)
+    }
+    if let control = head.value(of: .cacheControl) {  // 3
+      let directives = CacheControl(bytes.extracting(control))
+      if directives.noStore { return Wish(looksUp: false, stores: false, coalesces: false) }
+      if directives.noCache {
+        wish.looksUp = false
+        wish.coalesces = false
+      }
+      wish.maxAge = directives.maxAge
+    }
+    if let bound = settings.maxTemperature, (facts.temperature ?? 1) > bound {  // 4
+      return Wish(looksUp: false, stores: false, coalesces: false)
+    }
+    return wish
+  }
+
+  /// The key of a request whose body the probe has just scanned; nil where it cannot have one.
+  func fingerprint(
+    _ head: RequestHead, _ bytes: Span<UInt8>, path: Span<UInt8>, body: Range<Int>, isStream: Bool,
+    client: String?, probe: borrowing JSONProbe
+  ) -> Fingerprint? {
+    var key = RequestKey(key: key, path: path, isStream: isStream)
+    for name in settings.vary {
+      key.beginField(name)
+      for field in head.fields where bytes.extracting(field.name).equalsIgnoringCase(name) {
+        key.addLine(bytes.extracting(field.value))
+      }
+    }
+    if let client { key.addClient(client) }
+    return key.finish(bytes.extracting(body), probe)
+  }
+
+  /// A key that no request has: a flight of its own, whose answer may still be stored.
+  func uniqueKey() -> Fingerprint {
+    serial &+= 1
+    return Fingerprint(high: .max, low: serial)
+  }
+
+  // MARK: - Who takes part
+
+  func seat(_ reply: Reply, at seat: Seat) {
+    while replies.count <= seat.index { replies.append(nil) }
+    replies[seat.index] = reply
+    reply.source = .seat(seat)
+  }
+
+  func reply(at seat: Seat) -> Reply? { seat.index < replies.count ? replies[seat.index] : nil }
+
+  func clearSeat(_ seat: Seat) { replies[seat.index] = nil }
+
+  func bind(_ run: ExchangeRun, to flight: FlightID) {
+    while runs.count <= flight.index { runs.append(nil) }
+    runs[flight.index] = run
+    run.flight = flight
+  }
+
+  func run(of flight: FlightID) -> ExchangeRun? { flight.index < runs.count ? runs[flight.index] : nil }
+
+  func unbind(_ flight: FlightID) { runs[flight.index] = nil }
+
+  /// Drops everything that is stored; how many entries that were.
+  func clear() -> Int {
+    let count = cache.count
+    cache.clear()
+    return count
+  }
+}
+
+/// The directives of a request's Cache-Control that are heeded.
+struct CacheControl {
+  var noCache = false
+  var noStore = false
+  var maxAge: Interval?
+
+  init(_ value: Span<UInt8>) {
+    var start = 0
+    while start < value.count {
+      var end = start
+      while end < value.count, value[end] != UInt8(ascii: ",") { end += 1 }
+      read(value.extracting(value.trimmed(start..<end)))
+      start = end + 1
+    }
+  }
+
+  private mutating func read(_ directive: Span<UInt8>) {
+    if directive.equalsIgnoringCase("no-cache") { noCache = true }
+    if directive.equalsIgnoringCase("no-store") { noStore = true }
+    if directive.count > 8, directive.extracting(0..<8).equalsIgnoringCase("max-age="),
+      let seconds = directive.extracting(8..<directive.count).decimal
+    {
+      maxAge = .seconds(min(seconds, 1 << 31))
+      if seconds == 0 { noCache = true }
+    }
+  }
+}

@@ -1,0 +1,134 @@
+internal import Base
+internal import CLinux
+internal import Kernel
+internal import Lab
+internal import Wire
+
+/// One GET to a running instance, for the commands: it blocks, and has a deadline.
+struct PageRequest {
+  enum Fault: Error {
+    /// The address cannot be understood, or its name is not known.
+    case address(String)
+    case connect(String)
+    case silent
+    case cut
+    case notHTTP
+  }
+
+  struct Answer: ~Copyable {
+    var status: Int
+    var body: ByteBuffer
+  }
+
+  let address: LabAddress
+  /// What stands in front of the pages' paths, where a proxy adds something.
+  let prefix: String
+
+  /// `http://HOST:PORT/PREFIX`, `HOST:PORT` or `unix:PATH`.
+  init(url: String) throws(Fault) {
+    var text = url
+    if text.hasPrefix("https://") { throw .address("\(url): only http:// and unix: are spoken here") }
+    var prefix = ""
+    if text.hasPrefix("http://") {
+      text = String(text.dropFirst(7))
+      if let slash = text.firstIndex(of: "/") {
+        prefix = String(text[slash...])
+        text = String(text[..<slash])
+      }
+      if text.hasSuffix("]") || !text.contains(":") { text += ":80" }
+    }
+    while prefix.hasSuffix("/") { prefix.removeLast() }
+    self.prefix = prefix
+    do throws(UsageError) {
+      address = try LabAddress(text)
+    } catch {
+      throw .address(error.message)
+    }
+  }
+
+  init(address: LabAddress) {
+    self.address = address
+    prefix = ""
+  }
+
+  /// Asks for a page.
+  func get(_ path: String, token: String?) throws(Fault) -> Answer {
+    let socket = try connect()
+    let deadline = Clock.instant() + Limits.pageTime
+    try send(head(path, token), on: socket.raw, until: deadline)
+    var bytes = ByteBuffer()
+    while true {
+      switch Socket.receive(socket.raw, into: &bytes, room: Limits.loadRead) {
+      case .received: if bytes.count > Limits.pageAnswer { throw .notHTTP }
+      case .wouldBlock: try wait(socket.raw, Int16(POLLIN), until: deadline)
+      case .reset: throw .cut
+      case .endOfStream: return try Self.read(&bytes)
+      }
+    }
+  }
+
+  /// HTTP/1.0, so that the answer ends with the connection and is never chunked.
+  private func head(_ path: String, _ token: String?) -> ByteBuffer {
+    var head = ByteBuffer()
+    head.append("GET \(prefix)\(path) HTTP/1.0\r\nHost: localhost\r\nUser-Agent: synaxis-status\r\n")
+    if let token { head.append("Authorization: Bearer \(token)\r\n") }
+    head.append("\r\n")
+    return head
+  }
+
+  private func connect() throws(Fault) -> Descriptor {
+    do throws(KernelFault) {
+      let target =
+        switch address {
+        case .tcp(let host, let port): try SocketAddress(resolving: host, port: port)
+        case .unix(let path): try SocketAddress(unix: path)
+        }
+      let socket = try Socket.connect(to: target)
+      var ready = pollfd(fd: socket.raw, events: Int16(POLLOUT), revents: 0)
+      guard poll(&ready, 1, Int32(Limits.pageTime.milliseconds)) == 1 else {
+        throw KernelFault(.connect, target.text, code: ETIMEDOUT)
+      }
+      if let fault = Socket.connectOutcome(socket.raw, to: target) { throw fault }
+      return socket
+    } catch {
+      throw .connect(error.text)
+    }
+  }
+
+  private func send(_ bytes: consuming ByteBuffer, on socket: Int32, until deadline: Instant) throws(Fault) {
+    while !bytes.isEmpty {
+      switch bytes.withBytes({ Socket.send(socket, $0) }) {
+      case .sent(let count): bytes.consume(count)
+      case .wouldBlock: try wait(socket, Int16(POLLOUT), until: deadline)
+      case .broken: throw .cut
+      }
+    }
+  }
+
+  private func wait(_ socket: Int32, _ events: Int16, until deadline: Instant) throws(Fault) {
+    let left = deadline - Clock.instant()
+    var ready = pollfd(fd: socket, events: events, revents: 0)
+    guard left > .zero, poll(&ready, 1, Int32(left.milliseconds) + 1) != 0 else { throw .silent }
+  }
+
+  private static func read(_ bytes: inout ByteBuffer) throws(Fault) -> Answer {
+    var head = ResponseHead()
+    var length: Int?
+    let end = bytes.withBytes { all -> Int? in
+      guard let end = all.firstRange(of: "\r\n\r\n") else { return nil }
+      let raw = all.extracting(0..<end + 2)
+      guard head.parse(raw) else { return nil }
+      length = head.value(of: "content-length", in: raw).flatMap { raw.extracting($0).decimal }.map {
+        Int($0)
+      }
+      return end + 4
+    }
+    guard let end else { throw bytes.isEmpty ? .cut : .notHTTP }
+    bytes.consume(end)
+    if let length {
+      if bytes.count < length { throw .cut }
+      bytes.truncate(to: length)
+    }
+    return Answer(status: head.status, body: bytes.take())
+  }
+}

@@ -1,0 +1,36 @@
+internal import Lab
+
+/// The options of `synaxis status`.
+struct StatusOptions {
+  /// `http://HOST:PORT`, `HOST:PORT` or `unix:PATH`; nil: as the tier file says.
+  var url: String?
+  var file: String?
+  var token: String?
+  var watches = false
+
+  /// Nil: help was asked for.
+  static func parse(_ list: [String]) throws(UsageError) -> StatusOptions? {
+    var options = StatusOptions()
+    var at = 0
+    func value(_ name: String, _ text: String) throws(UsageError) -> String {
+      if text.utf8.count > name.utf8.count { return String(text.dropFirst(name.count + 1)) }
+      at += 1
+      guard at < list.count else { throw UsageError("\(name) needs a value") }
+      return list[at]
+    }
+    while at < list.count {
+      let text = list[at]
+      let name = text.utf8.firstIndex(of: UInt8(ascii: "=")).map { String(text[..<$0]) } ?? text
+      switch name {
+      case "-h", "--help": return nil
+      case "--url": options.url = try value(name, text)
+      case "--token": options.token = try value(name, text)
+      case "-c", "--config": options.file = try value(name, text)
+      case "--watch", "-w": options.watches = true
+      default: throw UsageError("unknown option `\(text)`")
+      }
+      at += 1
+    }
+    return options
+  }
+}

@@ -1,0 +1,107 @@
+"""nginx in front of synaxis, and what it does to streams."""
+
+import shutil
+import socket
+import subprocess
+
+import openai
+import pytest
+
+from gateway import DEADLINE, eventually
+from wire import Reader, post
+
+STREAM = '{"model":"m","stream":true,"messages":[]}'
+STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+class Nginx:
+    def __init__(self, directory, upstream, buffering):
+        program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+        assert program, "nginx is not installed: contrib/packages nginx"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        file = directory / "nginx.conf"
+        file.write_text(f"""
+daemon off;
+pid {directory}/nginx.pid;
+error_log stderr;
+events {{ worker_connections 64; }}
+http {{
+  access_log off;
+  client_body_temp_path {directory}/body;
+  proxy_temp_path {directory}/proxy;
+  fastcgi_temp_path {directory}/fastcgi;
+  uwsgi_temp_path {directory}/uwsgi;
+  scgi_temp_path {directory}/scgi;
+  upstream synaxis {{ server {upstream}; keepalive 8; }}
+  server {{
+    listen 127.0.0.1:{self.port};
+    location / {{
+      proxy_pass http://synaxis;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header Host localhost;
+      {buffering}
+    }}
+  }}
+}}
+""")
+        self.child = subprocess.Popen([program, "-c", str(file), "-p", str(directory)], stdin=subprocess.DEVNULL)
+        self.url = f"http://127.0.0.1:{self.port}/v1"
+        eventually(self.connect, "nginx listening").close()
+
+    def connect(self):
+        try:
+            return socket.create_connection(("127.0.0.1", self.port), DEADLINE)
+        except ConnectionRefusedError:
+            return None
+
+    def stop(self):
+        self.child.terminate()
+        self.child.wait(DEADLINE)
+
+
+# With buffering left on it is X-Accel-Buffering that keeps a stream flowing.
+@pytest.mark.parametrize("buffering", ["proxy_buffering off;", ""], ids=["unbuffered", "default"])
+def test_events_pass_at_once(start, gateway, provider, tmp_path, buffering):
+    at = gateway(provider)
+    nginx = start(Nginx, tmp_path, "%s:%d" % at.address, buffering)
+    reader = Reader(nginx.connect())
+    reader.socket.sendall(post(STREAM))
+    provider.read()
+    provider.current.send(STREAM_HEAD)
+    for number in range(5):
+        event = b'data: {"choices":[{"index":0,"delta":{"content":"%d"}}]}\n\n' % number
+        provider.current.send_chunk(event)
+        if number == 0:
+            assert reader.read_head().status == 200
+        # The next one is sent only when this one has come through.
+        got = b""
+        while len(got) < len(event):
+            got += reader.read_some()
+        assert got == event
+    provider.current.send_chunk(b"data: [DONE]\n\n")
+    provider.current.send(b"0\r\n\r\n")
+    assert reader.read_rest() == b"data: [DONE]\n\n"
+
+
+def test_sdk_through_nginx(start, gateway, mock, tmp_path):
+    at = gateway(mock("--fail 500"), mock("--gap-ms 1"))
+    nginx = start(Nginx, tmp_path, "%s:%d" % at.address, "proxy_buffering off;")
+    with openai.OpenAI(base_url=nginx.url, api_key="x", max_retries=0) as api:
+        for _ in range(5):
+            stream = api.chat.completions.create(model="m", messages=[], stream=True)
+            assert "".join(chunk.choices[0].delta.content or "" for chunk in stream)
+            assert api.chat.completions.create(model="m", messages=[]).choices
+
+
+def test_client_leaves_behind_nginx(start, gateway, mock, tmp_path):
+    slow = mock("--fail hang")
+    at = gateway(slow)
+    nginx = start(Nginx, tmp_path, "%s:%d" % at.address, "proxy_buffering off;")
+    connection = nginx.connect()
+    connection.sendall(post(STREAM))
+    eventually(lambda: slow.stats["requests"] == 1, "the request at the provider")
+    connection.close()
+    eventually(lambda: slow.stats["cancelled"] == 1, "the provider being cancelled")

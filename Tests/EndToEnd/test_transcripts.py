@@ -1,0 +1,17 @@
+"""Every file of Tests/Transcripts, run against the real server."""
+
+import pytest
+
+from gateway import ROOT
+from transcript import Run
+
+FILES = sorted((ROOT / "Tests/Transcripts").glob("*.txt"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
+def test_transcript(file, start):
+    Run(file.read_text(), start).execute()
+
+
+def test_there_are_transcripts():
+    assert len(FILES) > 30
