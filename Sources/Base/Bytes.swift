@@ -34,6 +34,7 @@ extension Span<UInt8> {
 
   /// As above, for a name from the configuration.
   package func equalsIgnoringCase(_ text: String) -> Bool {
+    guard count == text.utf8.count else { return false }
     var text = text
     return text.withUTF8 { utf8 in
       guard count == utf8.count else { return false }

@@ -84,6 +84,12 @@ package enum Limits {
   package static let believableReset = Interval.seconds(366 * 24 * 3600)
   /// Bytes of a provider's error body that are read to classify it.
   package static let errorBody = 64 * 1024
+  /// Time between two questions for a provider's models, until a failed one is repeated, and for an answer.
+  package static let discoverEvery = Interval.seconds(3600)
+  package static let discoverRetry = Interval.seconds(60)
+  package static let checkTime = Interval.seconds(15)
+  /// Models of one provider's own list that are taken in.
+  package static let discoveredModels = 1000
   /// Lost connections that are watched until they stand or fail.
   package static let stragglers = 64
   /// Attempts of one exchange.

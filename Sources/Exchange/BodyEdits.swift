@@ -18,7 +18,7 @@ package struct Splice: Equatable, Sendable {
 /// All edits look at the body as the client sent it, not at each other's results. The rest of the body is not
 /// re-written: an edit is a splice of ranges.
 package struct BodyEdits: Sendable {
-  private struct Step: Sendable {
+  private struct Step: Equatable, Sendable {
     var name: [UInt8]
     /// Steps into each element of the array behind the name.
     var intoElements: Bool
@@ -44,13 +44,12 @@ package struct BodyEdits: Sendable {
   /// The splices for one body, ordered and apart from each other, `first` (the model's) among them. The body is
   /// a JSON object that was checked before.
   package func splices(of body: Span<UInt8>, adding first: Splice?) -> [Splice] {
-    var found: [Splice] = []
+    // The model's splice wins over an edit of the same place, and a deletion over what lies inside it.
+    var found = first.map { [$0] } ?? []
     if !edits.isEmpty {
-      let root = JSONMember(key: 0..<0, value: 0..<body.count, kind: .object)
+      let root = JSONMember(key: 0..<0, value: Self.withoutWhiteSpace(body), kind: .object)
       for edit in edits where !edit.steps.isEmpty { apply(edit, at: 0, to: root, of: body, &found) }
     }
-    // The model's splice wins over an edit of the same place, and a deletion over what lies inside it.
-    if let first { found.append(first) }
     return Self.merged(found, in: body)
   }
 
@@ -79,9 +78,24 @@ package struct BodyEdits: Sendable {
       isEmpty = false
       member = next
     }
-    if isLast, !isFound, case .fallback(let value) = edit.action {
+    if isLast, !isFound, case .fallback(let value) = edit.action,
+      !isRenamed(into: step.name, beside: edit, in: object, of: body)
+    {
       out.append(Self.insertion(of: step.name, value, into: object, isEmpty: isEmpty, of: body))
     }
+  }
+
+  /// Another edit gives a member of that object the name.
+  private func isRenamed(
+    into name: [UInt8], beside edit: Edit, in object: JSONMember, of body: Span<UInt8>
+  ) -> Bool {
+    for other in edits where other.steps.count == edit.steps.count {
+      guard case .rename(let new) = other.action, Array(new.utf8) == name, let last = other.steps.last,
+        zip(other.steps, edit.steps).dropLast().allSatisfy({ $0 == $1 })
+      else { continue }
+      if Self.hasMember(last.name, in: object, of: body) { return true }
+    }
+    return false
   }
 
   private func descend(
@@ -129,10 +143,9 @@ package struct BodyEdits: Sendable {
   private static func insertion(
     of name: [UInt8], _ value: String, into object: JSONMember, isEmpty: Bool, of body: Span<UInt8>
   ) -> Splice {
-    var start = object.value.lowerBound
-    while body[start] != UInt8(ascii: "{") { start += 1 }
+    let start = object.value.lowerBound + 1
     let text = Array("\"".utf8) + name + Array("\":".utf8) + Array(value.utf8)
-    return Splice(range: start + 1..<start + 1, replacement: text + (isEmpty ? [] : [UInt8(ascii: ",")]))
+    return Splice(range: start..<start, replacement: text + (isEmpty ? [] : [UInt8(ascii: ",")]))
   }
 
   private static func hasMember(_ name: [UInt8], in object: JSONMember, of body: Span<UInt8>) -> Bool {
@@ -154,11 +167,13 @@ package struct BodyEdits: Sendable {
     return decoded.withBytes { $0.equals(name.span) }
   }
 
-  /// Orders splices and makes one of those that overlap, and of deletions that touch.
+  /// Orders splices and makes one of those that overlap, and of deletions that touch. Of two at one place the
+  /// earlier one stays, and an insertion goes in front: what is deleted behind it does not take it along.
   private static func merged(_ list: [Splice], in body: Span<UInt8>) -> [Splice] {
     var out: [Splice] = []
     let ordered = list.enumerated().sorted {
-      ($0.element.range.lowerBound, $0.offset) < ($1.element.range.lowerBound, $1.offset)
+      ($0.element.range.lowerBound, $0.element.range.isEmpty ? 0 : 1, $0.offset)
+        < ($1.element.range.lowerBound, $1.element.range.isEmpty ? 0 : 1, $1.offset)
     }
     for (_, splice) in ordered {
       guard let last = out.last else {
@@ -189,6 +204,14 @@ package struct BodyEdits: Sendable {
     while before >= 0, isWhiteSpace(body[before]) { before -= 1 }
     guard before >= 0, body[before] == UInt8(ascii: ",") else { return range }
     return before..<range.upperBound
+  }
+
+  private static func withoutWhiteSpace(_ body: Span<UInt8>) -> Range<Int> {
+    var start = 0
+    var end = body.count
+    while start < end, isWhiteSpace(body[start]) { start += 1 }
+    while end > start, isWhiteSpace(body[end - 1]) { end -= 1 }
+    return start..<end
   }
 
   private static func isWhiteSpace(_ byte: UInt8) -> Bool {

@@ -84,9 +84,7 @@ package struct Exchange: Sendable {
     case .clientLeft:
       abandonAll(.clientGone, ledger, now, &effects)
       conclude(.clientLeft, &effects)
-    case .couldNotOpen(let index):
-      fail(index, .unreachable, ledger, now, &effects)
-      seek(ledger, now, &effects)
+    case .couldNotOpen(let index): couldNotOpen(index, ledger, now, &effects)
     }
   }
 
@@ -97,12 +95,16 @@ package struct Exchange: Sendable {
     let request = RouteRequest(
       route: shape.route, preference: shape.preference, estimatedTokens: shape.estimatedTokens,
       deadline: deadline)
-    switch ledger.next(for: request, trail: &trail, now: now) {
+    var asked = trail
+    switch ledger.next(for: request, trail: &asked, now: now) {
     case .attempt(let choice):
       state = .seeking
       open(choice, round: round, ledger, now, &effects)
     case .wait(let until):
-      if !hasLiveAttempt { state = .waiting(until: until) }
+      // While an attempt is open there is no wait, and its time does not begin.
+      if hasLiveAttempt { return }
+      trail = asked
+      state = .waiting(until: until)
     case .exhausted(let why):
       if !hasLiveAttempt { giveUp(why, now, &effects) }
     }
@@ -120,6 +122,11 @@ package struct Exchange: Sendable {
     effects.append(.open(attempts.count - 1))
   }
 
+  private var isCommitted: Bool {
+    if case .committed = state { return true }
+    return false
+  }
+
   private var hasLiveAttempt: Bool {
     for attempt in attempts where attempt.isLive { return true }
     return false
@@ -128,7 +135,7 @@ package struct Exchange: Sendable {
   /// No candidate is left: 1. the last provider's own words, where they are about the request; 2. 429; 3. 503;
   /// 4. 502 with the list of attempts.
   private mutating func giveUp(_ why: Exhaustion, _ now: Instant, _ effects: inout [ExchangeEffect]) {
-    if let spare, spare == attempts.count - 1, !hasSentHead {  // 1
+    if let spare, spare == attempts.lastIndex(where: { $0.fault != .raceLost }), !hasSentHead {  // 1
       effects.append(.relay(spare))
       conclude(.relayed, &effects)
       return
@@ -175,6 +182,16 @@ package struct Exchange: Sendable {
     }
   }
 
+  /// There was no room for a transfer: our own want, which says nothing of the provider and which no other
+  /// candidate would mend.
+  private mutating func couldNotOpen(
+    _ index: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+  ) {
+    guard attempts[index].phase == .connecting else { return }
+    settle(index, .raceLost, ledger, now)
+    if !hasLiveAttempt { failClient(.overloaded, &effects) }
+  }
+
   private mutating func answered(_ index: Int, _ status: Int, _ now: Instant) {
     guard attempts[index].isLive else { return }
     attempts[index].status = status
@@ -192,10 +209,15 @@ package struct Exchange: Sendable {
   private mutating func held(
     _ index: Int, _ verdict: Verdict, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
-    guard attempts[index].isLive else { return }
+    guard attempts[index].isLive, !isCommitted else { return }
     switch verdict {
     case .good, .relay:
       attempts[index].firstContentAt = now
+      if verdict == .good {
+        // A long stream is the provider's success now: its end may be minutes away.
+        ledger.commit(
+          attempts[index].ticket, timeToFirstToken: now - attempts[index].openedAt, now: now)
+      }
       attempts[index].firstTokenAt = .distantFuture
       attempts[index].checkAt = .distantFuture
       attempts[index].idleAt = now + shape.timeouts.streamIdle
@@ -299,7 +321,7 @@ package struct Exchange: Sendable {
   private mutating func path(
     _ index: Int, _ report: PathReport, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
-    guard attempts[index].isLive else { return }
+    guard attempts[index].isLive, !isCommitted else { return }
     let threshold = attempts[index].threshold
     switch (attempts[index].phase, report) {
     case (.connecting, .handshaking(let roundTrip)):  // 2
@@ -366,7 +388,10 @@ package struct Exchange: Sendable {
       failClient(.deadlineExceeded, &effects)
       return
     }
-    if case .waiting(let until) = state, until <= now { seek(ledger, now, &effects) }  // 2
+    if case .waiting(let until) = state, until <= now {  // 2
+      seek(ledger, now, &effects)
+      if state == .ended { return }
+    }
     if commentAt <= now {  // 3
       commentAt = now + Limits.keepAliveComment
       effects.append(.sendComment(isFirst: !hasSentHead))

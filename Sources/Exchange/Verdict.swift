@@ -38,9 +38,14 @@ package enum Judge {
   }
 
   /// A plain answer of which only the beginning is there: a whole look at its JSON is not possible.
-  package static func beginning(_ answer: borrowing Answer, shape: ExchangeShape, now: Moment) -> Verdict {
-    if answer.head.status >= 300 { return status(answer, endpoint: shape.endpoint, now: now) }
-    if shape.endpoint.answersJSON, !startsLikeJSON(answer.body) { return .fault(.foreign) }
+  ///
+  /// `hasHeadOut`: the client has the head of a stream, which neither of the two can follow.
+  package static func beginning(
+    _ answer: borrowing Answer, hasHeadOut: Bool, shape: ExchangeShape, now: Moment
+  ) -> Verdict {
+    if answer.head.status >= 300 { return error(answer, hasHeadOut: hasHeadOut, shape: shape, now: now) }
+    if answer.isEventStream { return .good }
+    if hasHeadOut || (shape.endpoint.answersJSON && !startsLikeJSON(answer.body)) { return .fault(.foreign) }
     return .good
   }
 
@@ -48,11 +53,7 @@ package enum Judge {
   package static func whole(
     _ answer: borrowing Answer, sawError: Bool, hasHeadOut: Bool, shape: ExchangeShape, now: Moment
   ) -> Verdict {
-    if answer.head.status >= 300 {
-      let verdict = status(answer, endpoint: shape.endpoint, now: now)
-      // A plain error cannot follow the head of a stream.
-      return verdict == .relay && hasHeadOut ? .fault(.unsuited) : verdict
-    }
+    if answer.head.status >= 300 { return error(answer, hasHeadOut: hasHeadOut, shape: shape, now: now) }
     if answer.isEventStream { return sawError ? errorInside(answer, now: now) : .fault(.emptyStream) }
     if hasHeadOut { return .fault(.foreign) }
     guard shape.endpoint.answersJSON else { return .good }
@@ -60,6 +61,14 @@ package enum Judge {
     probe.read(answer.body)
     if !probe.isJSON { return .fault(answer.body.isEmpty ? .emptyStream : .foreign) }
     return probe.hasError ? errorInside(answer, now: now) : .good
+  }
+
+  /// A plain error cannot follow the head of a stream.
+  private static func error(
+    _ answer: borrowing Answer, hasHeadOut: Bool, shape: ExchangeShape, now: Moment
+  ) -> Verdict {
+    let verdict = status(answer, endpoint: shape.endpoint, now: now)
+    return verdict == .relay && hasHeadOut ? .fault(.unsuited) : verdict
   }
 
   /// What a transfer's end without an answer means.

@@ -130,7 +130,7 @@ package enum Fault: Equatable, Sendable {
     case .unsuited: "unsuited"
     case .clientFault: "client_error"
     case .staleConnection: "stale_connection"
-    case .clientGone: "client_gone"
+    case .clientGone: "cancelled"
     case .raceLost: "race_lost"
     }
   }

@@ -14,8 +14,7 @@ extension Runner {
       providerName: run.setup.catalog.providers[provider].name,
       isStream: upstream.progress(transfer)?.isEventStream ?? false)
     page.removeAll()
-    _ = upstream.withHead(transfer) { raw in
-      responseHead.parse(raw)
+    withResponseHead(transfer) { raw in
       for field in responseHead.fields where responseHead.crosses(field, in: raw) {
         let value = raw.extracting(field.value)
         if field.known == .contentType, head.contentType.isEmpty {

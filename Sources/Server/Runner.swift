@@ -10,8 +10,11 @@ final class Runner {
   let front: Front
   let upstream: Upstream
   let log: Log
+  private(set) var setup: Setup
+  private(set) var checks: Checks
+  /// The tier file's own configuration, without what was discovered since.
+  private var configuration: Configuration
   let metrics: Metrics
-  var setup: Setup
   var runs: SlotTable<ExchangeRun>
   var timers = Timers()
   var reader = RequestReader()
@@ -22,7 +25,9 @@ final class Runner {
   /// Heads and error bodies are composed here.
   var scratch = ByteBuffer()
   var page = ByteBuffer()
-  var responseHead = ResponseHead()
+  /// The head that was last read, and whose it is: a transfer's head is looked at several times in a row.
+  private(set) var responseHead = ResponseHead()
+  private var headOwner: TransferID?
   private var serial: UInt64
   var isDraining = false
   let sharing: Sharing
@@ -37,15 +42,30 @@ final class Runner {
     var provider: Int
   }
 
-  init(front: Front, upstream: Upstream, log: Log, setup: Setup, sharing: Sharing, seed: UInt64) {
+  init(
+    front: Front, upstream: Upstream, log: Log, setup: Setup, sharing: Sharing, seed: UInt64,
+    now: Instant
+  ) {
     self.sharing = sharing
     self.front = front
     self.upstream = upstream
     self.log = log
     self.setup = setup
+    configuration = setup.configuration
+    checks = Checks(setup, upstream: upstream, keeping: nil, now: now)
     metrics = Metrics(setup.catalog, clients: setup.configuration.clients, now: Clock.now())
     serial = seed
     runs = SlotTable(capacity: setup.configuration.limits.connections)
+  }
+
+  /// Runs with a configuration from now on, and with what was discovered; what was learned is kept. Exchanges
+  /// in flight keep the one that they began with.
+  func adopt(_ configuration: Configuration, now: Instant) {
+    self.configuration = configuration
+    setup = Setup(
+      checks.merged(into: configuration), upstream: upstream, seed: serial, keeping: setup.ledger)
+    checks = Checks(setup, upstream: upstream, keeping: checks, now: now)
+    metrics.adopt(setup.catalog, clients: configuration.clients)
   }
 
   func newRequestID() -> RequestID {
@@ -116,6 +136,10 @@ final class Runner {
 
   /// Passes on what happened to a transfer.
   func take(_ event: TransferEvent, now: Moment) {
+    if checks.owns(event.transfer) {
+      if checks.take(event, now: now.instant) { adopt(configuration, now: now.instant) }
+      return
+    }
     if !stragglers.isEmpty, let straggler = stragglers[event.transfer] {
       follow(straggler, event, now: now)
       return
@@ -138,7 +162,8 @@ final class Runner {
       tell(run, .contentBegan(attempt, verdict), now)
     case .heldFull:
       let verdict = judge(run, event.transfer, now: now) { answer, shape, _ in
-        Judge.beginning(answer, shape: shape, now: now)
+        Judge.beginning(
+          answer, hasHeadOut: run.exchange.hasSentHead, shape: shape, now: now)
       }
       noteDetail(run, attempt, event.transfer, verdict)
       tell(run, .heldFull(attempt, verdict), now)
@@ -210,6 +235,17 @@ final class Runner {
     } ?? true
   }
 
+  /// Lends a transfer's raw head; `responseHead` has been read from it.
+  @discardableResult func withResponseHead<R>(_ transfer: TransferID, _ body: (Span<UInt8>) -> R) -> R? {
+    upstream.withHead(transfer) { raw in
+      if headOwner != transfer {
+        responseHead.parse(raw)
+        headOwner = transfer
+      }
+      return body(raw)
+    }
+  }
+
   private func judge(
     _ run: ExchangeRun, _ transfer: TransferID, now: Moment,
     _ decide: (borrowing Answer, ExchangeShape, Bool) -> Verdict
@@ -217,9 +253,8 @@ final class Runner {
     let isStream = upstream.progress(transfer)?.isEventStream ?? false
     let sawError = upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
     let shape = run.exchange.shape
-    return upstream.withHead(transfer) { raw in
-      responseHead.parse(raw)
-      return upstream.withHeld(transfer) { body in
+    return withResponseHead(transfer) { raw in
+      upstream.withHeld(transfer) { body in
         let answer = Answer(head: responseHead, raw: raw, body: body, isEventStream: isStream)
         return decide(answer, shape, sawError)
       }
@@ -232,8 +267,7 @@ final class Runner {
     guard made.isLive else { return }
     let pairs = run.setup.catalog.providers[made.choice.provider].quotaHeaders.pairs
     if pairs.isEmpty { return }
-    upstream.withHead(transfer) { raw in
-      responseHead.parse(raw)
+    withResponseHead(transfer) { raw in
       for (index, pair) in pairs.enumerated() {
         guard let left = responseHead.value(named: pair.remaining, in: raw),
           let remaining = RetryHints.remaining(raw.extracting(left)),
@@ -280,7 +314,7 @@ final class Runner {
     case .cancel(let attempt): cancel(attempt, run)
     case .letGo(let attempt): letGo(attempt, run, now)
     case .checkPath(let attempt): return checkPath(attempt, run, now)
-    case .dropPath(let attempt): upstream.dropConnections(of: target(attempt, run))
+    case .dropPath(let attempt): dropPath(attempt, run)
     case .checkProgress(let attempt): return checkProgress(attempt, run)
     case .commit(let attempt): commit(attempt, run, now)
     case .relay(let attempt): relay(attempt, run, now)
@@ -343,8 +377,18 @@ final class Runner {
 
   private func cancel(_ attempt: Int, _ run: ExchangeRun) {
     guard let transfer = run.transfers[attempt] else { return }
+    if headOwner == transfer { headOwner = nil }
     upstream.cancel(transfer)
     run.transfers[attempt] = nil
+  }
+
+  /// Ends an attempt whose path is dead, and the pooled connections that lead the same way.
+  private func dropPath(_ attempt: Int, _ run: ExchangeRun) {
+    if let transfer = run.transfers[attempt] {
+      run.transfers[attempt] = nil
+      upstream.cancel(transfer, pathIsDead: true)
+    }
+    upstream.dropConnections(of: target(attempt, run))
   }
 
   /// Lets a lost connection go on by itself; where too many do, it is cancelled and says nothing.
@@ -387,6 +431,12 @@ final class Runner {
     for attempt in run.transfers.indices { cancel(attempt, run) }
     log.attempts(of: run, now: now)
     metrics.record(run)
+    if run.setup === setup {
+      for attempt in run.exchange.attempts {
+        guard let consequence = attempt.consequence, consequence.scope == .provider else { continue }
+        checks.cooled(attempt.choice.provider, until: consequence.until)
+      }
+    }
     run.release()
     runs.remove(run.id)
   }

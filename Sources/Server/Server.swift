@@ -55,7 +55,9 @@ package final class Server {
     let sharing = Sharing(
       configuration.cache, memory: configuration.limits.memory, connections: configuration.limits.connections,
       seed: seed, secondSeed: secondSeed)
-    runner = Runner(front: front, upstream: upstream, log: log, setup: setup, sharing: sharing, seed: seed)
+    runner = Runner(
+      front: front, upstream: upstream, log: log, setup: setup, sharing: sharing, seed: seed,
+      now: Clock.instant())
   }
 
   /// Why the server could not start.
@@ -122,6 +124,10 @@ package final class Server {
       runner.timeDue(place, now: now)
       settle(now)
     }
+    if runner.checks.nextDue <= now.instant {
+      runner.checks.turn(now.instant)
+      settle(now)
+    }
     while let place = runner.replayTimers.popDue(now.instant) {
       runner.replayDue(place, now)
       settle(now)
@@ -148,7 +154,10 @@ package final class Server {
 
   /// Lets everything that has happened run its course: clients' requests, then providers' answers, until
   /// neither has anything new. What one client pipelines is bounded by the connection's buffer.
+  ///
+  /// A timer of ours or of libcurl's may have opened and closed sockets before without any event.
   private func settle(_ now: Moment) {
+    applyWatches()
     var isQuiet = false
     while !isQuiet {
       isQuiet = true
@@ -217,6 +226,7 @@ package final class Server {
     if let at = front.timers.next { due = min(due, at) }
     if let at = runner.timers.next { due = min(due, at) }
     if let at = runner.replayTimers.next { due = min(due, at) }
+    due = min(due, runner.checks.nextDue)
     if let at = upstreamDue { due = min(due, at) }
     if let at = drainDeadline { due = min(due, at) }
     if let at = trimAt { due = min(due, at) }

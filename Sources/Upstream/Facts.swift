@@ -98,8 +98,35 @@ extension Upstream {
     set(descriptor, Int32(IPPROTO_TCP), TCP_KEEPCNT, 3)
     slot.socketsOpened += 1
     sockets.opened(
-      descriptor, host: slot.host, opener: slot.id, remotePort: ccurl_remote_port(address))
+      descriptor, host: slot.host, opener: slot.id, remotePort: ccurl_remote_port(address),
+      cookie: cookie(of: descriptor) ?? 0)
     return descriptor
+  }
+
+  /// Takes note of the sockets of a transfer that libcurl has closed without the close callback: 7.88 does so
+  /// with those that never became a connection (refused, timed out, second in Happy Eyeballs).
+  func noteSilentCloses(of slot: Slot) {
+    if slot.socketsOpened == 0 { return }
+    for at in sockets.entries.indices
+    where sockets.entries[at].isOpen && sockets.entries[at].opener == slot.id {
+      if !isOurs(Int32(at)) { sockets.closed(Int32(at)) }
+    }
+  }
+
+  /// The descriptor still is the socket that was opened for a connection, and not a client's that got the same
+  /// number after it.
+  func isOurs(_ descriptor: Int32) -> Bool {
+    guard let entry = sockets[descriptor], entry.isOpen else { return false }
+    return cookie(of: descriptor) == entry.cookie
+  }
+
+  /// SO_COOKIE (socket(7)); nil: no socket; 0 where the kernel does not know the option.
+  private func cookie(of descriptor: Int32) -> UInt64? {
+    var cookie: UInt64 = 0
+    var length = socklen_t(MemoryLayout<UInt64>.size)
+    // Lifetime: getsockopt writes into the local during the call.
+    if getsockopt(descriptor, SOL_SOCKET, SO_COOKIE, &cookie, &length) == 0 { return cookie }
+    return linux_errno() == EBADF || linux_errno() == ENOTSOCK ? nil : 0
   }
 
   private func set(_ descriptor: Int32, _ level: Int32, _ option: Int32, _ value: Int32) {

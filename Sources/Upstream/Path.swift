@@ -38,6 +38,7 @@ extension Upstream {
 
   private func connectingState(_ id: TransferID) -> PathState {
     for (descriptor, entry) in sockets.entries.enumerated() where entry.isOpen && entry.opener == id {
+      if !isOurs(Int32(descriptor)) { continue }
       guard let info = tcpInfo(Int32(descriptor)), info.tcpi_state == UInt8(TCP_ESTABLISHED) else { continue }
       return .handshaking(roundTrip: .microseconds(Int64(info.tcpi_rtt)))
     }

@@ -137,11 +137,16 @@ package final class Upstream {
     }
     for (at, entry) in sockets.entries.enumerated() where entry.isOpen && entry.host == target.host {
       let isConnecting = live(entry.opener).map { $0.phase == .running && $0.connectedAt == nil } ?? false
-      if !isConnecting, !busy.contains(Int32(at)) { shutOff(Int32(at)) }
+      if !isConnecting, !busy.contains(Int32(at)), isOurs(Int32(at)) { shutOff(Int32(at)) }
     }
   }
 
+  /// Makes a connection useless. What the kernel has not delivered is thrown away when the descriptor is
+  /// closed: it would go on trying, and when the path comes back within a minute or two the provider would get a
+  /// request that another one has answered.
   private func shutOff(_ descriptor: Int32) {
+    var atOnce = linger(l_onoff: 1, l_linger: 0)
+    _ = setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &atOnce, socklen_t(MemoryLayout<linger>.size))
     _ = shutdown(descriptor, Int32(SHUT_RDWR))
     if sockets[descriptor]?.wanted.isEmpty == true { sockets.turnAway(descriptor) }
   }
@@ -191,7 +196,10 @@ package final class Upstream {
   package func cancel(_ id: TransferID, pathIsDead: Bool = false) {
     guard let slot = live(id) else { return }
     if pathIsDead, let descriptor = descriptor(of: slot) { shutOff(descriptor) }
-    if slot.phase == .running { curl_multi_remove_handle(multi, slot.easy) }
+    if slot.phase == .running {
+      curl_multi_remove_handle(multi, slot.easy)
+      noteSilentCloses(of: slot)
+    }
     slot.end()
     recycle(slot)
   }
@@ -358,6 +366,7 @@ package final class Upstream {
     let outcome = outcome(of: slot, code: code)
     if slot.isHeadSeen { slot.target?.speaksHTTP2 = slot.speaksHTTP2 }
     curl_multi_remove_handle(multi, slot.easy)
+    noteSilentCloses(of: slot)
     slot.phase = .ended
     slot.segments.removeAll(keepingCapacity: true)
     note(.ended(outcome), slot)

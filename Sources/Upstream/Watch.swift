@@ -52,6 +52,8 @@ struct WatchTable {
     var remotePort: UInt16 = 0
     /// 0: not asked for yet.
     var localPort: UInt16 = 0
+    /// The kernel's name for the socket, which no other one gets: the number alone may mean another by now.
+    var cookie: UInt64 = 0
   }
 
   /// By descriptor. Descriptors are small numbers: the table is as long as the highest one.
@@ -62,9 +64,14 @@ struct WatchTable {
     descriptor >= 0 && Int(descriptor) < entries.count ? entries[Int(descriptor)] : nil
   }
 
-  mutating func opened(_ descriptor: Int32, host: Int32, opener: TransferID, remotePort: UInt16) {
+  mutating func opened(
+    _ descriptor: Int32, host: Int32, opener: TransferID, remotePort: UInt16, cookie: UInt64 = 0
+  ) {
     let at = place(descriptor)
+    // Whatever the poller was told was about an earlier socket, whose end may have come without a word.
+    if entries[at].told != nil { closed(descriptor) }
     entries[at].isOpen = true
+    entries[at].cookie = cookie
     entries[at].host = host
     entries[at].opener = opener
     entries[at].remotePort = remotePort

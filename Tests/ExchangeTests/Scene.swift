@@ -1,0 +1,95 @@
+import Base
+import Exchange
+import Policy
+
+/// One exchange over a real ledger, with a clock that the test moves. Plays the Server's part only as far as
+/// tickets go: connections that are let go give theirs back when `endStragglers` is called.
+struct Scene {
+  let catalog: Catalog
+  let ledger: Ledger
+  var exchange: Exchange
+  var now = Instant(nanoseconds: 1_000_000_000_000)
+  private(set) var stragglers: [AttemptTicket] = []
+
+  init(
+    _ providers: [Provider], stream: Bool = true, endpoint: Endpoint = .chatCompletions,
+    hedge: Interval? = nil,
+    timeouts: TimeoutSettings = TimeoutSettings(), seed: UInt64 = 7,
+    before: (Ledger, Catalog, Instant) -> Void = { _, _, _ in }
+  ) {
+    var configuration = Configuration()
+    configuration.providers = providers
+    catalog = Catalog(configuration)
+    ledger = Ledger(catalog, seed: seed)
+    before(ledger, catalog, now)
+    var shape = ExchangeShape(
+      endpoint: endpoint, wantsStream: stream, route: Scene.route(catalog), timeouts: timeouts)
+    shape.hedge = hedge
+    exchange = Exchange(shape, now: now)
+  }
+
+  static func route(_ catalog: Catalog, _ model: String = "m") -> Route {
+    let name = Array(model.utf8)
+    guard case .route(let route) = catalog.resolve(name.span) else {
+      preconditionFailure("no route to \(model)")
+    }
+    return route
+  }
+
+  /// Tells an event and returns the effects.
+  @discardableResult
+  mutating func tell(_ event: ExchangeEvent) -> [ExchangeEffect] {
+    var effects: [ExchangeEffect] = []
+    exchange.handle(event, ledger: ledger, now: now, effects: &effects)
+    for case .letGo(let index) in effects { stragglers.append(exchange.attempts[index].ticket) }
+    return effects
+  }
+
+  /// The clock goes on, and nothing else happens.
+  mutating func pass(_ interval: Interval) { now = now + interval }
+
+  /// The clock goes on to what is due next, and the exchange is told.
+  @discardableResult
+  mutating func passToDue() -> [ExchangeEffect] {
+    now = max(now, exchange.nextDue)
+    return tell(.timePassed)
+  }
+
+  mutating func endStragglers() {
+    for ticket in stragglers { ledger.end(ticket, AttemptOutcome(fault: .raceLost), now: now) }
+    stragglers = []
+  }
+
+  /// The provider of an attempt, by name.
+  func name(_ attempt: Int) -> String { catalog.providers[exchange.attempts[attempt].choice.provider].name }
+
+  /// A provider fails an exchange before this one.
+  static func blame(_ ledger: Ledger, _ catalog: Catalog, _ name: String, _ fault: Fault, now: Instant) {
+    let model = Array("\(name)/m".utf8)
+    guard case .route(let route) = catalog.resolve(model.span) else { preconditionFailure("no \(name)") }
+    var trail = Trail()
+    let request = RouteRequest(route: route, deadline: now + .seconds(1))
+    guard case .attempt(let choice) = ledger.next(for: request, trail: &trail, now: now) else {
+      preconditionFailure("\(name) is not ready")
+    }
+    ledger.end(ledger.begin(choice, now: now), AttemptOutcome(fault: fault), now: now)
+  }
+}
+
+/// A provider that serves `m`, with one key, unless changed.
+func provider(_ name: String, tier: Int = 0, _ change: (inout Provider) -> Void = { _ in }) -> Provider {
+  var provider = Provider(name: name, type: "openai", endpoint: "http://\(name)/v1")
+  provider.tier = tier
+  provider.keys = [Secret("key-of-\(name)")]
+  provider.models = [Model(name: "m", upstreamName: "m")]
+  change(&provider)
+  return provider
+}
+
+extension StaticString {
+  var string: String { description }
+}
+
+extension String {
+  var bytes: [UInt8] { Array(utf8) }
+}
