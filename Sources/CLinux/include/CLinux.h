@@ -1,11 +1,11 @@
 // Linux and glibc as Swift sees them: the headers, and a typed shim for each thing that Swift
-// cannot import (variadic functions, macros with casts, GNU extensions behind _GNU_SOURCE).
+// cannot import (variadic functions, macros with casts).
+//
+// Without _GNU_SOURCE, as Swift's own Glibc module reads libc: with other feature macros structs have other
+// members, and the compiler finds two types of one name. What is behind that macro is declared here.
 #ifndef SYNAXIS_CLINUX_H
 #define SYNAXIS_CLINUX_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -39,8 +39,6 @@
 #include <time.h>
 #include <unistd.h>
 
-// Declared here because Swift's clang importer compiles this header without _GNU_SOURCE when
-// another module has included the libc headers first.
 int accept4(int, struct sockaddr *, socklen_t *, int);
 void *memmem(const void *, size_t, const void *, size_t);
 void *memrchr(const void *, int, size_t);
