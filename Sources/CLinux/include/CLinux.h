@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -51,6 +52,12 @@ static inline int linux_errno(void) { return errno; }
 static inline const char *linux_environment(int n) {
   extern char **environ;
   return environ ? environ[n] : NULL;
+}
+
+/// SIOCOUTQ (tcp(7)): bytes written to a socket that the other side has not acknowledged; -1 and errno on failure.
+static inline int64_t linux_unacknowledged_bytes(int fd) {
+  int bytes = 0;
+  return ioctl(fd, TIOCOUTQ, &bytes) != 0 ? -1 : (int64_t)bytes;
 }
 
 /// fcntl(F_SETFL, flags | O_NONBLOCK): variadic in C. Returns -1 and errno on failure.
