@@ -185,6 +185,7 @@ extension Upstream {
   package func record(_ id: TransferID, into recording: Recording, now: Instant) {
     guard let slot = live(id), case .holding = slot.flow else { return }
     slot.forwarded &+= UInt64(slot.held.count)
+    recording.widenWindow(by: slot.held.count)
     slot.held.withBytes { recording.append($0, at: now) }
     slot.held.recycle(keeping: Limits.keptSlotBuffer)
     slot.flow = .recording(recording, nil, .identity)
