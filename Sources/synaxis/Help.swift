@@ -22,7 +22,8 @@ enum Help {
         ollama: { type: ollama, tier: 1, models: ["*"] }
 
     Then point the client at it: OPENAI_BASE_URL=http://127.0.0.1:8080/v1
-    Signals: TERM and INT drain (a second one ends at once), USR1 switches debug lines on and off.
+    Signals: TERM and INT drain (a second one ends at once), HUP reads the tier file again, USR1 switches debug
+    lines on and off.
     Exit codes: 0, 1 failed, 64 usage, 69 cannot listen or connect, 78 tier file.
 
     """
