@@ -33,8 +33,8 @@ final class Runner {
   let sharing: Sharing
   /// Paced replays, by connection.
   var replayTimers = Timers()
-  /// Flights whose last client has left, until their exchanges are told.
-  var abandoned: [FlightID] = []
+  /// Exchanges whose last client has left, until they are told.
+  var abandoned: [ExchangeRun] = []
 
   private struct Straggler {
     var ledger: Ledger
@@ -176,6 +176,7 @@ final class Runner {
     case .recorded: if let flight = run.flight { pumpAll(flight, now) }
     case .ended(let outcome): ended(run, attempt, event.transfer, outcome, now: now)
     }
+    cancelAbandoned(now)
   }
 
   /// A straggler's connection is ready or has failed: the round trip is learned, the ticket given back.
@@ -285,6 +286,7 @@ final class Runner {
 
   func timeDue(_ place: Int, now: Moment) {
     if let run = runs[place] { tell(run, .timePassed, now) }
+    cancelAbandoned(now)
   }
 
   /// Tells an exchange what happened, and performs what it wants, and what comes of that, until it wants no more.

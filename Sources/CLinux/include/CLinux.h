@@ -1,11 +1,11 @@
 // Linux and glibc as Swift sees them: the headers, and a typed shim for each thing that Swift
-// cannot import (variadic functions, macros with casts, GNU extensions behind _GNU_SOURCE).
+// cannot import (variadic functions, macros with casts).
+//
+// Without _GNU_SOURCE, as Swift's own Glibc module reads libc: with other feature macros structs have other
+// members, and the compiler finds two types of one name. What is behind that macro is declared here.
 #ifndef SYNAXIS_CLINUX_H
 #define SYNAXIS_CLINUX_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -39,8 +40,6 @@
 #include <time.h>
 #include <unistd.h>
 
-// Declared here because Swift's clang importer compiles this header without _GNU_SOURCE when
-// another module has included the libc headers first.
 int accept4(int, struct sockaddr *, socklen_t *, int);
 void *memmem(const void *, size_t, const void *, size_t);
 void *memrchr(const void *, int, size_t);
@@ -52,6 +51,12 @@ static inline int linux_errno(void) { return errno; }
 static inline const char *linux_environment(int n) {
   extern char **environ;
   return environ ? environ[n] : NULL;
+}
+
+/// SIOCOUTQ (tcp(7)): bytes written to a socket that the other side has not acknowledged; -1 and errno on failure.
+static inline int64_t linux_unacknowledged_bytes(int fd) {
+  int bytes = 0;
+  return ioctl(fd, TIOCOUTQ, &bytes) != 0 ? -1 : (int64_t)bytes;
 }
 
 /// fcntl(F_SETFL, flags | O_NONBLOCK): variadic in C. Returns -1 and errno on failure.
