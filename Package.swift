@@ -32,7 +32,7 @@ func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(
     name: name, dependencies: dependencies,
-    swiftSettings: [.enableExperimentalFeature("Lifetimes"), .unsafeFlags(["-Xcc", "-D_GNU_SOURCE"])])
+    swiftSettings: [.enableExperimentalFeature("Lifetimes")])
 }
 
 let package = Package(

@@ -64,7 +64,9 @@ final class Sharing {
   }
 
   /// Request fields that change what is answered, whatever the file says of `vary`.
-  private static let alwaysVary = ["x-synaxis-provider", "openai-beta", "anthropic-beta", "anthropic-version"]
+  private static let alwaysVary = [
+    "x-synaxis-provider", "openai-beta", "anthropic-beta", "anthropic-version",
+  ]
 
   /// The key of a request whose body the probe has just scanned; nil where it cannot have one.
   func fingerprint(

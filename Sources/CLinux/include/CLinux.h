@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <link.h>
 #include <malloc.h>
 #include <math.h>
 #include <netdb.h>
@@ -251,21 +250,9 @@ static inline int linux_open_descriptors(void) {
   return n - 1;
 }
 
-static inline int linux_drop_object(struct dl_phdr_info *object, size_t size, void *context) {
-  (void)size, (void)context;
-  const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-  for (int i = 0; i < object->dlpi_phnum; i++) {
-    const ElfW(Phdr) *part = &object->dlpi_phdr[i];
-    if (part->p_type != PT_LOAD || part->p_flags & PF_W) continue;
-    uintptr_t start = (object->dlpi_addr + part->p_vaddr) & ~(page - 1);
-    uintptr_t end = (object->dlpi_addr + part->p_vaddr + part->p_filesz + page - 1) & ~(page - 1);
-    madvise((void *)start, end - start, MADV_DONTNEED);
-  }
-  return 0;
-}
 /// Takes the pages of all segments that are never written (dl_iterate_phdr(3)) out of the page tables. What is
 /// touched again is mapped again from the page cache.
-static inline void linux_drop_file_pages(void) { dl_iterate_phdr(linux_drop_object, NULL); }
+void linux_drop_file_pages(void);
 
 /// Whether writing to a descriptor never waits for a reader: a regular file, or /dev/null.
 static inline int linux_never_blocks(int fd) {
