@@ -115,6 +115,7 @@ package final class Server {
   package func run() throws(KernelFault) -> Halt {
     if !isAnnounced {
       isAnnounced = true
+      ProcessFacts.dropStartPages()
       announce()
     }
     while true {

@@ -1,8 +1,7 @@
 import Base
 import Policy
+import Server
 import Testing
-
-@testable import Server
 
 @Suite struct MetricTableTests {
   @Test func wordsTakePlacesUntilThereAreNone() {
@@ -64,9 +63,10 @@ import Testing
       } == "a{b=\"x\\\"y\\\\z\\n\",c=\"d\",le=\"0.04\"} 1.5\n")
   }
 
-  @Test(arguments: [
-    (0, "0"), (1, "0.000000001"), (25_000, "0.000025"), (1_000_000_000, "1"), (81_920_000_000, "81.92"),
-  ] as [(Int64, String)])
+  @Test(
+    arguments: [
+      (0, "0"), (1, "0.000000001"), (25_000, "0.000025"), (1_000_000_000, "1"), (81_920_000_000, "81.92"),
+    ] as [(Int64, String)])
   func seconds(nanoseconds: Int64, written: String) {
     #expect(
       text {
@@ -88,9 +88,7 @@ import Testing
   }
 
   private func page(_ metrics: Metrics, _ now: Moment) -> String {
-    let facts = OperatingFacts(
-      now: now, statuses: [], isDraining: false, connections: 0, connectionLimit: 1, exchanges: 0,
-      bufferedBytes: 0, logLinesDropped: 0, cache: nil)
+    let facts = OperatingFacts(now: now, statuses: [])
     var out = ByteBuffer()
     MetricsPage.write(metrics, facts, into: &out)
     return out.withBytes { $0.text }

@@ -1,8 +1,7 @@
 import Base
 import Policy
+import Server
 import Testing
-
-@testable import Server
 
 @Suite struct ConstantTimeTests {
   @Test(arguments: [
@@ -59,6 +58,6 @@ import Testing
   ])
   func finds(body: String, text: String) {
     let bytes = Array(body.utf8)
-    #expect(String(decoding: ErrorText.told(inside: bytes.span), as: UTF8.self) == text)
+    #expect(String(decoding: AttemptDetail.told(inside: bytes.span), as: UTF8.self) == text)
   }
 }
