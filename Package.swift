@@ -62,7 +62,7 @@ let package = Package(
     tests("TierFileTests", ["TierFile"]),
     tests("KernelTests", ["Kernel"]),
     tests("UpstreamTests", ["Upstream"]),
-    tests("ServerTests", ["Server"]),
+    tests("ServerTests", ["Server", "Wire", "Exchange", "Policy", "Base"]),
     tests("LabTests", ["Lab"]),
   ],
   swiftLanguageModes: [.v6],

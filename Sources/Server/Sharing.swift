@@ -7,7 +7,8 @@ internal import Wire
 final class Sharing {
   var cache: ResponseCache
   var flights: FlightTable
-  let settings: CacheSettings
+  /// A reload changes who shares; size and time of the store stay as they were at the start.
+  var settings: CacheSettings
   /// The exchanges of flights, by `FlightID.index`; kept for slow followers after their end.
   private var runs: [ExchangeRun?] = []
   /// The clients in flights, by `Seat.index`.

@@ -192,14 +192,11 @@ static inline int linux_option(int fd, int level, int option) {
   return getsockopt(fd, level, option, &value, &n) < 0 ? -1 : value;
 }
 
-/// One datagram to a unix address from a socket of its own: what sd_notify(3) does.
-static inline int linux_send_datagram(const struct linux_address *to, const char *text, size_t n) {
-  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return -1;
-  ssize_t sent = sendto(fd, text, n, MSG_NOSIGNAL, (const struct sockaddr *)&to->storage, to->length);
-  int code = errno;
-  close(fd);
-  errno = code;
+static inline int linux_datagram_socket(void) { return socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0); }
+
+/// One datagram to a unix address: what sd_notify(3) does, without ever waiting. 0, or -1 with errno.
+static inline int linux_send_to(int fd, const struct linux_address *to, const char *text, size_t n) {
+  ssize_t sent = sendto(fd, text, n, MSG_NOSIGNAL | MSG_DONTWAIT, (const struct sockaddr *)&to->storage, to->length);
   return sent < 0 ? -1 : 0;
 }
 
