@@ -28,6 +28,8 @@ final class Runner {
   /// The head that was last read, and whose it is: a transfer's head is looked at several times in a row.
   private(set) var responseHead = ResponseHead()
   private var headOwner: TransferID?
+  /// The plain answer that was judged last, if it was good.
+  var answerProbe = AnswerProbe()
   private var serial: UInt64
   var isDraining = false
   let sharing: Sharing
@@ -212,7 +214,8 @@ final class Runner {
     } else {
       let judged = judge(run, transfer, now: now) { answer, shape, sawError in
         Judge.whole(
-          answer, sawError: sawError, hasHeadOut: run.exchange.hasSentHead, shape: shape, now: now)
+          answer, sawError: sawError, hasHeadOut: run.exchange.hasSentHead, shape: shape, now: now,
+          reading: &answerProbe)
       }
       // A client's error that was cut short cannot be relayed as it came.
       verdict = outcome.fault != nil && judged == .relay ? .fault(.cut) : judged
@@ -270,10 +273,10 @@ final class Runner {
     let pairs = run.setup.catalog.providers[made.choice.provider].quotaHeaders.pairs
     if pairs.isEmpty { return }
     withResponseHead(transfer) { raw in
-      for (index, pair) in pairs.enumerated() {
-        guard let left = responseHead.value(named: pair.remaining, in: raw),
+      for index in pairs.indices {
+        guard let left = responseHead.value(named: pairs[index].remaining, in: raw),
           let remaining = RetryHints.remaining(raw.extracting(left)),
-          let reset = responseHead.value(named: pair.reset, in: raw),
+          let reset = responseHead.value(named: pairs[index].reset, in: raw),
           let interval = RetryHints.resetInterval(raw.extracting(reset), now: now.wall)
         else { continue }
         run.setup.ledger.learn(
