@@ -23,10 +23,13 @@ func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+/// `foundation`: these tests import it. It must see glibc's headers as CLinux does, with _GNU_SOURCE, or the
+/// compiler finds two definitions of `fd_set`.
+func tests(_ name: String, _ dependencies: [Target.Dependency], foundation: Bool = false) -> Target {
   .testTarget(
     name: name, dependencies: dependencies,
-    swiftSettings: [.enableExperimentalFeature("Lifetimes")])
+    swiftSettings: [.enableExperimentalFeature("Lifetimes")]
+      + (foundation ? [.unsafeFlags(["-Xcc", "-D_GNU_SOURCE"])] : []))
 }
 
 let package = Package(
@@ -57,7 +60,7 @@ let package = Package(
     tests("KernelTests", ["Kernel"]),
     tests("UpstreamTests", ["Upstream"]),
     tests("ServerTests", ["Server"]),
-    tests("LabTests", ["Lab"]),
+    tests("LabTests", ["Lab"], foundation: true),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu17
