@@ -22,7 +22,7 @@ package final class Recording {
   /// Bytes of a whole recording.
   package let cap: Int
   /// Bytes behind the end that are surely held while `.live`.
-  package let window: Int
+  package private(set) var window: Int
   /// Memory held, in bytes: blocks, marks and bookkeeping. As counted in the ledger.
   package private(set) var footprint = 0
 
@@ -139,6 +139,9 @@ package final class Recording {
       forget()
     }
   }
+
+  /// `count` bytes come at once that nobody has had a chance to read: followers keep them besides the window.
+  package func widenWindow(by count: Int) { window += count }
 
   /// Followers need nothing before `offset` any more. Only a live recording drops anything.
   package func drop(before offset: Int) {

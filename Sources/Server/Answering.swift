@@ -102,7 +102,7 @@ extension Runner {
     let id = isReadable ? requestID(of: connection) : newRequestID()
     var text = ErrorText(error)
     text.model = model
-    text.nearest = model.isEmpty ? [] : setup.catalog.nearest(to: model.span)
+    text.nearest = model.isEmpty || error != .modelNotFound ? [] : setup.catalog.nearest(to: model.span)
     page.removeAll()
     text.write(run: nil, now: now.instant, into: &page)
     scratch.removeAll()
@@ -123,11 +123,15 @@ extension Runner {
     front.finishAnswer(connection, keepsAlive: !error.row.closes, now: now.instant)
   }
 
-  /// The one place where a client's answer ends: its log line, and the connection's next step.
-  func finish(_ reply: Reply, _ connection: Connection, run: ExchangeRun?, keepsAlive: Bool, _ now: Moment) {
+  /// The one place where a client's answer ends: its log line, and the connection's next step. `word`: as for
+  /// `record`.
+  func finish(
+    _ reply: Reply, _ connection: Connection, run: ExchangeRun?, word: StaticString? = nil, keepsAlive: Bool,
+    _ now: Moment
+  ) {
     reply.source = .over
     connection.reply = nil
-    record(reply, run: run, word: nil, now)
+    record(reply, run: run, word: word, now)
     front.finishAnswer(connection, keepsAlive: keepsAlive, now: now.instant)
   }
 

@@ -154,7 +154,10 @@ extension Runner {
         }
         sharing.flights.headSent(seat)
       case .bytes(let range):  // 2
-        if connection.outlet.isBlocked { return front.settle(connection, now: now.instant) }
+        if connection.outlet.isBlocked {
+          flushScratch(to: connection)
+          return front.settle(connection, now: now.instant)
+        }
         guard let recording = sharing.flights.recording(of: flight) else { return }
         let count = write(recording, from: range.lowerBound, upTo: range.upperBound, reply, connection)
         sharing.flights.advance(seat, by: count)
@@ -175,13 +178,22 @@ extension Runner {
         return
       case .fellBehind:  // 5
         depart(seat)
-        if reply.isStream {
-          sendErrorEvent(.followerTooSlow, reply, connection, run: run, isBetweenEvents: false, now)
-        }
-        finish(reply, connection, run: run, keepsAlive: false, now)
+        dropFollower(reply, connection, run, now)
         return
       }
     }
+  }
+
+  /// The bytes that a client is due next are gone: it is told so, as an error where its head is not out.
+  private func dropFollower(_ reply: Reply, _ connection: Connection, _ run: ExchangeRun?, _ now: Moment) {
+    let error = LocalError.followerTooSlow
+    let isUnsent = !scratch.isEmpty
+    if isUnsent {
+      sendError(error, reply, connection, run: run, now)
+    } else if reply.isStream {
+      sendErrorEvent(error, reply, connection, run: run, isBetweenEvents: false, now)
+    }
+    finish(reply, connection, run: run, word: error.row.code, keepsAlive: isUnsent, now)
   }
 
   /// Writes what is in `scratch` and a piece of a recording, framed as the answer is; how many bytes of it.
@@ -223,7 +235,12 @@ extension Runner {
     sharing.clearSeat(seat)
     switch sharing.flights.leave(seat) {
     case .othersRemain: break
-    case .cancelUpstream(let flight): abandoned.append(flight)
+    case .cancelUpstream(let flight):
+      // The flight's place may be another's before the exchange is told.
+      guard let run = sharing.run(of: flight) else { return }
+      sharing.unbind(flight)
+      run.flight = nil
+      abandoned.append(run)
     case .flightOver: sharing.unbind(flight)
     }
   }
@@ -238,12 +255,7 @@ extension Runner {
 
   /// Ends the exchanges that nobody waits for any more.
   func cancelAbandoned(_ now: Moment) {
-    while let flight = abandoned.popLast() {
-      guard let run = sharing.run(of: flight) else { continue }
-      sharing.unbind(flight)
-      run.flight = nil
-      tell(run, .clientLeft, now)
-    }
+    while let run = abandoned.popLast() { tell(run, .clientLeft, now) }
   }
 
   // MARK: - Stored answers

@@ -36,6 +36,10 @@ final class ExchangeRun {
   /// When the first attempt was begun, by the real clock.
   var openedAt: Instant?
   var usage = TokenUsage()
+  /// The request's bytes in `limits.memory`.
+  var share: MemoryShare?
+  /// Its turn among the exchanges, or its place in the line.
+  var seat: AdmissionSeat?
   /// The name of the first client's request, which the lines about attempts bear.
   var requestID: RequestID?
   /// What was said about attempts that failed.
@@ -58,10 +62,12 @@ final class ExchangeRun {
     request = arrival.request.take()
   }
 
-  /// The body as one attempt sends it.
+  /// The body as it came. Lifetime: `request` is not changed before `release`.
+  var wholeBody: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: request.unsafeBytes[body]) }
+
+  /// The body as one attempt sends it, where that differs.
   func patch(with splices: [Splice]) -> [UnsafeRawBufferPointer] {
-    // Lifetime: `request` is not changed before `release`.
-    let patch = Patch(splices, over: UnsafeRawBufferPointer(rebasing: request.unsafeBytes[body]))
+    let patch = Patch(splices, over: wholeBody)
     patches.append(patch)
     return patch.pieces
   }
@@ -69,6 +75,8 @@ final class ExchangeRun {
   /// The exchange is over: what only transfers needed goes, though slow followers may keep the run.
   func release() {
     request.release()
+    share = nil
+    seat = nil
     patches = []
   }
 

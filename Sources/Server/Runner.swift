@@ -33,8 +33,8 @@ final class Runner {
   let sharing: Sharing
   /// Paced replays, by connection.
   var replayTimers = Timers()
-  /// Flights whose last client has left, until their exchanges are told.
-  var abandoned: [FlightID] = []
+  /// Exchanges whose last client has left, until they are told.
+  var abandoned: [ExchangeRun] = []
 
   private struct Straggler {
     var ledger: Ledger
@@ -63,7 +63,8 @@ final class Runner {
   func adopt(_ configuration: Configuration, now: Instant) {
     self.configuration = configuration
     setup = Setup(
-      checks.merged(into: configuration), upstream: upstream, seed: serial, keeping: setup.ledger)
+      checks.merged(into: configuration), upstream: upstream, seed: serial, keeping: setup)
+    front.gate = setup.gate
     checks = Checks(setup, upstream: upstream, keeping: checks, now: now)
     metrics.adopt(setup.catalog, clients: configuration.clients)
   }
@@ -129,7 +130,7 @@ final class Runner {
     guard let run else { return }
     sharing.bind(run, to: sharing.flights.flight(of: seat))
     run.requestID = sharing.reply(at: seat)?.requestID
-    tell(run, .started, now)
+    if let reply = sharing.reply(at: seat) { admit(run, for: reply.connection, now: now) }
   }
 
   // MARK: - The providers' side
@@ -176,6 +177,7 @@ final class Runner {
     case .recorded: if let flight = run.flight { pumpAll(flight, now) }
     case .ended(let outcome): ended(run, attempt, event.transfer, outcome, now: now)
     }
+    cancelAbandoned(now)
   }
 
   /// A straggler's connection is ready or has failed: the round trip is learned, the ticket given back.
@@ -285,6 +287,7 @@ final class Runner {
 
   func timeDue(_ place: Int, now: Moment) {
     if let run = runs[place] { tell(run, .timePassed, now) }
+    cancelAbandoned(now)
   }
 
   /// Tells an exchange what happened, and performs what it wants, and what comes of that, until it wants no more.
@@ -340,9 +343,14 @@ final class Runner {
     request.expectsEventStream = run.exchange.shape.wantsStream
     request.needsFreshConnection = made.choice.needsFreshConnection
     request.tag = run.tag(attempt)
-    let pieces = run.patch(with: splices(for: made.choice, run))
-    let transfer = run.lines.withBytes { lines in
-      upstream.open(request, headerLines: lines, body: pieces.span, now: now.instant)
+    let splices = splices(for: made.choice, run)
+    let transfer = run.lines.withBytes { lines -> TransferID? in
+      if splices.isEmpty {
+        let whole: InlineArray<1, UnsafeRawBufferPointer> = [run.wholeBody]
+        return upstream.open(request, headerLines: lines, body: whole.span, now: now.instant)
+      }
+      let pieces = run.patch(with: splices)
+      return upstream.open(request, headerLines: lines, body: pieces.span, now: now.instant)
     }
     run.transfers.append(transfer)
     // The turn's own clock stands still: what we took ourselves is read from the real one.

@@ -7,7 +7,8 @@ internal import Wire
 final class Sharing {
   var cache: ResponseCache
   var flights: FlightTable
-  let settings: CacheSettings
+  /// A reload changes who shares; size and time of the store stay as they were at the start.
+  var settings: CacheSettings
   /// The exchanges of flights, by `FlightID.index`; kept for slow followers after their end.
   private var runs: [ExchangeRun?] = []
   /// The clients in flights, by `Seat.index`.
@@ -63,13 +64,18 @@ final class Sharing {
     return wish
   }
 
+  /// Request fields that change what is answered, whatever the file says of `vary`.
+  private static let alwaysVary = [
+    "x-synaxis-provider", "openai-beta", "anthropic-beta", "anthropic-version",
+  ]
+
   /// The key of a request whose body the probe has just scanned; nil where it cannot have one.
   func fingerprint(
     _ head: RequestHead, _ bytes: Span<UInt8>, path: Span<UInt8>, body: Range<Int>, isStream: Bool,
     client: String?, probe: borrowing JSONProbe
   ) -> Fingerprint? {
     var key = RequestKey(key: key, path: path, isStream: isStream)
-    for name in settings.vary {
+    for name in settings.vary + Self.alwaysVary {
       key.beginField(name)
       for field in head.fields where bytes.extracting(field.name).equalsIgnoringCase(name) {
         key.addLine(bytes.extracting(field.value))

@@ -18,7 +18,7 @@ extension Upstream {
   ///
   /// 1. Held back for a decision, up to `Limits.held`. 2. The client's socket is full. 3. The first piece of
   /// the turn: straight to the socket. 4. A further one: gathered. 5. Recorded for followers, unless even the
-  /// fastest of them is far behind.
+  /// fastest of them is far behind. 6. They get their turn first: one call into libcurl may read 1.6 MB.
   func relay(_ piece: UnsafeRawBufferPointer, of slot: Slot) -> Bool {
     switch slot.flow {
     case .holding:
@@ -42,12 +42,18 @@ extension Upstream {
           slot.isPaused = true
           return false
         }
+        if slot.recordedTurn == turn, slot.recordedBytes >= Limits.followerLag / 4 {  // 6
+          slot.isPaused = true
+          return false
+        }
         recording.append(piece, at: now)
         slot.forwarded &+= UInt64(piece.count)
         if slot.recordedTurn != turn {
           slot.recordedTurn = turn
+          slot.recordedBytes = 0
           note(.recorded, slot)
         }
+        slot.recordedBytes += piece.count
       }
     }
     look(at: piece, slot)
@@ -185,6 +191,7 @@ extension Upstream {
   package func record(_ id: TransferID, into recording: Recording, now: Instant) {
     guard let slot = live(id), case .holding = slot.flow else { return }
     slot.forwarded &+= UInt64(slot.held.count)
+    recording.widenWindow(by: slot.held.count)
     slot.held.withBytes { recording.append($0, at: now) }
     slot.held.recycle(keeping: Limits.keptSlotBuffer)
     slot.flow = .recording(recording, nil, .identity)

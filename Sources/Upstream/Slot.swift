@@ -82,8 +82,9 @@ final class Slot {
   var isHeldBack = false
   /// An error frame was told before any content.
   var isErrorNoted = false
-  /// The turn in which `.recorded` was last noted.
+  /// The turn in which `.recorded` was last noted, and what was recorded in it.
   var recordedTurn: UInt64 = 0
+  var recordedBytes = 0
   var isHeldFull = false
   /// The turn in which body bytes were last written straight from libcurl's buffer.
   var turn: UInt64 = 0

@@ -1,11 +1,11 @@
 // Linux and glibc as Swift sees them: the headers, and a typed shim for each thing that Swift
-// cannot import (variadic functions, macros with casts, GNU extensions behind _GNU_SOURCE).
+// cannot import (variadic functions, macros with casts).
+//
+// Without _GNU_SOURCE, as Swift's own Glibc module reads libc: with other feature macros structs have other
+// members, and the compiler finds two types of one name. What is behind that macro is declared here.
 #ifndef SYNAXIS_CLINUX_H
 #define SYNAXIS_CLINUX_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -38,8 +39,6 @@
 #include <time.h>
 #include <unistd.h>
 
-// Declared here because Swift's clang importer compiles this header without _GNU_SOURCE when
-// another module has included the libc headers first.
 int accept4(int, struct sockaddr *, socklen_t *, int);
 void *memmem(const void *, size_t, const void *, size_t);
 void *memrchr(const void *, int, size_t);
@@ -51,6 +50,12 @@ static inline int linux_errno(void) { return errno; }
 static inline const char *linux_environment(int n) {
   extern char **environ;
   return environ ? environ[n] : NULL;
+}
+
+/// SIOCOUTQ (tcp(7)): bytes written to a socket that the other side has not acknowledged; -1 and errno on failure.
+static inline int64_t linux_unacknowledged_bytes(int fd) {
+  int bytes = 0;
+  return ioctl(fd, TIOCOUTQ, &bytes) != 0 ? -1 : (int64_t)bytes;
 }
 
 /// fcntl(F_SETFL, flags | O_NONBLOCK): variadic in C. Returns -1 and errno on failure.
@@ -187,14 +192,11 @@ static inline int linux_option(int fd, int level, int option) {
   return getsockopt(fd, level, option, &value, &n) < 0 ? -1 : value;
 }
 
-/// One datagram to a unix address from a socket of its own: what sd_notify(3) does.
-static inline int linux_send_datagram(const struct linux_address *to, const char *text, size_t n) {
-  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return -1;
-  ssize_t sent = sendto(fd, text, n, MSG_NOSIGNAL, (const struct sockaddr *)&to->storage, to->length);
-  int code = errno;
-  close(fd);
-  errno = code;
+static inline int linux_datagram_socket(void) { return socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0); }
+
+/// One datagram to a unix address: what sd_notify(3) does, without ever waiting. 0, or -1 with errno.
+static inline int linux_send_to(int fd, const struct linux_address *to, const char *text, size_t n) {
+  ssize_t sent = sendto(fd, text, n, MSG_NOSIGNAL | MSG_DONTWAIT, (const struct sockaddr *)&to->storage, to->length);
   return sent < 0 ? -1 : 0;
 }
 
@@ -243,6 +245,18 @@ static inline int linux_open_descriptors(void) {
   for (struct dirent *e; (e = readdir(directory));) n += e->d_name[0] != '.';
   closedir(directory);
   return n - 1;
+}
+
+/// Takes the pages of all segments that are never written (dl_iterate_phdr(3)) out of the page tables. What is
+/// touched again is mapped again from the page cache.
+void linux_drop_file_pages(void);
+
+/// Whether writing to a descriptor never waits for a reader: a regular file, or /dev/null.
+static inline int linux_never_blocks(int fd) {
+  struct stat facts, null;
+  if (fstat(fd, &facts) < 0) return 0;
+  if (S_ISREG(facts.st_mode)) return 1;
+  return S_ISCHR(facts.st_mode) && stat("/dev/null", &null) == 0 && facts.st_rdev == null.st_rdev;
 }
 
 /// Processor time of all threads of this process, user and system, in nanoseconds.
