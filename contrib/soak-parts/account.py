@@ -17,6 +17,7 @@ class Entry:
         self.status = 0
         self.cache = None
         self.attempts = None
+        self.length = 0
 
 
 class Account:
@@ -56,6 +57,7 @@ class Account:
         entry.status = answer.status
         entry.cache = answer["x-synaxis-cache"]
         entry.attempts = answer["x-synaxis-attempts"]
+        entry.length = len(answer.body)
         if answer["x-request-id"] != entry.id:
             return self.end(entry, "wrong", f"answer with the id {answer['x-request-id']}")
         if answer.status >= 400:
@@ -96,8 +98,8 @@ class Account:
     # MARK: the log
 
     def take(self, line):
-        if match := re.search(r" msg=exchange id=(\S+) .*? status=(\d+) end=(\S+) .*cache=(\S+)", line):
-            self.lines[match[1]].append((int(match[2]), match[3], match[4]))
+        if match := re.search(r" msg=exchange id=(\S+) .*? status=(\d+) end=(\S+) .*bytes_out=(\d+) .*cache=(\S+)", line):
+            self.lines[match[1]].append((int(match[2]), match[3], match[5], int(match[4])))
         if re.search(r"[Pp]recondition|Fatal error|Sanitizer|runtime error|dropped:|Crash", line):
             self.crashes.append(line)
 
@@ -120,6 +122,9 @@ class Account:
             wanted = len(lines) == 1 and lines[0][0] == entry.status and lines[0][2] == entry.cache
         else:
             wanted = len(lines) <= 1
+        # What was sent is what came.
+        if wanted and entry.outcome == "answered":
+            wanted = lines[0][3] == entry.length
         if not wanted:
             self.fault(f"{entry.id} ({entry.kind}, {entry.outcome}, {entry.status}, {entry.cache}): log says {lines}")
 
@@ -139,6 +144,11 @@ class Account:
         states = Counter(line[2] for lines in self.lines.values() for line in lines)
         for state, count in by(metrics, "synaxis_cache_requests_total", "outcome").items():
             self._equal(f"exchanges with cache={state} in /metrics, in the log", count, states[state])
+        self._equal(
+            "bytes of answers in /metrics, in the log",
+            total(metrics, "synaxis_answer_body_bytes_total"),
+            sum(line[3] for lines in self.lines.values() for line in lines),
+        )
         durations = total(metrics, "gen_ai_client_operation_duration_seconds_count")
         self._equal("durations in /metrics, exchanges", durations, logged)
         for name in ("synaxis_exchanges_in_flight", "synaxis_log_lines_dropped_total"):
