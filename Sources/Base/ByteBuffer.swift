@@ -10,7 +10,7 @@ package struct ByteBuffer: ~Copyable {
   @usableFromInline var storage: UnsafeMutableRawPointer?
   @usableFromInline var head: Int
   @usableFromInline var tail: Int
-  package private(set) var capacity: Int
+  @usableFromInline package private(set) var capacity: Int
 
   package init() {
     storage = nil
@@ -67,8 +67,13 @@ package struct ByteBuffer: ~Copyable {
 
   /// Makes room for `extra` more bytes, moving what is readable to the front or to a larger block.
   /// Capacity grows by doubling, or to exactly what is asked for where that is more.
+  @inlinable @inline(__always)
   package mutating func reserve(_ extra: Int) {
-    if capacity - tail >= extra { return }
+    if capacity &- tail < extra { makeRoom(extra) }
+  }
+
+  @inline(never) @usableFromInline
+  mutating func makeRoom(_ extra: Int) {
     let readable = count
     if let storage, head > 0, capacity - readable >= extra {
       memmove(storage, storage + head, readable)
@@ -84,19 +89,20 @@ package struct ByteBuffer: ~Copyable {
     tail = readable
   }
 
-  package mutating func append(_ bytes: Span<UInt8>) {
+  @inlinable package mutating func append(_ bytes: Span<UInt8>) {
     bytes.withUnsafeBufferPointer { append(UnsafeRawBufferPointer($0)) }
   }
 
   /// Appends bytes lent by C. They are copied before the call returns.
-  package mutating func append(_ bytes: UnsafeRawBufferPointer) {
+  @inlinable package mutating func append(_ bytes: UnsafeRawBufferPointer) {
     guard let base = bytes.baseAddress, bytes.count > 0 else { return }
     reserve(bytes.count)
-    memcpy(storage! + tail, base, bytes.count)
-    tail += bytes.count
+    // Lifetime: into our storage, which `reserve` has made long enough.
+    (storage.unsafelyUnwrapped + tail).copyMemory(from: base, byteCount: bytes.count)
+    tail &+= bytes.count
   }
 
-  package mutating func append(_ text: StaticString) {
+  @inlinable package mutating func append(_ text: StaticString) {
     append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 
@@ -105,10 +111,11 @@ package struct ByteBuffer: ~Copyable {
     text.withUTF8 { append(UnsafeRawBufferPointer($0)) }
   }
 
-  package mutating func append(_ byte: UInt8) {
+  @inlinable package mutating func append(_ byte: UInt8) {
     reserve(1)
-    storage!.storeBytes(of: byte, toByteOffset: tail, as: UInt8.self)
-    tail += 1
+    // Lifetime: as above.
+    storage.unsafelyUnwrapped.storeBytes(of: byte, toByteOffset: tail, as: UInt8.self)
+    tail &+= 1
   }
 
   /// Decimal digits, with a minus sign for negative numbers.

@@ -6,7 +6,8 @@ internal import CLinux
 extension Span<UInt8> {
   @inlinable package func equals(_ text: StaticString) -> Bool {
     guard count == text.utf8CodeUnitCount else { return false }
-    for i in 0..<count where self[i] != text.utf8Start[i] { return false }
+    let start = text.utf8Start
+    for i in 0..<count where self[i] != start[i] { return false }
     return true
   }
 
@@ -28,7 +29,8 @@ extension Span<UInt8> {
   /// ASCII letters compare without case; every other byte exactly. `text` must be lower case.
   @inlinable package func equalsIgnoringCase(_ text: StaticString) -> Bool {
     guard count == text.utf8CodeUnitCount else { return false }
-    for i in 0..<count where self[i].asciiLowercased != text.utf8Start[i] { return false }
+    let start = text.utf8Start
+    for i in 0..<count where self[i].asciiLowercased != start[i] { return false }
     return true
   }
 

@@ -26,7 +26,8 @@ package struct Exchange: Sendable {
   package let startedAt: Instant
 
   private var trail = Trail()
-  private var round = 0
+  /// Of the latest request that was or will be sent. One that hedges has a round of its own.
+  private var lastRound = 0
   private let deadline: Instant
   private var commentAt: Instant
   private var hedgeAt: Instant
@@ -71,7 +72,7 @@ package struct Exchange: Sendable {
     case .seeking, .waiting, .committed: break
     }
     switch event {
-    case .started: seek(ledger, now, &effects)
+    case .started: seek(in: lastRound, ledger, now, &effects)
     case .connected(let index): connected(index, ledger, now, &effects)
     case .answered(let index, let status): answered(index, status, now)
     case .contentBegan(let index, let verdict), .heldFull(let index, let verdict):
@@ -90,8 +91,10 @@ package struct Exchange: Sendable {
 
   // MARK: - Finding a candidate
 
-  /// Asks the router for the next candidate and opens it, beside those that are still connecting.
-  private mutating func seek(_ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]) {
+  /// Asks the router for the next candidate and opens it, beside those of its round that still connect.
+  private mutating func seek(
+    in round: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+  ) {
     let request = RouteRequest(
       route: shape.route, preference: shape.preference, estimatedTokens: shape.estimatedTokens,
       deadline: deadline)
@@ -226,8 +229,7 @@ package struct Exchange: Sendable {
       effects.append(.commit(index))
     case .fault(let fault):
       effects.append(.cancel(index))
-      fail(index, fault, ledger, now, &effects)
-      seek(ledger, now, &effects)
+      replace(index, fault, ledger, now, &effects)
     }
   }
 
@@ -263,22 +265,24 @@ package struct Exchange: Sendable {
       effects.append(.relay(index))
       conclude(.relayed, &effects)
     case (_, .fault(let fault)):
-      fail(index, fault, ledger, now, &effects)
       if fault.isAboutTheRequest {
         spare = index
       } else {
         effects.append(.cancel(index))
       }
-      seek(ledger, now, &effects)
+      replace(index, fault, ledger, now, &effects)
     }
   }
 
-  /// An attempt is over without success. The next round of connections may send the request again.
-  private mutating func fail(
+  /// An attempt is over without success, and the next one takes its place: in the same round if nothing was
+  /// sent, else in a new one, which may send the request again.
+  private mutating func replace(
     _ index: Int, _ fault: Fault, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
     settle(index, fault, ledger, now)
-    if attempts[index].sentAt != nil { round += 1 }
+    if attempts[index].sentAt != nil { lastRound += 1 }
+    let round = attempts[index].sentAt == nil ? attempts[index].round : lastRound
+    seek(in: round, ledger, now, &effects)
   }
 
   /// Gives the ticket back and remembers how it went.
@@ -336,8 +340,7 @@ package struct Exchange: Sendable {
     case (_, .unacknowledged(let time)) where time >= threshold:  // 3
       effects.append(.dropPath(index))
       effects.append(.cancel(index))
-      fail(index, .silence, ledger, now, &effects)
-      seek(ledger, now, &effects)
+      replace(index, .silence, ledger, now, &effects)
     case (_, .unacknowledged(let time)): attempts[index].checkAt = now + (threshold - time)  // 5
     case (_, .acknowledged): attempts[index].checkAt = .distantFuture  // 4
     case (_, .connecting), (_, .handshaking), (_, .unknown): attempts[index].checkAt = now + threshold  // 5
@@ -349,7 +352,7 @@ package struct Exchange: Sendable {
   ) {
     attempts[index].checkAt = .distantFuture
     ledger.suspect(attempts[index].ticket)
-    if !trail.isFull { seek(ledger, now, &effects) }
+    if !trail.isFull { seek(in: attempts[index].round, ledger, now, &effects) }
   }
 
   /// How far an answer has come, asked when it had been silent for `stream_idle`.
@@ -371,8 +374,7 @@ package struct Exchange: Sendable {
       conclude(.stalled, &effects)
     } else {
       effects.append(.cancel(index))
-      fail(index, .tooSlow, ledger, now, &effects)
-      seek(ledger, now, &effects)
+      replace(index, .tooSlow, ledger, now, &effects)
     }
   }
 
@@ -389,7 +391,7 @@ package struct Exchange: Sendable {
       return
     }
     if case .waiting(let until) = state, until <= now {  // 2
-      seek(ledger, now, &effects)
+      seek(in: lastRound, ledger, now, &effects)
       if state == .ended { return }
     }
     if commentAt <= now {  // 3
@@ -399,14 +401,13 @@ package struct Exchange: Sendable {
     }
     if hedgeAt <= now {  // 4
       hedgeAt = .distantFuture
-      round += 1
-      if !trail.isFull, hasLiveAttempt { seek(ledger, now, &effects) }
+      lastRound += 1
+      if !trail.isFull, hasLiveAttempt { seek(in: lastRound, ledger, now, &effects) }
     }
     for index in attempts.indices where attempts[index].isLive {  // 5
       if attempts[index].firstTokenAt <= now {
         effects.append(.cancel(index))
-        fail(index, .tooSlow, ledger, now, &effects)
-        seek(ledger, now, &effects)
+        replace(index, .tooSlow, ledger, now, &effects)
       } else if attempts[index].checkAt <= now {
         attempts[index].checkAt = now + attempts[index].threshold
         effects.append(.checkPath(index))

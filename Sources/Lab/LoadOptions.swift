@@ -113,7 +113,7 @@ package struct LoadOptions: Equatable, Sendable {
   }
 
   package static let help: StaticString = """
-    Usage: synaxis bench URL [options]
+    usage: synaxis bench URL [OPTIONS]
 
     Sends chat requests and measures the answers. URL is http://HOST[:PORT][/PATH] or unix:PATH; without a
     path it is /v1/chat/completions.

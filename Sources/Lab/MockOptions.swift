@@ -105,7 +105,7 @@ package struct MockOptions: Equatable, Sendable {
   }
 
   package static let help: StaticString = """
-    Usage: synaxis mock [options]
+    usage: synaxis mock [OPTIONS]
 
     An OpenAI-style provider to test against. It answers every POST endpoint, streams word by word, and fails
     on demand. The text is the same each time.

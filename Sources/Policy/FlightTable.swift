@@ -13,7 +13,7 @@ package import Base
 /// While the recording is whole, lagging costs nothing, since the bytes are kept anyway. From then on a
 /// follower that lags by more than the window is told `.fellBehind`, alone. The upstream is paused only where
 /// even the fastest follower lags.
-package struct FlightTable {
+package struct FlightTable: ~Copyable {
   package struct Figures: Hashable, Sendable {
     /// Flights begun: upstream exchanges.
     package var flights = 0

@@ -188,9 +188,14 @@ extension Runner {
       guard let connection = front.connections[place] else { continue }
       buffered += connection.inbound.count + connection.outlet.backlogCount
     }
-    return OperatingFacts(
-      now: now, statuses: setup.ledger.statuses(now: now.instant), isDraining: isDraining,
-      connections: front.connections.count, connectionLimit: front.connections.capacity,
-      exchanges: runs.count, bufferedBytes: buffered, logLinesDropped: log.droppedLines, cache: cacheFacts)
+    var facts = OperatingFacts(now: now, statuses: setup.ledger.statuses(now: now.instant))
+    facts.isDraining = isDraining
+    facts.connections = front.connections.count
+    facts.connectionLimit = front.connections.capacity
+    facts.exchanges = runs.count
+    facts.bufferedBytes = buffered
+    facts.logLinesDropped = log.droppedLines
+    facts.cache = cacheFacts
+    return facts
   }
 }

@@ -2,14 +2,14 @@ internal import Base
 internal import Exchange
 
 /// What a path behind `/admin/` asks for. Ranges are a provider's name, still percent-encoded.
-enum AdminTarget: Equatable {
+package enum AdminTarget: Equatable, Sendable {
   case health, providers
   case status(Range<Int>)
   case reset(Range<Int>)
   case clearCache
   case none
 
-  init(path: Span<UInt8>) {
+  package init(path: Span<UInt8>) {
     self = .none
     if path.equals("health") { self = .health }
     if path.equals("providers") { self = .providers }

@@ -1,11 +1,11 @@
 internal import Base
 internal import Exchange
-internal import Policy
+package import Policy
 internal import Upstream
 internal import Wire
 
 /// What a provider, or the way to it, said about one failed attempt: for the log only.
-struct AttemptDetail {
+package struct AttemptDetail {
   let attempt: Int
   let text: [UInt8]
 }
@@ -26,7 +26,7 @@ extension Runner {
     if made.status >= 400 {  // 1
       text = upstream.withHeld(transfer) { ErrorBody($0).message } ?? []
     } else if made.status == 200 {  // 2
-      text = upstream.withHeld(transfer) { ErrorText.told(inside: $0) } ?? []
+      text = upstream.withHeld(transfer) { AttemptDetail.told(inside: $0) } ?? []
     }
     if text.isEmpty, verdict.isOfTheTransfer {  // 3
       let words = Array(upstream.message(transfer).utf8)
@@ -58,9 +58,9 @@ extension Verdict {
   }
 }
 
-extension ErrorText {
+extension AttemptDetail {
   /// The message of an error that came in a 200; empty where the body is not about one.
-  static func told(inside body: Span<UInt8>) -> [UInt8] {
+  package static func told(inside body: Span<UInt8>) -> [UInt8] {
     let plain = ErrorBody(body)
     if plain.isJSON {
       var probe = AnswerProbe()
@@ -80,18 +80,18 @@ extension ErrorText {
 }
 
 /// Takes a provider's own secrets out of a text, whatever they look like: its keys, and the values of its headers.
-struct Redaction {
+package struct Redaction {
   private let secrets: [[UInt8]]
 
   /// Shorter values are words that stand in ordinary texts.
   private static let shortest = 6
 
-  init(_ provider: Provider) {
+  package init(_ provider: Provider) {
     secrets = (provider.keys.map(\.exposed) + provider.headers.map(\.value))
       .map { Array($0.utf8) }.filter { $0.count >= Self.shortest }
   }
 
-  func apply(to text: [UInt8]) -> [UInt8] {
+  package func apply(to text: [UInt8]) -> [UInt8] {
     var text = text
     for secret in secrets {
       while let place = text.span.firstRange(of: secret.span) {

@@ -3,7 +3,7 @@ internal import Base
 extension Span<UInt8> {
   /// Whether these bytes are the secret, in a time that depends on their own number alone: neither on where they
   /// differ nor on how long the secret is.
-  func equalsInConstantTime(_ secret: String) -> Bool {
+  package func equalsInConstantTime(_ secret: String) -> Bool {
     var secret = secret
     return secret.withUTF8 { secret in
       if secret.isEmpty { return false }

@@ -62,7 +62,7 @@ struct ErrorText {
     case .invalidJSON(let offset, let reason):
       out.append("The request body is not valid JSON: ")
       out.append(reason)
-      out.append(" at byte ")
+      out.append(", at offset ")
       out.append(decimal: offset)
     case .missingField(let name):
       out.append("The request has no `")

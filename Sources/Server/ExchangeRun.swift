@@ -58,10 +58,12 @@ final class ExchangeRun {
     request = arrival.request.take()
   }
 
-  /// The body as one attempt sends it.
+  /// The body as it came. Lifetime: `request` is not changed before `release`.
+  var wholeBody: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: request.unsafeBytes[body]) }
+
+  /// The body as one attempt sends it, where that differs.
   func patch(with splices: [Splice]) -> [UnsafeRawBufferPointer] {
-    // Lifetime: `request` is not changed before `release`.
-    let patch = Patch(splices, over: UnsafeRawBufferPointer(rebasing: request.unsafeBytes[body]))
+    let patch = Patch(splices, over: wholeBody)
     patches.append(patch)
     return patch.pieces
   }

@@ -11,6 +11,10 @@ internal import Wire
 package final class Log {
   private let descriptor: Int32
   private var lines = ByteBuffer()
+  /// A value while it is composed; kept for its memory.
+  private var scratch = ByteBuffer()
+  /// Writing never waits: a regular file, or the null device.
+  private let neverBlocks: Bool
   /// Lines dropped since the last one that told so, and since the start.
   private var dropped = 0
   private(set) var droppedLines = 0
@@ -23,6 +27,7 @@ package final class Log {
   package init(descriptor: Int32, settings: LogSettings, wall: WallTime) {
     self.wall = wall
     self.descriptor = descriptor
+    neverBlocks = linux_never_blocks(descriptor) != 0
     self.settings = settings
   }
 
@@ -40,17 +45,17 @@ package final class Log {
       return
     }
     tellDropped()
-    var line = LogLine(settings.format, wall, level)
+    var line = LogLine(settings.format, wall, level, behind: lines.take(), scratch: scratch.take())
     fill(&line)
-    line.end(into: &lines)
+    line.end(into: &lines, scratch: &scratch)
   }
 
   private func tellDropped() {
     if dropped == 0 { return }
-    var line = LogLine(settings.format, wall, .warning)
+    var line = LogLine(settings.format, wall, .warning, behind: lines.take(), scratch: scratch.take())
     line.add("msg", "log lines were dropped: their reader is too slow")
     line.add("count", dropped)
-    line.end(into: &lines)
+    line.end(into: &lines, scratch: &scratch)
     dropped = 0
   }
 
@@ -65,11 +70,11 @@ package final class Log {
   package func flush() {
     while !lines.isEmpty {
       var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-      guard poll(&ready, 1, 0) == 1, ready.revents & Int16(POLLOUT) != 0 else {
+      guard neverBlocks || poll(&ready, 1, 0) == 1 && ready.revents & Int16(POLLOUT) != 0 else {
         if ready.revents & Int16(POLLERR | POLLHUP | POLLNVAL) != 0 { lines.release() }
         return
       }
-      let piece = min(lines.count, Int(PIPE_BUF))
+      let piece = neverBlocks ? lines.count : min(lines.count, Int(PIPE_BUF))
       let written = lines.withBytes(0..<piece) { bytes in
         bytes.withUnsafeBufferPointer { write(descriptor, $0.baseAddress, $0.count) }
       }
@@ -88,11 +93,17 @@ package final class Log {
 /// One line of the log being written: `logfmt` (`key=value`, quoted where needed) or JSON.
 struct LogLine: ~Copyable {
   private let format: LogSettings.Format
-  private var bytes = ByteBuffer(capacity: 512)
-  private var value = ByteBuffer()
+  private var bytes: ByteBuffer
+  private var value: ByteBuffer
 
-  init(_ format: LogSettings.Format, _ wall: WallTime, _ level: LogSettings.Level) {
+  /// Begins a line behind those that wait already.
+  init(
+    _ format: LogSettings.Format, _ wall: WallTime, _ level: LogSettings.Level,
+    behind lines: consuming ByteBuffer, scratch: consuming ByteBuffer
+  ) {
     self.format = format
+    bytes = lines
+    value = scratch
     switch format {
     case .logfmt: bytes.append("ts=")
     case .json: bytes.append(#"{"ts":""#)
@@ -177,10 +188,12 @@ struct LogLine: ~Copyable {
     }
   }
 
-  consuming func end(into lines: inout ByteBuffer) {
+  /// Ends the line and gives the memory back.
+  mutating func end(into lines: inout ByteBuffer, scratch: inout ByteBuffer) {
     if case .json = format { bytes.append("}") }
     bytes.append("\n")
-    bytes.withBytes { lines.append($0) }
+    lines = bytes.take()
+    scratch = value.take()
   }
 }
 

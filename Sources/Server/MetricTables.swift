@@ -2,19 +2,19 @@ internal import Base
 
 /// Constant words of the program, each with its place. A word that has not been met takes the next place, so that
 /// a new one in the code needs no entry here; beyond the capacity all share place 0.
-struct WordList {
-  private(set) var words: [StaticString]
+package struct WordList {
+  package private(set) var words: [StaticString]
   let capacity: Int
 
   /// - Parameter words: the first stands for what there is no place for.
-  init(_ words: [StaticString], capacity: Int) {
+  package init(_ words: [StaticString], capacity: Int) {
     precondition(!words.isEmpty && words.count <= capacity)
     self.words = words
     self.capacity = capacity
     self.words.reserveCapacity(capacity)
   }
 
-  mutating func place(of word: StaticString) -> Int {
+  package mutating func place(of word: StaticString) -> Int {
     for place in words.indices where Self.isSame(words[place], word) { return place }
     guard words.count < capacity else { return 0 }
     words.append(word)
@@ -29,8 +29,8 @@ struct WordList {
 }
 
 /// The values that a label may have: names of the configuration, and in place 0 what stands for any other.
-struct LabelNames {
-  let texts: [String]
+package struct LabelNames {
+  package let texts: [String]
   private let table: NameTable
 
   init(_ names: [String], other: String) {
@@ -47,28 +47,30 @@ struct LabelNames {
 }
 
 /// Which time series of a histogram: places in the lists of label values.
-struct SeriesKey: Hashable {
-  var provider = 0
-  var model = 0
-  var operation = 0
+package struct SeriesKey: Hashable, Sendable {
+  package var provider = 0
+  package var model = 0
+  package var operation = 0
   /// How it ended, or which kind of token.
-  var word = 0
+  package var word = 0
+
+  package init(model: Int = 0) { self.model = model }
 }
 
 /// A histogram for each combination of labels that has occurred, over common bounds.
 ///
 /// Its memory is there from the start and doubles when a combination is new, up to `Limits.metricSeries`; beyond
 /// that everything counts in the first series, whose labels say nothing.
-struct HistogramTable {
+package struct HistogramTable {
   /// Inclusive upper bounds, rising; what is above the last counts in one more bucket.
   let bounds: [Int64]
-  private(set) var keys: [SeriesKey] = [SeriesKey()]
+  package private(set) var keys: [SeriesKey] = [SeriesKey()]
   private var places: [SeriesKey: Int] = [SeriesKey(): 0]
   /// Buckets of all series in one row, then sums. Not cumulative.
   private var counts: [UInt64]
   private var sums: [UInt64] = [0]
 
-  init(bounds: [Int64], series: Int = 16) {
+  package init(bounds: [Int64], series: Int = 16) {
     self.bounds = bounds
     counts = Array(repeating: 0, count: bounds.count + 1)
     counts.reserveCapacity(series * (bounds.count + 1))
@@ -79,7 +81,7 @@ struct HistogramTable {
 
   private var width: Int { bounds.count + 1 }
 
-  mutating func record(_ value: Int64, _ key: SeriesKey) {
+  package mutating func record(_ value: Int64, _ key: SeriesKey) {
     let series = place(of: key)
     let value = max(0, value)
     var bucket = 0
@@ -99,12 +101,12 @@ struct HistogramTable {
   }
 
   /// What one bucket of a series counted by itself.
-  func count(_ series: Int, bucket: Int) -> UInt64 { counts[series * width + bucket] }
+  package func count(_ series: Int, bucket: Int) -> UInt64 { counts[series * width + bucket] }
 
-  func sum(_ series: Int) -> UInt64 { sums[series] }
+  package func sum(_ series: Int) -> UInt64 { sums[series] }
 
   /// The same counts under other keys; a series whose key has gone is dropped.
-  func renamed(_ rename: (SeriesKey) -> SeriesKey?) -> HistogramTable {
+  package func renamed(_ rename: (SeriesKey) -> SeriesKey?) -> HistogramTable {
     var renamed = HistogramTable(bounds: bounds, series: keys.count)
     for series in keys.indices {
       guard let key = rename(keys[series]) else { continue }

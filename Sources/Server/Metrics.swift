@@ -1,18 +1,18 @@
-internal import Base
+package import Base
 internal import Exchange
-internal import Policy
+package import Policy
 internal import Wire
 
 /// The counters behind `/metrics`.
 ///
 /// Label values are names of the configuration and words of the program, never what a client sent. An exchange's
 /// end adds to arrays that exist; only the first exchange of its kind makes room for one more series.
-final class Metrics {
+package final class Metrics {
   var version = ""
   let startedAt: Instant
   let startedOn: WallTime
 
-  private(set) var providers = LabelNames([], other: "")
+  package private(set) var providers = LabelNames([], other: "")
   private(set) var models = LabelNames([], other: "other")
   private(set) var clients = LabelNames([], other: "-")
   /// How exchanges end; the first for the series that have no room.
@@ -41,7 +41,7 @@ final class Metrics {
   private(set) var tokens = HistogramTable(bounds: Metrics.tokenBounds)
   private(set) var overhead = HistogramTable(bounds: Metrics.overheadBounds, series: 1)
 
-  init(_ catalog: Catalog, clients: [Client], now: Moment) {
+  package init(_ catalog: Catalog, clients: [Client], now: Moment) {
     startedAt = now.instant
     startedOn = now.wall
     adopt(catalog, clients: clients)
@@ -50,7 +50,7 @@ final class Metrics {
   // MARK: - The configuration's names
 
   /// Takes the names of a new configuration. What was counted under a name that is still there stays.
-  func adopt(_ catalog: Catalog, clients list: [Client]) {
+  package func adopt(_ catalog: Catalog, clients list: [Client]) {
     let old = (providers: providers, models: models, clients: clients)
     providers = LabelNames(catalog.providers.map(\.name), other: "")
     models = LabelNames(Self.names(of: catalog), other: "other")
@@ -144,7 +144,7 @@ final class Metrics {
   }
 
   /// A request was answered with an error before it became an exchange.
-  func record(refusal code: StaticString) { refusals[refusalCodes.place(of: code)] &+= 1 }
+  package func record(refusal code: StaticString) { refusals[refusalCodes.place(of: code)] &+= 1 }
 
   /// The label of a model: as it was asked for if that is a name of the configuration, `provider/name` by the
   /// name behind the slash.

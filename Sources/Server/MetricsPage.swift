@@ -1,10 +1,10 @@
-internal import Base
+package import Base
 internal import Kernel
-internal import Policy
+package import Policy
 internal import Wire
 
 /// What the pages tell of the cache.
-struct CacheFacts {
+package struct CacheFacts: Sendable {
   var entries = 0
   var bytes = 0
   var stored = 0
@@ -13,22 +13,27 @@ struct CacheFacts {
 }
 
 /// What is so at the time the page is asked for.
-struct OperatingFacts {
+package struct OperatingFacts: Sendable {
   var now: Moment
   var statuses: [ProviderStatus]
-  var isDraining: Bool
-  var connections: Int
-  var connectionLimit: Int
-  var exchanges: Int
+  var isDraining = false
+  var connections = 0
+  var connectionLimit = 0
+  var exchanges = 0
   /// Bytes of requests and answers that wait in clients' connections.
-  var bufferedBytes: Int
-  var logLinesDropped: Int
+  var bufferedBytes = 0
+  var logLinesDropped = 0
   var cache: CacheFacts?
+
+  package init(now: Moment, statuses: [ProviderStatus]) {
+    self.now = now
+    self.statuses = statuses
+  }
 }
 
 /// `/metrics` in Prometheus' text format 0.0.4.
-enum MetricsPage {
-  static func write(_ metrics: Metrics, _ facts: OperatingFacts, into out: inout ByteBuffer) {
+package enum MetricsPage {
+  package static func write(_ metrics: Metrics, _ facts: OperatingFacts, into out: inout ByteBuffer) {
     writeExchanges(metrics, into: &out)
     writeHistograms(metrics, into: &out)
     writeProviders(facts, into: &out)

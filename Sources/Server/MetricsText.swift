@@ -1,8 +1,8 @@
-internal import Base
+package import Base
 
 // Prometheus' text format 0.0.4: `name{label="value",…} number`, families headed by HELP and TYPE.
 extension ByteBuffer {
-  mutating func family(_ name: StaticString, _ type: StaticString, _ help: StaticString) {
+  package mutating func family(_ name: StaticString, _ type: StaticString, _ help: StaticString) {
     append("# HELP ")
     append(name)
     append(" ")
@@ -15,14 +15,15 @@ extension ByteBuffer {
   }
 
   /// A family of one sample without labels.
-  mutating func single(_ name: StaticString, _ type: StaticString, _ help: StaticString, _ value: Int) {
+  package mutating func single(_ name: StaticString, _ type: StaticString, _ help: StaticString, _ value: Int)
+  {
     family(name, type, help)
     begin(name)
     end(value)
   }
 
   /// Begins a sample; labels and the value follow.
-  mutating func begin(_ name: StaticString, _ suffix: StaticString = "") {
+  package mutating func begin(_ name: StaticString, _ suffix: StaticString = "") {
     append(name)
     append(suffix)
   }
@@ -32,7 +33,7 @@ extension ByteBuffer {
     append(self[count - 1] == UInt8(ascii: "\"") ? UInt8(ascii: ",") : UInt8(ascii: "{"))
   }
 
-  mutating func label(_ name: StaticString, _ value: StaticString) {
+  package mutating func label(_ name: StaticString, _ value: StaticString) {
     separate()
     append(name)
     append("=\"")
@@ -41,7 +42,7 @@ extension ByteBuffer {
   }
 
   /// Backslash, quote and line feed are escaped.
-  mutating func label(_ name: StaticString, _ value: String) {
+  package mutating func label(_ name: StaticString, _ value: String) {
     separate()
     append(name)
     append("=\"")
@@ -57,7 +58,7 @@ extension ByteBuffer {
   }
 
   /// A bucket's upper bound: nanoseconds as seconds, or a number as it is.
-  mutating func label(_ name: StaticString, bound: Int64, isTime: Bool) {
+  package mutating func label(_ name: StaticString, bound: Int64, isTime: Bool) {
     separate()
     append(name)
     append("=\"")
@@ -67,14 +68,14 @@ extension ByteBuffer {
 
   private mutating func close() { append(self[count - 1] == UInt8(ascii: "\"") ? "} " : " ") }
 
-  mutating func end(_ value: Int) {
+  package mutating func end(_ value: Int) {
     close()
     append(decimal: value)
     append("\n")
   }
 
   /// A value given in billionths.
-  mutating func end(seconds nanoseconds: Int64) {
+  package mutating func end(seconds nanoseconds: Int64) {
     close()
     append(seconds: nanoseconds)
     append("\n")

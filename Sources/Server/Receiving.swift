@@ -133,6 +133,7 @@ extension Runner {
       if connection.parser.head.value(of: .contentType) == nil {
         lines.append("Content-Type: application/json\r\n")
       }
+      if connection.parser.head.value(of: .userAgent) == nil { lines.append("User-Agent: synaxis\r\n") }
     }
     return lines
   }

@@ -342,9 +342,14 @@ final class Runner {
     request.expectsEventStream = run.exchange.shape.wantsStream
     request.needsFreshConnection = made.choice.needsFreshConnection
     request.tag = run.tag(attempt)
-    let pieces = run.patch(with: splices(for: made.choice, run))
-    let transfer = run.lines.withBytes { lines in
-      upstream.open(request, headerLines: lines, body: pieces.span, now: now.instant)
+    let splices = splices(for: made.choice, run)
+    let transfer = run.lines.withBytes { lines -> TransferID? in
+      if splices.isEmpty {
+        let whole: InlineArray<1, UnsafeRawBufferPointer> = [run.wholeBody]
+        return upstream.open(request, headerLines: lines, body: whole.span, now: now.instant)
+      }
+      let pieces = run.patch(with: splices)
+      return upstream.open(request, headerLines: lines, body: pieces.span, now: now.instant)
     }
     run.transfers.append(transfer)
     // The turn's own clock stands still: what we took ourselves is read from the real one.

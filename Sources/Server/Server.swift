@@ -96,6 +96,7 @@ package final class Server {
 
   /// Serves until a signal ends it and the last exchange is over, or the drain's time is.
   package func run() throws(KernelFault) {
+    ProcessFacts.dropStartPages()
     while !isOver {
       try tick()
     }

@@ -15,6 +15,8 @@ final class Setup {
   let modelList: [UInt8]
   private let upstream: Upstream
   private var targets: [TargetKey: TargetID] = [:]
+  /// The one that was asked for last: most requests are like the one before.
+  private var latest: (place: TargetKey, id: TargetID)?
 
   /// What the URL and the fixed header lines of a transfer depend on.
   private struct TargetKey: Hashable {
@@ -42,9 +44,17 @@ final class Setup {
 
   /// The prepared target for a provider, a key and a path behind `/v1`. Bounded: paths are the known endpoints.
   func target(provider index: Int, key: Int, suffix: Span<UInt8>) -> TargetID {
+    if let latest, latest.place.provider == index, latest.place.key == key,
+      latest.place.suffix.span.equals(suffix)
+    {
+      return latest.id
+    }
     let place = TargetKey(
       provider: index, key: key, suffix: suffix.withUnsafeBufferPointer { Array($0) })
-    if let known = targets[place] { return known }
+    if let known = targets[place] {
+      latest = (place, known)
+      return known
+    }
     let provider = catalog.providers[index]
     var target = TransferTarget(url: provider.endpoint + suffix.text)
     target.headerLines = Self.headerLines(provider, key: key, suffix: suffix)
@@ -57,7 +67,7 @@ final class Setup {
 
   /// Host, length and encoding are the transfer's own; what the client may add is appended per request.
   private static func headerLines(_ provider: Provider, key: Int, suffix: Span<UInt8>) -> [String] {
-    var lines = ["User-Agent: synaxis"]
+    var lines: [String] = []
     if key < provider.keys.count {
       let secret = provider.keys[key].exposed
       switch provider.keyScheme {

@@ -63,13 +63,16 @@ final class Sharing {
     return wish
   }
 
+  /// Request fields that change what is answered, whatever the file says of `vary`.
+  private static let alwaysVary = ["x-synaxis-provider", "openai-beta", "anthropic-beta", "anthropic-version"]
+
   /// The key of a request whose body the probe has just scanned; nil where it cannot have one.
   func fingerprint(
     _ head: RequestHead, _ bytes: Span<UInt8>, path: Span<UInt8>, body: Range<Int>, isStream: Bool,
     client: String?, probe: borrowing JSONProbe
   ) -> Fingerprint? {
     var key = RequestKey(key: key, path: path, isStream: isStream)
-    for name in settings.vary {
+    for name in settings.vary + Self.alwaysVary {
       key.beginField(name)
       for field in head.fields where bytes.extracting(field.name).equalsIgnoringCase(name) {
         key.addLine(bytes.extracting(field.value))

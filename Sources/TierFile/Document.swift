@@ -227,7 +227,7 @@ struct Document {
     // Behind a last line without an end libyaml counts one more.
     fault.problem.mark = min(fault.problem.mark, place(ofByte: input.count))
     if problem == "found character that cannot start any token" {
-      fault.problem.hint = "put a text that begins with @, `, % or a tab in quotes"
+      fault.problem.hint = "indent with blanks, not tabs; put a text that begins with @, ` or % in quotes"
     } else if context.hasPrefix("while parsing a flow") {
       fault.problem.hint = "inside { } and [ ], put \"${NAME}\" and texts with : or , in quotes"
     }

@@ -36,7 +36,7 @@ extension Upstream {
       return false
     }
     if let race = slot.request.race, !slot.hasWonRace {
-      for other in slots where other.hasWonRace && other.request.race == race {
+      if !wonRaces.insert(race).inserted {
         slot.abort = .lostRace
         return false
       }

@@ -21,19 +21,33 @@ package enum PathState: Equatable, Sendable {
 
 extension Upstream {
   /// 1. Before the connection is ready, the best of the sockets that the transfer has opened tells. 2. After
-  /// it, the connection's own: dead where bytes are out, and both the request was started and the last
-  /// acknowledgement came at least `threshold` ago. A zero window holds bytes back in the kernel without
-  /// counting them as out, so a provider that reads slowly is not taken for a dead one.
+  /// it, the connection's own: dead where bytes are out and the request was started at least `threshold` ago,
+  /// and nothing of its body was acknowledged, 3. or the last acknowledgement of anything came as long ago.
+  ///
+  /// A host that hears nothing may still send: what it had sent before and misses the acknowledgement of comes
+  /// again, and is an acknowledgement too. A zero window holds bytes back in the kernel without counting them
+  /// as out, so a provider that reads slowly is not taken for a dead one.
   ///
   /// With a threshold of zero every silence is told, and the caller decides when to look again.
   package func pathState(_ id: TransferID, now: Instant, threshold: Interval) -> PathState {
     guard let slot = live(id), slot.phase == .running else { return .unknown }
     guard let connectedAt = slot.connectedAt else { return connectingState(id) }  // 1
     guard let descriptor = descriptor(of: slot), let info = tcpInfo(descriptor) else { return .unknown }
-    // 2
-    let silence = min(now - connectedAt, .milliseconds(Int64(info.tcpi_last_ack_recv)))
-    if info.tcpi_unacked > 0, silence >= threshold { return .unacknowledged(for: silence) }
+    if info.tcpi_unacked > 0 {
+      var silence = now - connectedAt
+      if !isUnheard(slot, descriptor) {  // 2
+        silence = min(silence, .milliseconds(Int64(info.tcpi_last_ack_recv)))  // 3
+      }
+      if silence >= threshold { return .unacknowledged(for: silence) }
+    }
     return .acknowledged(roundTrip: .microseconds(Int64(info.tcpi_rtt)))
+  }
+
+  /// No byte of the body was acknowledged. Where streams share a connection, others' bytes cannot be told from
+  /// this one's.
+  private func isUnheard(_ slot: Slot, _ descriptor: Int32) -> Bool {
+    if sharesConnections, slot.target?.speaksHTTP2 ?? false { return false }
+    return linux_unacknowledged_bytes(descriptor) > (slot.isBodyLent ? slot.bodySize : slot.bodyTaken)
   }
 
   private func connectingState(_ id: TransferID) -> PathState {

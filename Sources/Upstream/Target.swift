@@ -101,6 +101,8 @@ final class Target {
     }
     // A body is sent at once: no waiting for `100 Continue`. What the relay forwards must not be packed.
     list.suppress("Expect:")
+    // Without it libcurl asks for `*/*`, which says nothing. What the client accepts is told all the same.
+    list.suppress("Accept:")
     list.suppress("Accept-Encoding: identity")
     firstLine = list.link(before: nil)
   }

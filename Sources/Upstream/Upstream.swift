@@ -41,6 +41,8 @@ package final class Upstream {
   private var idle: [Int] = []
   private var bare: [Int] = []
   private var targets: [Target?] = []
+  /// Races of which one transfer sends its request, or has sent it.
+  var wonRaces: Set<RaceID> = []
   private var hosts: [String] = []
 
   var sockets = WatchTable()
@@ -177,13 +179,14 @@ package final class Upstream {
     call(now) {
       isAdded = curl_multi_add_handle(multi, easy) == CURLM_OK
       if !isAdded { return }
-      // Without waiting for the next turn: on a pooled connection the request goes out in this call.
+      // Without waiting for the next turn: on a pooled connection the request goes out in this call. What
+      // was armed until now is thereby done; libcurl arms again what remains, and only that.
+      timerChange = .disarm
       var running: Int32 = 0
       curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running)
     }
     if !isAdded {
-      slot.end()
-      recycle(slot)
+      end(slot)
       return nil
     }
     return slot.id
@@ -200,6 +203,11 @@ package final class Upstream {
       curl_multi_remove_handle(multi, slot.easy)
       noteSilentCloses(of: slot)
     }
+    end(slot)
+  }
+
+  private func end(_ slot: Slot) {
+    if slot.hasWonRace, let race = slot.request.race { wonRaces.remove(race) }
     slot.end()
     recycle(slot)
   }
@@ -307,6 +315,7 @@ package final class Upstream {
   /// The armed time has come.
   package func timerFired(now: Instant) {
     call(now) {
+      timerChange = .disarm
       var running: Int32 = 0
       curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running)
     }

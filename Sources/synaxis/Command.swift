@@ -14,10 +14,13 @@ struct Command {
       Console.complain(Help.overview)
       return ExitCode.usage
     }
-    let rest = Array(arguments.dropFirst())
+    return run(name, Array(arguments.dropFirst()))
+  }
+
+  private func run(_ name: String, _ rest: [String]) -> Int32 {
     switch name {
-    case "run": return withFile(rest, Help.run) { RunCommand(options: $0).run() }
-    case "check": return withFile(rest, Help.check) { CheckCommand(options: $0).run() }
+    case "run": return withFile(name, rest, Help.run) { RunCommand(options: $0).run() }
+    case "check": return withFile(name, rest, Help.check) { CheckCommand(options: $0).run() }
     case "demo": return demo(rest)
     case "mock": return mock(rest)
     case "bench": return bench(rest)
@@ -26,15 +29,24 @@ struct Command {
       Console.say("synaxis \(Version.text)\n")
       return ExitCode.ok
     case "--help", "-h", "help":
+      // `synaxis help run` is `synaxis run --help`.
+      if let command = rest.first, Help.commands.contains(command) { return run(command, ["--help"]) }
       Console.say(Help.overview)
       return ExitCode.ok
     default:
-      Console.complain("synaxis: there is no command `\(name)`\n\n\(Help.overview)")
+      Console.complain(
+        """
+        synaxis: there is no command `\(name)`; there are \(Help.commands.joined(separator: ", "))
+        Try: synaxis --help
+
+        """)
       return ExitCode.usage
     }
   }
 
-  private func withFile(_ list: [String], _ help: String, _ body: (FileOptions) -> Int32) -> Int32 {
+  private func withFile(
+    _ name: String, _ list: [String], _ help: String, _ body: (FileOptions) -> Int32
+  ) -> Int32 {
     do throws(UsageError) {
       guard let options = try FileOptions.parse(list) else {
         Console.say(help)
@@ -42,7 +54,7 @@ struct Command {
       }
       return body(options)
     } catch {
-      return misused(error.message, help)
+      return misused(error.message, name)
     }
   }
 
@@ -52,18 +64,18 @@ struct Command {
       Console.say(Help.demo)
       return ExitCode.ok
     }
-    return misused("demo takes no options", Help.demo)
+    return misused("demo takes no options", "demo")
   }
 
   private func mock(_ list: [String]) -> Int32 {
     do throws(UsageError) {
       switch try MockOptions.parse(list) {
-      case .help: Console.say(MockOptions.help)
+      case .help: Console.say("\(MockOptions.help)\n")
       case .run(let options): return runMock(options)
       }
       return ExitCode.ok
     } catch {
-      return misused(error.message, MockOptions.help.description)
+      return misused(error.message, "mock")
     }
   }
 
@@ -82,12 +94,12 @@ struct Command {
   private func bench(_ list: [String]) -> Int32 {
     do throws(UsageError) {
       switch try LoadOptions.parse(list) {
-      case .help: Console.say(LoadOptions.help)
+      case .help: Console.say("\(LoadOptions.help)\n")
       case .run(let options): return runBench(options)
       }
       return ExitCode.ok
     } catch {
-      return misused(error.message, LoadOptions.help.description)
+      return misused(error.message, "bench")
     }
   }
 
@@ -116,12 +128,13 @@ struct Command {
       }
       return StatusCommand(options: options).run()
     } catch {
-      return misused(error.message, Help.status)
+      return misused(error.message, "status")
     }
   }
 
-  private func misused(_ message: String, _ help: String) -> Int32 {
-    Console.complain("synaxis: \(message)\n\n\(help)")
+  /// The message alone, so that it is not lost above a page of help.
+  private func misused(_ message: String, _ command: String) -> Int32 {
+    Console.complain("synaxis: \(message)\nTry: synaxis \(command) --help\n")
     return ExitCode.usage
   }
 }
@@ -154,7 +167,11 @@ struct FileOptions {
       case "-c", "--config": options.file = try value(name, of: text)
       case "--log-level": options.logLevel = try value(name, of: text)
       case "--route": options.route = try value(name, of: text)
-      default: throw UsageError("unknown option `\(text)`")
+      default:
+        if text.utf8.first != UInt8(ascii: "-") {
+          throw UsageError("unexpected `\(text)`; a tier file is given with -c FILE")
+        }
+        throw UsageError("unknown option `\(text)`")
       }
       at += 1
     }

@@ -68,6 +68,7 @@ struct DemoCommand {
   private static func tierFile(port: Int, flaky: String, steady: String) -> String {
     """
     listen: 127.0.0.1:\(port)
+    admin: { token: demo }
     cache: { enabled: false }        # so that the same line can be tried again
     providers:
       flaky:                         # refuses every second request with 429
@@ -90,7 +91,10 @@ struct DemoCommand {
           -d '{"model":"demo-model","stream":true,"messages":[{"role":"user","content":"Hello"}]}'
 
     The words come one after another, from `flaky`. Run it again: `flaky` answers 429, `steady` takes over, and
-    the line below says so (attempts="flaky=429;…, steady=200;…"). State: http://\(address)/health/readiness
+    the line below says so (attempts="flaky=429;…, steady=200;…"). Then `flaky` is left alone for the 2 s it asked for.
+
+    The providers as a table:  synaxis status --url http://\(address) --token demo
+    For programs and people:   http://\(address)/health/readiness, /metrics, /v1/models
     Ctrl-C ends it.
 
 

@@ -1,5 +1,7 @@
 /// What `--help` says. Enough to work with, without the README.
 enum Help {
+  static let commands = ["run", "check", "demo", "mock", "bench", "status"]
+
   static let overview = """
     synaxis spreads OpenAI-style requests over tiers of providers, and fails over without a client noticing.
 
@@ -20,8 +22,9 @@ enum Help {
         ollama: { type: ollama, tier: 1, models: ["*"] }
 
     Then point the client at it: OPENAI_BASE_URL=http://127.0.0.1:8080/v1
-    Signals: TERM and INT drain (a second one ends at once), USR1 switches debug lines on and off.
-    Exit codes: 0, 64 usage, 69 cannot listen, 78 tier file.
+    Signals: TERM and INT drain (a second one ends at once), HUP reads the tier file again, USR1 switches debug
+    lines on and off.
+    Exit codes: 0, 1 failed, 64 usage, 69 cannot listen or connect, 78 tier file.
 
     """
 
@@ -29,7 +32,8 @@ enum Help {
     usage: synaxis run [-c FILE] [--log-level error|warning|info|debug]
 
     Serves. Without -c: $SYNAXIS_CONFIG, ./synaxis.yaml, /etc/synaxis/synaxis.yaml, the first that exists.
-    The log goes to stderr, one line for each exchange.
+    The log goes to stderr, one line for each exchange. --log-level goes before what the file says.
+    Exit codes: 0 ended by a signal, 64 usage, 69 cannot listen, 78 the tier file has errors.
 
     """
 
@@ -38,15 +42,16 @@ enum Help {
 
     Reads the file as `run` would and says every problem at once, as FILE:LINE:COLUMN: error: …
     Prints listeners, limits, tiers, providers, models and aliases, secrets masked.
-    --route MODEL prints in which order that model's candidates are tried.
-    Exit codes: 0 the file is good, 78 it is not.
+    --route MODEL prints instead in which order the candidates of a model or alias are tried.
+    Exit codes: 0 the file is good, 78 it is not, or nobody serves that model.
 
     """
 
   static let demo = """
     usage: synaxis demo
 
-    Two mock providers and the real proxy in front of them, in this process. Prints a curl line to try.
+    Two mock providers and the real proxy in front of them, in this process: no tier file, no key, no network.
+    Prints a curl line to try. Listens on 127.0.0.1:8080, or on any free port where that one is taken.
 
     """
 

@@ -16,7 +16,7 @@ enum RouteReport {
     var text = ""
     for (index, row) in rows.enumerated() {
       text += "\(index + 1). \(row.provider): tier \(row.tier)"
-      if row.upstreamName != model { text += ", as \(row.upstreamName)" }
+      if row.upstreamName != model, row.upstreamName != "*" { text += ", as \(row.upstreamName)" }
       if let price = row.price { text += price == 0 ? ", free" : ", \(price) USD per million tokens" }
       if let context = row.context { text += ", context \(context)" }
       text += "\n"

@@ -38,7 +38,7 @@ import TierFile
       (
         "listen: @cf/x",
         "f:1:9: error: while scanning for the next token: found character that cannot start any token; "
-          + "put a text that begins with @, `, % or a tab in quotes\n"
+          + "indent with blanks, not tabs; put a text that begins with @, ` or % in quotes\n"
       ),
       // Keys.
       (Samples.with("timeuots: {}"), "f:1:1: error: unknown key \"timeuots\"; did you mean \"timeouts\"?\n"),

@@ -2,10 +2,6 @@
 // that some supported version does not have.
 #ifndef SYNAXIS_CCURL_H
 #define SYNAXIS_CCURL_H
-// As in CLinux: with other feature macros glibc's structs have other members, and Swift sees two types.
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
 #include <ctype.h>
 #include <curl/curl.h>
 #include <dirent.h>

@@ -1,16 +1,17 @@
 // Linux and glibc as Swift sees them: the headers, and a typed shim for each thing that Swift
-// cannot import (variadic functions, macros with casts, GNU extensions behind _GNU_SOURCE).
+// cannot import (variadic functions, macros with casts).
+//
+// Without _GNU_SOURCE, as Swift's own Glibc module reads libc: with other feature macros structs have other
+// members, and the compiler finds two types of one name. What is behind that macro is declared here.
 #ifndef SYNAXIS_CLINUX_H
 #define SYNAXIS_CLINUX_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <link.h>
 #include <malloc.h>
 #include <math.h>
 #include <netdb.h>
@@ -24,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -38,8 +40,6 @@
 #include <time.h>
 #include <unistd.h>
 
-// Declared here because Swift's clang importer compiles this header without _GNU_SOURCE when
-// another module has included the libc headers first.
 int accept4(int, struct sockaddr *, socklen_t *, int);
 void *memmem(const void *, size_t, const void *, size_t);
 void *memrchr(const void *, int, size_t);
@@ -51,6 +51,12 @@ static inline int linux_errno(void) { return errno; }
 static inline const char *linux_environment(int n) {
   extern char **environ;
   return environ ? environ[n] : NULL;
+}
+
+/// SIOCOUTQ (tcp(7)): bytes written to a socket that the other side has not acknowledged; -1 and errno on failure.
+static inline int64_t linux_unacknowledged_bytes(int fd) {
+  int bytes = 0;
+  return ioctl(fd, TIOCOUTQ, &bytes) != 0 ? -1 : (int64_t)bytes;
 }
 
 /// fcntl(F_SETFL, flags | O_NONBLOCK): variadic in C. Returns -1 and errno on failure.
@@ -243,6 +249,30 @@ static inline int linux_open_descriptors(void) {
   for (struct dirent *e; (e = readdir(directory));) n += e->d_name[0] != '.';
   closedir(directory);
   return n - 1;
+}
+
+static inline int linux_drop_object(struct dl_phdr_info *object, size_t size, void *context) {
+  (void)size, (void)context;
+  const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  for (int i = 0; i < object->dlpi_phnum; i++) {
+    const ElfW(Phdr) *part = &object->dlpi_phdr[i];
+    if (part->p_type != PT_LOAD || part->p_flags & PF_W) continue;
+    uintptr_t start = (object->dlpi_addr + part->p_vaddr) & ~(page - 1);
+    uintptr_t end = (object->dlpi_addr + part->p_vaddr + part->p_filesz + page - 1) & ~(page - 1);
+    madvise((void *)start, end - start, MADV_DONTNEED);
+  }
+  return 0;
+}
+/// Takes the pages of all segments that are never written (dl_iterate_phdr(3)) out of the page tables. What is
+/// touched again is mapped again from the page cache.
+static inline void linux_drop_file_pages(void) { dl_iterate_phdr(linux_drop_object, NULL); }
+
+/// Whether writing to a descriptor never waits for a reader: a regular file, or /dev/null.
+static inline int linux_never_blocks(int fd) {
+  struct stat facts, null;
+  if (fstat(fd, &facts) < 0) return 0;
+  if (S_ISREG(facts.st_mode)) return 1;
+  return S_ISCHR(facts.st_mode) && stat("/dev/null", &null) == 0 && facts.st_rdev == null.st_rdev;
 }
 
 /// Processor time of all threads of this process, user and system, in nanoseconds.

@@ -1,0 +1,142 @@
+"""`/metrics`, and what is made of it: the alert rules and the dashboard."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from gateway import ROOT, Gateway, eventually
+from pages import ask, complete, samples, value
+
+promtool = pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not there (Debian: prometheus)")
+
+STREAM = '{"model":"m","stream":true,"stream_options":{"include_usage":true},"messages":[]}'
+DURATION = "gen_ai_client_operation_duration_seconds"
+FIRST = "gen_ai_client_operation_time_to_first_chunk_seconds"
+TOKENS = "gen_ai_client_token_usage"
+
+
+def metrics(at):
+    return samples(ask(at, "/metrics").body)[0]
+
+
+def busy(gateway, mock):
+    """A gateway that has seen successes, failovers, refusals and cache hits."""
+    more = "cache: { enabled: true }\nclients: [ { name: app, key: k1 } ]"
+    at = gateway(mock("--fail 500:2"), mock(), more=more, models=r"""[m, 'odd "name" \ ']""")
+    for body in ('{"model":"m","messages":[]}', STREAM, '{"model":"m","messages":[],"n":1}', STREAM):
+        assert complete(at, body, "Authorization: Bearer k1\r\n")[0] == 200
+    assert complete(at, '{"model":"unheard-of","messages":[]}', "Authorization: Bearer k1\r\n")[0] == 404
+    assert complete(at, "nonsense", "Authorization: Bearer k1\r\n")[0] == 400
+    return at
+
+
+@promtool
+def test_promtool(gateway, mock):
+    page = ask(busy(gateway, mock), "/metrics")
+    assert page.head["content-type"].startswith("text/plain; version=0.0.4")
+    done = subprocess.run(["promtool", "check", "metrics"], input=page.body, capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr, done.stdout + done.stderr
+
+
+def test_counts(gateway, mock):
+    at = busy(gateway, mock)
+    found, types = samples(ask(at, "/metrics").body)
+    assert value(found, "synaxis_exchanges_total") == value(found, "synaxis_exchanges_total", end="complete") == 4
+    assert value(found, "synaxis_refusals_total", code="model_not_found") == 1
+    assert value(found, "synaxis_refusals_total", code="invalid_json") == 1
+    assert value(found, "synaxis_attempts_total", provider="a", reason="ok") == 2
+    assert value(found, "synaxis_attempts_total", provider="a", reason="server_error") == 1
+    assert value(found, "synaxis_attempts_total", provider="b", reason="ok") == 1
+    assert value(found, "synaxis_cache_requests_total", outcome="hit") == 1
+    assert value(found, "synaxis_cache_requests_total", outcome="miss") == 3
+    assert value(found, DURATION + "_count", error_type="", gen_ai_request_model="m") == 4
+    assert value(found, FIRST + "_count", gen_ai_operation_name="chat") == 2
+    # Hits cost no tokens. The mock tells its own figures in plain answers and streams.
+    assert value(found, TOKENS + "_count", gen_ai_token_type="output") == 3
+    assert value(found, TOKENS + "_sum", gen_ai_token_type="output") > 0
+    assert "unheard-of" not in ask(at, "/metrics").body
+    for name, kind in types.items():
+        if kind != "histogram":
+            continue
+        series = {}
+        for (key, labels), number in found.items():
+            if key == name + "_bucket":
+                rest = frozenset(pair for pair in labels if pair[0] != "le")
+                bound = float(dict(labels)["le"].replace("+Inf", "inf"))
+                series.setdefault(rest, []).append((bound, number))
+        assert series
+        for rest, buckets in series.items():
+            counts = [number for _, number in sorted(buckets)]
+            assert counts == sorted(counts) and counts[-1] == found[name + "_count", rest]
+
+
+def test_provider_states(gateway, mock):
+    at = gateway(mock("--fail 429 --retry-after 600"), mock())
+    assert complete(at)[0] == 200
+    found = metrics(at)
+    assert value(found, "synaxis_provider_state", provider="a", state="cooling") == 1
+    assert value(found, "synaxis_provider_state", provider="a", state="online") == 0
+    assert value(found, "synaxis_provider_state", provider="b", state="online") == 1
+    assert 500 < value(found, "synaxis_provider_cooldown_seconds", provider="a") <= 600
+    assert value(found, "synaxis_provider_cooldown_seconds", provider="b") == 0
+    assert value(found, "synaxis_provider_latency_seconds", provider="b") > 0
+
+
+def test_breaker(gateway, mock):
+    at = gateway(mock("--fail 500"), mock())
+    for _ in range(3):
+        assert complete(at)[0] == 200
+    found = metrics(at)
+    assert value(found, "synaxis_provider_breaker_open", provider="a") == 1
+    assert value(found, "synaxis_provider_breaker_open", provider="b") == 0
+
+
+def test_names_of_clients_do_not_become_labels(gateway, mock):
+    """A provider that passes any model on: the client's words are counted, not kept."""
+    at = gateway(mock("--models '*'"), models='["*"]')
+    for number in range(20):
+        complete(at, f'{{"model":"invented-{number}","messages":[]}}')
+    page = ask(at, "/metrics").body
+    assert "invented" not in page
+    assert value(samples(page)[0], DURATION + "_count", gen_ai_request_model="other") == 20
+
+
+def test_process(gateway, mock):
+    at = gateway(mock())
+    found = metrics(at)
+    assert abs(value(found, "process_resident_memory_bytes") - at.status("VmRSS")) < 4 << 20
+    assert value(found, "process_open_fds") > 3 and value(found, "process_max_fds") > 100
+    assert value(found, "synaxis_build_info") == 1
+    before = value(found, "synaxis_connections")
+    with at.connect() as connection:
+        connection.sendall(b"GET ")
+        eventually(lambda: value(metrics(at), "synaxis_connections") == before + 1, "one connection more")
+        eventually(lambda: value(metrics(at), "synaxis_buffered_bytes") >= 4, "its four bytes")
+
+
+def test_head_and_method(gateway, mock):
+    at = gateway(mock())
+    assert ask(at, "/metrics", "HEAD").status == 200
+    assert ask(at, "/metrics", "POST").status == 405
+
+
+@promtool
+def test_rules():
+    done = subprocess.run(
+        ["promtool", "check", "rules", str(ROOT / "contrib/alerts.yaml")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_is_asked_for_exists(gateway, mock):
+    """Every metric that a rule or the dashboard names is on the page."""
+    _, types = samples(ask(busy(gateway, mock), "/metrics").body)
+    dashboard = json.loads((ROOT / "contrib/grafana-dashboard.json").read_text())
+    queries = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
+    assert queries
+    queries.append((ROOT / "contrib/alerts.yaml").read_text())
+    for query in queries:
+        for name in re.findall(r"\b(?:synaxis|gen_ai_client|process)_\w+", query):
+            assert re.sub(r"_(bucket|sum|count)$", "", name) in types or name in types, name

@@ -1,0 +1,161 @@
+"""`synaxis status`: the table, where it asks, and what it says when it cannot."""
+
+import os
+import pty
+import re
+import subprocess
+
+import pytest
+
+from gateway import BINARY, DEADLINE, Gateway
+from pages import complete
+
+TOKEN = "the-admin-token"
+
+
+def status(*arguments, **environment):
+    return subprocess.run(
+        [BINARY, "status", *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        env={"PATH": os.environ["PATH"], **environment},
+    )
+
+
+def on_terminal(*arguments, until, **environment):
+    """What the command writes on a terminal, up to `until`; then it is ended."""
+    terminal, side = pty.openpty()
+    child = subprocess.Popen(
+        [BINARY, "status", *arguments], stdin=side, stdout=side, stderr=side,
+        env={"PATH": os.environ["PATH"], "TERM": "xterm", **environment})
+    os.close(side)
+    text = ""
+    try:
+        while not until(text):
+            text += os.read(terminal, 4096).decode()
+    except OSError:  # it has ended
+        pass
+    finally:
+        child.terminate()
+        child.wait(DEADLINE)
+        os.close(terminal)
+    return text
+
+
+@pytest.fixture
+def at(start, mock, tmp_path):
+    text = f"""listen: 127.0.0.1:0
+admin: {{ token: {TOKEN}, listen: "unix:{tmp_path}/admin.sock" }}
+providers:
+  limited: {mock("--fail 429 --retry-after 3000").provider()}
+  good: {mock().provider(tier=1, more=", rpm: 20")}
+  off: {{ type: ollama, models: [m], enabled: false }}
+"""
+    made = start(Gateway, text)
+    assert complete(made)[0] == 200
+    return made
+
+
+def test_table(at):
+    done = status("--url", at.url, "--token", TOKEN)
+    assert done.returncode == 0 and not done.stderr
+    head, *rows = [re.split(r" {2,}", line.strip()) for line in done.stdout.split("\n\n")[0].splitlines()]
+    assert head == ["PROVIDER", "STATE", "TIER", "LATENCY", "SUCCESS", "IN FLIGHT", "QUOTA LEFT", "COOLDOWN"]
+    limited, good, off = rows
+    assert limited[:3] == ["limited", "cooling", "0"] and re.fullmatch(r"(49|50)m\d\ds rate_limited", limited[-1])
+    assert good[:3] == ["good", "online", "1"] and good[3].endswith("ms") and good[4] == "100.0 %"
+    assert good[6] == "19 req"
+    assert off[:2] == ["off", "disabled"]
+    assert "degraded: 1 of 2 providers online" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+def test_where_it_asks(at, tmp_path):
+    own = f"unix:{tmp_path}/admin.sock"
+    assert status("--url", own).returncode == 0
+    assert status(f"--url={own}").returncode == 0
+    assert status("--url", at.url.removeprefix("http://"), SYNAXIS_ADMIN_TOKEN=TOKEN).returncode == 0
+    assert status("--url", at.url + "/", "--token", TOKEN).returncode == 0
+    # The tier file knows its admin listener.
+    assert "limited" in status("-c", str(at.file)).stdout
+    assert "limited" in status(SYNAXIS_CONFIG=str(at.file)).stdout
+
+
+@pytest.mark.parametrize(
+    "arguments, code, words",
+    [
+        (["--url", "http://127.0.0.1:1"], 69, "is it running?"),
+        (["--url", "unix:/nonexistent/socket"], 69, "is it running?"),
+        (["--url", "https://127.0.0.1:1"], 64, "http://"),
+        (["--url", "nonsense"], 64, "HOST:PORT"),
+        (["--url"], 64, "needs a value"),
+        (["--nothing"], 64, "--nothing"),
+        (["-c", "/nonexistent.yaml"], 78, "nonexistent"),
+    ],
+)
+def test_faults(arguments, code, words):
+    done = status(*arguments)
+    assert done.returncode == code and words in done.stderr and not done.stdout
+
+
+def test_token_and_off(at, gateway, mock):
+    done = status("--url", at.url)
+    assert done.returncode == 64 and "--token" in done.stderr
+    done = status("--url", at.url, "--token", "wrong")
+    assert done.returncode == 64 and "does not know" in done.stderr
+    done = status("--url", gateway(mock()).url)
+    assert done.returncode == 64 and "admin" in done.stderr and "off" in done.stderr
+    done = status("--url", f"http://{mock().address}")
+    assert done.returncode == 1 and "no synaxis" in done.stderr
+
+
+def test_colour(at, tmp_path):
+    own = f"unix:{tmp_path}/admin.sock"
+    end = lambda text: "providers online" in text
+    text = on_terminal("--url", own, until=end)
+    assert "\x1b[32monline\x1b[0m" in text and "\x1b[33mcooling\x1b[0m" in text
+    assert "\x1b" not in on_terminal("--url", own, until=end, NO_COLOR="1")
+
+
+def test_watch_on_terminal(at, tmp_path):
+    own = f"unix:{tmp_path}/admin.sock"
+    text = on_terminal("--url", own, "--watch", until=lambda text: text.count("providers online") == 2)
+    assert text.count("\x1b[H\x1b[2J") >= 2
+
+
+def test_watch_into_pipe(at, tmp_path):
+    """Table after table without a terminal's codes, until nobody reads."""
+    own = f"unix:{tmp_path}/admin.sock"
+    child = subprocess.Popen([BINARY, "status", "--watch", "--url", own], stdout=subprocess.PIPE, text=True)
+    text = ""
+    while text.count("providers online") < 2:
+        text += child.stdout.readline()
+    child.stdout.close()
+    child.wait(DEADLINE)
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize(
+    "body, code",
+    [
+        (b'{"providers":[{"name":"a\\u001b[31mb\\u009b","status":"online","tier":1e99,"latency":-1}]}', 0),
+        (b'{"providers":[{}, 7, null]}', 0),
+        (b'{"providers":{}}', 1),
+        (b"<html>", 1),
+        (b"", 1),
+    ],
+)
+def test_strange_answers(provider, body, code):
+    """What answers there may be anything: the terminal gets no control characters, and nothing crashes."""
+    child = subprocess.Popen(
+        [BINARY, "status", "--url", f"http://{provider.address}/behind/proxy"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    provider.read()
+    assert provider.head.start == "GET /behind/proxy/admin/health HTTP/1.0"
+    provider.current.send(b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+    provider.current.close()
+    output, errors = child.communicate(timeout=DEADLINE)
+    assert child.returncode == code and "\x1b" not in output + errors and "\x9b" not in output
+    assert "a?[31mb?" in output or body[:20] != b'{"providers":[{"name'
