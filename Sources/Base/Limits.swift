@@ -23,6 +23,16 @@ package enum Limits {
   package static let acceptsPerTurn = 64
   /// Bytes read from one connection in one turn of the loop.
   package static let readPerTurn = 64 * 1024
+  /// Time until a listener is asked again that could not accept for want of descriptors or memory.
+  package static let acceptPause = Interval.milliseconds(500)
+  /// Time in which connections that idle when a drain begins may still bring a request that was on its way.
+  package static let drainGrace = Interval.seconds(1)
+  /// Time that what the last answers left for slow sockets has when a drain is over.
+  package static let lastFlush = Interval.milliseconds(200)
+  /// Time for which a measure of the answers' memory is believed.
+  package static let memoryMeasure = Interval.milliseconds(50)
+  /// Bytes of a preflight's list of header fields that is repeated to the browser.
+  package static let preflightFields = 1024
   /// A connection's buffer that is kept between requests.
   package static let keptBuffer = 4 * 1024
 

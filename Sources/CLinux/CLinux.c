@@ -1,2 +1,20 @@
-// The module is its header; SwiftPM wants one source file for a C target.
+// What needs headers that Swift must not see: see the top of CLinux.h.
+#define _GNU_SOURCE 1
+#include <link.h>
+
 #include "CLinux.h"
+
+static int linux_drop_object(struct dl_phdr_info *object, size_t size, void *context) {
+  (void)size, (void)context;
+  const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  for (int i = 0; i < object->dlpi_phnum; i++) {
+    const ElfW(Phdr) *part = &object->dlpi_phdr[i];
+    if (part->p_type != PT_LOAD || part->p_flags & PF_W) continue;
+    uintptr_t start = (object->dlpi_addr + part->p_vaddr) & ~(page - 1);
+    uintptr_t end = (object->dlpi_addr + part->p_vaddr + part->p_filesz + page - 1) & ~(page - 1);
+    madvise((void *)start, end - start, MADV_DONTNEED);
+  }
+  return 0;
+}
+
+void linux_drop_file_pages(void) { dl_iterate_phdr(linux_drop_object, NULL); }

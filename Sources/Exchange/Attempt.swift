@@ -68,6 +68,8 @@ package enum ExchangeEvent: Sendable {
   case timePassed
   /// Nobody waits for the answer any more.
   case clientLeft
+  /// The process ends and waits no longer.
+  case drainEnded
   /// An attempt could not be started: too many transfers.
   case couldNotOpen(Int)
 }

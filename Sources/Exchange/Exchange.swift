@@ -85,6 +85,7 @@ package struct Exchange: Sendable {
     case .clientLeft:
       abandonAll(.clientGone, ledger, now, &effects)
       conclude(.clientLeft, &effects)
+    case .drainEnded: cutOff(ledger, now, &effects)
     case .couldNotOpen(let index): couldNotOpen(index, ledger, now, &effects)
     }
   }
@@ -312,6 +313,18 @@ package struct Exchange: Sendable {
     for index in attempts.indices where attempts[index].isLive {
       settle(index, fault, ledger, now)
       effects.append(.cancel(index))
+    }
+  }
+
+  /// Ends whatever is under way, and says so to the client: never a clean end.
+  private mutating func cutOff(_ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]) {
+    if case .committed(let index) = state {
+      settle(index, .clientGone, ledger, now)
+      effects.append(.breakOff(.draining))
+      conclude(.failed(.draining), &effects)
+    } else {
+      abandonAll(.clientGone, ledger, now, &effects)
+      failClient(.draining, &effects)
     }
   }
 

@@ -1,7 +1,7 @@
-internal import Base
+package import Base
 internal import CLinux
 
-/// The two things that systemd and a service say to each other. The environment is read by the caller.
+/// What systemd tells a process that it starts. The environment is read by the caller.
 package enum ServiceManager {
   /// The first descriptor of LISTEN_FDS (sd_listen_fds(3)).
   package static let firstInherited: Int32 = 3
@@ -18,19 +18,14 @@ package enum ServiceManager {
     return firstInherited..<firstInherited + Int32(count)
   }
 
-  /// Sends a state line (`READY=1`, `WATCHDOG=1`) to $NOTIFY_SOCKET (sd_notify(3)); `@` means the abstract
-  /// namespace. False when it did not get there: nothing depends on it.
-  @discardableResult package static func notify(_ state: String, socket: String) -> Bool {
-    guard let address = try? SocketAddress(unix: socket) else { return false }
-    var target = address.raw
-    var state = state
-    return state.withUTF8 { utf8 in
-      // Lifetime: the kernel only reads the text, during the call.
-      utf8.withMemoryRebound(to: CChar.self) { text in
-        guard let base = text.baseAddress else { return false }
-        return linux_send_datagram(&target, base, text.count) == 0
-      }
-    }
+  /// Half of the time after which the manager takes a silent process for hung: `$WATCHDOG_USEC`, where it is
+  /// meant for this process (sd_watchdog_enabled(3)).
+  package static func watchdogPeriod(microseconds: String?, watchdogPID: String?, processID: Int32)
+    -> Interval?
+  {
+    guard let microseconds, let time = number(microseconds), time > 0 else { return nil }
+    if let watchdogPID, number(watchdogPID) != Int64(processID) { return nil }
+    return .microseconds(max(1, time / 2))
   }
 
   private static func number(_ text: String) -> Int64? {

@@ -9,6 +9,8 @@ internal import Wire
 // 1. A client of an admin listener: everything.
 // 2. `/metrics` on a loopback or unix listener: whoever reaches it, as with the health pages.
 // 3. Elsewhere: whoever shows the admin token, where there is one; without one the pages are off.
+//
+// The gate has looked at Host and Origin: a page in a browser that runs on this machine must not end a cooldown.
 extension Runner {
   func answerOperator(_ connection: Connection, _ target: RequestTarget, now: Moment) {
     if let refusal = refusalForOperator(connection, target) {
@@ -34,16 +36,8 @@ extension Runner {
 
   private func refusalForOperator(_ connection: Connection, _ target: RequestTarget) -> LocalError? {
     let head = connection.parser.head
-    // A page in a browser that runs on this machine must not end a cooldown.
-    if let origin = head.value(of: .origin) {
-      let isKnown = connection.inbound.withBytes(origin) { bytes in
-        for known in setup.configuration.corsOrigins where bytes.equals(known) { return true }
-        return false
-      }
-      if !isKnown { return .originNotAllowed }
-    }
     if connection.isAdmin { return nil }  // 1
-    if case .metrics = target, connection.isTrusted { return nil }  // 2
+    if case .metrics = target, connection.reach != .network { return nil }  // 2
     guard let token = setup.configuration.admin.token else { return .adminOff }  // 3
     guard let shown = head.value(of: .authorization) else { return .invalidToken }
     let isRight = connection.inbound.withBytes(shown) { bytes in

@@ -102,7 +102,7 @@ extension Runner {
     let id = isReadable ? requestID(of: connection) : newRequestID()
     var text = ErrorText(error)
     text.model = model
-    text.nearest = model.isEmpty ? [] : setup.catalog.nearest(to: model.span)
+    text.nearest = model.isEmpty || error != .modelNotFound ? [] : setup.catalog.nearest(to: model.span)
     page.removeAll()
     text.write(run: nil, now: now.instant, into: &page)
     scratch.removeAll()

@@ -27,8 +27,7 @@ final class Connection {
   let id: SlotID
   private let descriptor: Descriptor
   let outlet: Outlet
-  /// Peers on this machine only can have come through a loopback or unix listener.
-  let isTrusted: Bool
+  let reach: Gate.Reach
   /// A client of the admin listener.
   let isAdmin: Bool
 
@@ -44,18 +43,24 @@ final class Connection {
   var isHalfClosed = false
   /// What the client is owed.
   var reply: Reply?
+  /// What the gate said about the current request.
+  var passage = Passage()
+  /// The current request's body, until its exchange has it.
+  var share: MemoryShare?
+  /// The client's right to this answer, while it is being made.
+  var seat: ClientSeat?
   /// What the poller watches for now.
   var interest: Interest = []
   /// `outlet.sent` when the write side was last seen to move.
   var sentBefore: UInt64 = 0
 
   init(
-    id: SlotID, descriptor: consuming Descriptor, maximumHead: Int, isTrusted: Bool, isAdmin: Bool
+    id: SlotID, descriptor: consuming Descriptor, maximumHead: Int, reach: Gate.Reach, isAdmin: Bool
   ) {
     self.id = id
     outlet = Outlet(descriptor: descriptor.raw)
     self.descriptor = descriptor
-    self.isTrusted = isTrusted
+    self.reach = reach
     self.isAdmin = isAdmin
     parser = RequestParser(maximumHead: maximumHead)
   }

@@ -36,6 +36,10 @@ final class ExchangeRun {
   /// When the first attempt was begun, by the real clock.
   var openedAt: Instant?
   var usage = TokenUsage()
+  /// The request's bytes in `limits.memory`.
+  var share: MemoryShare?
+  /// Its turn among the exchanges, or its place in the line.
+  var seat: AdmissionSeat?
   /// The name of the first client's request, which the lines about attempts bear.
   var requestID: RequestID?
   /// What was said about attempts that failed.
@@ -71,6 +75,8 @@ final class ExchangeRun {
   /// The exchange is over: what only transfers needed goes, though slow followers may keep the run.
   func release() {
     request.release()
+    share = nil
+    seat = nil
     patches = []
   }
 

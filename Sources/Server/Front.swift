@@ -27,6 +27,13 @@ final class Front {
   var happenings: [Happening] = []
   var listeners: [ListenerPlace] = []
   var limits: LimitSettings
+  var gate: Gate
+  let admission: Admission
+  let reserve = ReserveDescriptor()
+  /// When a pause for want of descriptors is over; connections that go end it earlier.
+  var retryAt: Instant?
+  /// Until then idle connections are kept during a drain.
+  var graceEnd: Instant?
   /// No connection is kept alive beyond its answer any more.
   var isDraining = false
   /// Accepting pauses: out of descriptors or connections.
@@ -36,12 +43,18 @@ final class Front {
   struct ListenerPlace {
     let listener: Listener
     let listen: Listen
-    let isAdmin: Bool
+    var isAdmin: Bool
+
+    var reach: Gate.Reach {
+      listener.address.isUnix ? .unix : listener.address.isLoopback ? .loopback : .network
+    }
   }
 
-  init(poller: Poller, limits: LimitSettings) {
+  init(poller: Poller, limits: LimitSettings, gate: Gate) {
     self.poller = poller
     self.limits = limits
+    self.gate = gate
+    admission = Admission(limits)
     connections = SlotTable(capacity: limits.connections)
   }
 
@@ -64,8 +77,14 @@ final class Front {
       case .aborted:
         continue
       case .outOfDescriptors:
-        pause()
-        return
+        switch refuseByReserve(from.listener) {
+        case .one: continue
+        case .nobody: return
+        case .failed:
+          retryAt = now + Limits.acceptPause
+          pause()
+          return
+        }
       }
     }
   }
@@ -75,7 +94,7 @@ final class Front {
     let connection = connections.insert { id in
       Connection(
         id: id, descriptor: handed.take()!, maximumHead: limits.header,
-        isTrusted: place.listen.isLoopback, isAdmin: place.isAdmin)
+        reach: place.reach, isAdmin: place.isAdmin)
     }
     guard let connection else { return }
     connection.interest = [.read, .peerClosed]
@@ -101,6 +120,7 @@ final class Front {
   func resumeAccepting() {
     guard isPaused, !isDraining, !connections.isFull else { return }
     isPaused = false
+    retryAt = nil
     for index in listeners.indices { watch(listener: index) }
   }
 
@@ -113,6 +133,11 @@ final class Front {
     }
   }
 
+  var connectionLimit: Int {
+    get { connections.capacity }
+    set { connections.capacity = newValue }
+  }
+
   func connection(_ id: SlotID) -> Connection? { connections[id] }
 
   /// Closes for good; whoever makes its answer hears `.left`.
@@ -123,6 +148,8 @@ final class Front {
     case .idle, .readingHead, .readingBody, .flushing, .lingering: break
     }
     connection.state = .closed
+    connection.seat = nil
+    connection.share = nil
     connection.outlet.shutDown()
     timers.disarm(Int(connection.id.slot))
     poller.remove(connection.raw)
@@ -241,6 +268,8 @@ final class Front {
   /// The whole answer has been handed to the outlet. Goes on with the next request, or closes.
   func finishAnswer(_ connection: Connection, keepsAlive: Bool, now: Instant) {
     connection.reply = nil
+    connection.seat = nil
+    connection.share = nil
     if !keepsAlive || isDraining { connection.keepsAlive = false }
     connection.state = .flushing
     if connection.outlet.isBroken {
@@ -258,6 +287,7 @@ final class Front {
       return
     }
     connection.parser.reset()
+    connection.passage = Passage()
     connection.requestLength = 0
     connection.state = .idle
     timers.arm(Int(connection.id.slot), at: now + Limits.keepAlive)
@@ -281,28 +311,5 @@ final class Front {
     connection.inbound.release()
     watch(connection, [.read, .peerClosed])
     timers.arm(Int(connection.id.slot), at: now + Limits.linger)
-  }
-
-  /// No request is being read or answered.
-  var isQuiet: Bool {
-    for place in connections.places {
-      switch connections[place]?.state {
-      case .readingHead, .readingBody, .answering, .flushing: return false
-      case .idle, .lingering, .closed, nil: continue
-      }
-    }
-    return true
-  }
-
-  /// Lets every idle connection go, and every other after its answer.
-  func drain() {
-    isDraining = true
-    for place in connections.places {
-      guard let connection = connections[place] else { continue }
-      connection.keepsAlive = false
-      if case .idle = connection.state { close(connection) }
-    }
-    for place in listeners { poller.remove(place.listener.descriptor) }
-    listeners.removeAll()
   }
 }

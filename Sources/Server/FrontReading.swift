@@ -79,6 +79,10 @@ extension Front {
       }
     case .complete:
       connection.keepsAlive = connection.parser.head.keepAlive
+      if let refusal = examine(connection, now: now) {
+        refuseUnread(connection, refusal)
+        return
+      }
       startBody(connection, now: now)
     }
   }
@@ -93,6 +97,10 @@ extension Front {
     case .length(let length):
       if length > limits.requestBody {
         refuse(connection, .requestTooLarge(limit: limits.requestBody))
+        return
+      }
+      guard takeShare(connection, of: length) else {
+        refuseUnread(connection, .overloaded)
         return
       }
       connection.requestLength = headLength + length
@@ -128,7 +136,11 @@ extension Front {
           connection.requestLength = headLength + connection.decoder.bodyCount
           complete(connection)
           return
-        case .needMore: break
+        case .needMore:
+          guard takeShare(connection, of: connection.inbound.count - headLength) else {
+            refuse(connection, .overloaded)
+            return
+          }
         }
       } catch {
         refuse(connection, LocalError(error))

@@ -39,7 +39,7 @@ extension Runner {
     reply.isStream = head.isStream
     scratch.appendStatusLine(head.status)
     if !head.contentType.isEmpty { scratch.appendField("Content-Type", head.contentType.span) }
-    scratch.append(head.fields.span)
+    appendProviderFields(head.fields.span, for: connection)
     appendLength(reply, length)
     if head.isStream { appendStreamFields() }
     if let stored { scratch.appendField("Age", decimal: Int(stored.age(at: now.instant).seconds)) }
@@ -95,7 +95,9 @@ extension Runner {
     return opened - reply.acceptedAt
   }
 
+  /// The last fields of every answer: for this client, and for its connection.
   func appendConnectionField(_ connection: Connection, closes: Bool) {
+    appendPassageFields(connection)
     if closes || !connection.keepsAlive || isDraining {
       scratch.appendField("Connection", "close")
     } else if connection.parser.head.minorVersion == 0 {

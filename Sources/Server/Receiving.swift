@@ -7,6 +7,10 @@ internal import Wire
 // How a complete request becomes an exchange, or one of our own pages.
 extension Runner {
   func receive(_ connection: Connection, now: Moment) {
+    if connection.passage.isPreflight {
+      answerPreflight(connection, now: now)
+      return
+    }
     let path = connection.parser.head.path
     let target = connection.inbound.withBytes(path) { RequestTarget(path: $0) }
     let method = connection.parser.head.method
@@ -21,7 +25,7 @@ extension Runner {
         refuse(connection, .methodNotAllowed(allow: "POST"), now: now)
         return
       }
-      if isDraining {
+      if front.refusesExchanges(now: now.instant) {
         refuse(connection, .draining, now: now)
         return
       }
@@ -52,6 +56,10 @@ extension Runner {
       refuse(connection, error, now: now)
       return
     }
+    if let refusal = refusal(of: connection, model: facts.model.span) {
+      refuse(connection, refusal, model: facts.model, now: now)
+      return
+    }
     guard case .route(let route) = setup.catalog.resolve(facts.model.span) else {
       refuse(connection, .modelNotFound, model: facts.model, now: now)
       return
@@ -64,9 +72,10 @@ extension Runner {
     if let wish = head.value(of: .provider) {
       shape.preference = connection.inbound.withBytes(wish) { setup.catalog.providerIndex(named: $0) }
     }
+    if let account = connection.passage.account { connection.seat = ClientSeat(account) }
     let reply = Reply(
       connection: connection, setup: setup, requestID: requestID(of: connection), endpoint: endpoint,
-      facts: facts, bytesIn: body.count, client: nil, now: now.instant)
+      facts: facts, bytesIn: body.count, client: clientIndex(of: connection), now: now.instant)
     share(connection, reply, shape, facts, body: body, suffix: suffix, now)
   }
 
@@ -112,6 +121,12 @@ extension Runner {
       sharing.seat(reply, at: seat)
       pumpAll(sharing.flights.flight(of: seat), now)
     case .lead(let seat):  // 3
+      if front.admission.isFull {
+        // Nobody else is in the flight yet, and no exchange.
+        _ = sharing.flights.leave(seat)
+        refuse(connection, .overloaded, now: now)
+        return
+      }
       let lines = linesForProviders(connection)
       connection.reply = reply
       sharing.seat(reply, at: seat)

@@ -63,7 +63,8 @@ final class Runner {
   func adopt(_ configuration: Configuration, now: Instant) {
     self.configuration = configuration
     setup = Setup(
-      checks.merged(into: configuration), upstream: upstream, seed: serial, keeping: setup.ledger)
+      checks.merged(into: configuration), upstream: upstream, seed: serial, keeping: setup)
+    front.gate = setup.gate
     checks = Checks(setup, upstream: upstream, keeping: checks, now: now)
     metrics.adopt(setup.catalog, clients: configuration.clients)
   }
@@ -129,7 +130,7 @@ final class Runner {
     guard let run else { return }
     sharing.bind(run, to: sharing.flights.flight(of: seat))
     run.requestID = sharing.reply(at: seat)?.requestID
-    tell(run, .started, now)
+    if let reply = sharing.reply(at: seat) { admit(run, for: reply.connection, now: now) }
   }
 
   // MARK: - The providers' side

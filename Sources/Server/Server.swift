@@ -1,4 +1,5 @@
 package import Base
+internal import CLinux
 internal import Exchange
 package import Kernel
 package import Policy
@@ -19,25 +20,28 @@ package struct Guest {
 
 /// The loop: it waits once, reads the clocks once, and gives everybody their turn.
 package final class Server {
-  private let poller: Poller
+  let poller: Poller
   private var events = PolledEvents()
   private let signals: Signals
-  private let front: Front
-  private let runner: Runner
-  private let upstream: Upstream
-  private let log: Log
+  let front: Front
+  let runner: Runner
+  let upstream: Upstream
+  let log: Log
   private var upstreamDue: Instant?
   private var guests: [Guest] = []
-  private var drainDeadline: Instant?
-  private var isOver = false
+  let supervisor: Supervisor
+  var phase = Phase.serving
+  private var wantsReload = false
+  private var isAnnounced = false
   /// Memory was used since it was last given back.
   private var trimAt: Instant?
 
   package init(
     _ configuration: Configuration, upstream settings: UpstreamSettings, log: Log, seed: UInt64,
-    secondSeed: UInt64
+    secondSeed: UInt64, supervisor: Supervisor = Supervisor()
   ) throws(StartFault) {
     self.log = log
+    self.supervisor = supervisor
     do throws(KernelFault) {
       poller = try Poller()
       signals = try Signals()
@@ -50,8 +54,8 @@ package final class Server {
     } catch {
       throw .upstream(error)
     }
-    front = Front(poller: poller, limits: configuration.limits)
     let setup = Setup(configuration, upstream: upstream, seed: seed, keeping: nil)
+    front = Front(poller: poller, limits: configuration.limits, gate: setup.gate)
     let sharing = Sharing(
       configuration.cache, memory: configuration.limits.memory, connections: configuration.limits.connections,
       seed: seed, secondSeed: secondSeed)
@@ -68,15 +72,20 @@ package final class Server {
 
   /// Starts to listen; throws where an address cannot be had.
   package func listen(on listen: Listen, isAdmin: Bool = false) throws(KernelFault) {
-    let listener: Listener
-    switch listen {
-    case .tcp(let host, let port): listener = try Listener(host: host, port: port)
-    case .unix(let path): listener = try Listener(unix: path)
-    case .inherited(let index):
-      listener = try Listener(inherited: ServiceManager.firstInherited + Int32(index))
-    }
-    front.listeners.append(Front.ListenerPlace(listener: listener, listen: listen, isAdmin: isAdmin))
+    front.listeners.append(Front.ListenerPlace(listener: try open(listen), listen: listen, isAdmin: isAdmin))
     front.watch(listener: front.listeners.count - 1)
+  }
+
+  func open(_ listen: Listen) throws(KernelFault) -> Listener {
+    switch listen {
+    case .tcp(let host, let port): return try Listener(host: host, port: port)
+    case .unix(let path): return try Listener(unix: path)
+    case .inherited(let index):
+      guard let descriptor = supervisor.takeInherited(index) else {
+        throw KernelFault(.inherit, "fd://\(index)", code: EBADF)
+      }
+      return try Listener(inherited: descriptor)
+    }
   }
 
   /// The addresses as they were given, port 0 filled in.
@@ -94,13 +103,32 @@ package final class Server {
       guest.descriptor, .read, token: Token(kind: TokenKind.guest, slot: guests.count - 1))
   }
 
-  /// Serves until a signal ends it and the last exchange is over, or the drain's time is.
-  package func run() throws(KernelFault) {
-    ProcessFacts.dropStartPages()
-    while !isOver {
+  /// Why `run` came back.
+  package enum Halt {
+    /// A signal ended it, and the last exchange is over, or the drain's time is.
+    case ended
+    /// SIGHUP: the caller reads the tier file, then calls `reload` or `keepConfiguration`, then `run` again.
+    case reloadWanted
+  }
+
+  /// Serves until there is something that only the caller can do.
+  package func run() throws(KernelFault) -> Halt {
+    if !isAnnounced {
+      isAnnounced = true
+      ProcessFacts.dropStartPages()
+      announce()
+    }
+    while true {
+      if case .over = phase { break }
+      if wantsReload {
+        wantsReload = false
+        supervisor.reloading(now: Clock.instant())
+        return .reloadWanted
+      }
       try tick()
     }
     log.flush()
+    return .ended
   }
 
   private func tick() throws(KernelFault) {
@@ -129,6 +157,9 @@ package final class Server {
       runner.checks.turn(now.instant)
       settle(now)
     }
+    front.retryAccepting(now: now.instant)
+    continueDrain(now: now)
+    settle(now)
     while let place = runner.replayTimers.popDue(now.instant) {
       runner.replayDue(place, now)
       settle(now)
@@ -175,6 +206,10 @@ package final class Server {
         applyWatches()
         isQuiet = false
       }
+      while runner.startNext(now: now) {
+        applyWatches()
+        isQuiet = false
+      }
     }
     if let change = upstream.takeTimerChange() {
       switch change {
@@ -217,9 +252,8 @@ package final class Server {
       trimAt = nil
       ProcessFacts.trimHeap()
     }
-    if let deadline = drainDeadline, runner.runs.count == 0 && front.isQuiet || deadline <= now.instant {
-      isOver = true
-    }
+    runner.measureAnswers(now: now.instant)
+    supervisor.turn(now: now.instant)
   }
 
   private func timeout(now: Instant) -> Interval? {
@@ -229,7 +263,9 @@ package final class Server {
     if let at = runner.replayTimers.next { due = min(due, at) }
     due = min(due, runner.checks.nextDue)
     if let at = upstreamDue { due = min(due, at) }
-    if let at = drainDeadline { due = min(due, at) }
+    if let at = front.retryAt { due = min(due, at) }
+    if let at = supervisor.nextDue { due = min(due, at) }
+    due = min(due, drainDue)
     if let at = trimAt { due = min(due, at) }
     if log.hasLines { due = min(due, now + Limits.logRetry) }
     for guest in guests {
@@ -240,17 +276,10 @@ package final class Server {
 
   private func take(_ signal: Signal, _ now: Moment) {
     switch signal {
-    case .terminate, .interrupt:
-      if drainDeadline != nil {
-        log.note(.warning, "a second signal: ending at once")
-        isOver = true
-        return
-      }
-      drainDeadline = now.instant + runner.setup.configuration.timeouts.drain
-      runner.isDraining = true
-      front.drain()
-      log.note(.info, "draining: no new exchanges, those under way finish")
-    case .hangUp: break
+    case .terminate, .interrupt: beginDrain(now: now)
+    case .hangUp:
+      // Who drains has no use for another configuration.
+      if case .serving = phase { wantsReload = true }
     case .user1:
       log.isSwitched.toggle()
       log.note(.info, "SIGUSR1: the log's level has changed", log.level.name)

@@ -9,6 +9,7 @@ final class Setup {
   let configuration: Configuration
   let catalog: Catalog
   let ledger: Ledger
+  let gate: Gate
   /// Per provider.
   let edits: [BodyEdits]
   /// `GET /v1/models`, ready to be sent.
@@ -25,15 +26,16 @@ final class Setup {
     var suffix: [UInt8]
   }
 
-  init(_ configuration: Configuration, upstream: Upstream, seed: UInt64, keeping old: Ledger?) {
+  init(_ configuration: Configuration, upstream: Upstream, seed: UInt64, keeping old: Setup?) {
     self.configuration = configuration
     self.upstream = upstream
     catalog = Catalog(configuration, seed: seed)
     if let old {
-      ledger = Ledger(catalog, keeping: old)
+      ledger = Ledger(catalog, keeping: old.ledger)
     } else {
       ledger = Ledger(catalog, seed: seed)
     }
+    gate = Gate(configuration, keeping: old?.gate)
     edits = configuration.providers.map { BodyEdits($0.edits) }
     modelList = ModelPage.list(catalog)
   }

@@ -7,7 +7,8 @@ internal import Wire
 final class Sharing {
   var cache: ResponseCache
   var flights: FlightTable
-  let settings: CacheSettings
+  /// A reload changes who shares; size and time of the store stay as they were at the start.
+  var settings: CacheSettings
   /// The exchanges of flights, by `FlightID.index`; kept for slow followers after their end.
   private var runs: [ExchangeRun?] = []
   /// The clients in flights, by `Seat.index`.
@@ -64,7 +65,9 @@ final class Sharing {
   }
 
   /// Request fields that change what is answered, whatever the file says of `vary`.
-  private static let alwaysVary = ["x-synaxis-provider", "openai-beta", "anthropic-beta", "anthropic-version"]
+  private static let alwaysVary = [
+    "x-synaxis-provider", "openai-beta", "anthropic-beta", "anthropic-version",
+  ]
 
   /// The key of a request whose body the probe has just scanned; nil where it cannot have one.
   func fingerprint(

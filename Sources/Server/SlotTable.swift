@@ -2,6 +2,10 @@
 package struct SlotID: Hashable, Sendable {
   package var slot: Int32
   package var generation: UInt32
+  package init(slot: Int32, generation: UInt32) {
+    self.slot = slot
+    self.generation = generation
+  }
 }
 
 /// A bounded table of objects with stable places. A stale ID finds nothing.
@@ -11,7 +15,8 @@ struct SlotTable<Element: AnyObject> {
   private var elements: [Element?] = []
   private var generations: [UInt32] = []
   private var free: [Int32] = []
-  let capacity: Int
+  /// May shrink below `count`: then nothing comes in until enough have gone.
+  var capacity: Int
 
   init(capacity: Int) { self.capacity = capacity }
 

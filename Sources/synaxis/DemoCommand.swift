@@ -28,10 +28,8 @@ struct DemoCommand {
       }
       if port == 8080, Self.isTaken(port: 8080) { continue }
       return Service.run(
-        configuration, environment: Environment(), guests: [Self.guest(flaky), Self.guest(steady)]
-      ) { server in
-        Console.say(Self.welcome(address: server.addresses.first ?? "", tierFile: text))
-      }
+        configuration, environment: Environment(), guests: [Self.guest(flaky), Self.guest(steady)],
+        ready: { Console.say(Self.welcome(address: $0.addresses.first ?? "", tierFile: text)) })
     }
     return ExitCode.unavailable
   }

@@ -12,25 +12,40 @@ struct RunCommand {
 
   func run() -> Int32 {
     let environment = TierFileChoice.environment()
+    if let level = options.logLevel, LogSettings.Level(named: level) == nil {
+      Console.complain("synaxis: --log-level is one of error, warning, info, debug\n")
+      return ExitCode.usage
+    }
     guard let reading = TierFileChoice.read(options.file, environment),
-      var configuration = reading.configuration
+      let configuration = reading.configuration
     else { return ExitCode.config }
-    if let level = options.logLevel {
-      guard let level = LogSettings.Level(named: level) else {
-        Console.complain("synaxis: --log-level is one of error, warning, info, debug\n")
-        return ExitCode.usage
-      }
+    return Service.run(
+      adapted(configuration), environment: environment,
+      reread: {
+        var reading = TierFile.read(path: reading.file, environment: environment)
+        reading.configuration = reading.configuration.map { adapted($0) }
+        return reading
+      })
+  }
+
+  /// What the command line says goes before what the file says.
+  private func adapted(_ configuration: Configuration) -> Configuration {
+    var configuration = configuration
+    if let level = options.logLevel.flatMap({ LogSettings.Level(named: $0) }) {
       configuration.log.level = level
     }
-    return Service.run(configuration, environment: environment) { _ in }
+    return configuration
   }
 }
 
 /// Starting the server and keeping it running: what `run` and `demo` share.
 enum Service {
-  /// - Parameter ready: called once, when everything listens.
+  /// - Parameters:
+  ///   - reread: reads the tier file again, for SIGHUP; nil where there is none.
+  ///   - ready: called once, when everything listens.
   static func run(
-    _ configuration: Configuration, environment: Environment, guests: [Guest] = [], ready: (Server) -> Void
+    _ configuration: Configuration, environment: Environment, guests: [Guest] = [],
+    reread: () -> Reading? = { nil }, ready: (Server) -> Void = { _ in }
   ) -> Int32 {
     // libcurl's resolver threads would each reserve an arena of 64 MiB of address space.
     ProcessFacts.useOneArena()
@@ -40,8 +55,13 @@ enum Service {
     settings.certificateDirectory = environment["SSL_CERT_DIR"]
     let log = Log(descriptor: STDERR_FILENO, settings: configuration.log, wall: Clock.now().wall)
     do throws(Server.StartFault) {
+      let supervisor = Supervisor(
+        notifySocket: environment["NOTIFY_SOCKET"], watchdogMicroseconds: environment["WATCHDOG_USEC"],
+        watchdogPID: environment["WATCHDOG_PID"], listenFDs: environment["LISTEN_FDS"],
+        listenPID: environment["LISTEN_PID"])
       let server = try Server(
-        configuration, upstream: settings, log: log, seed: Entropy.seed(), secondSeed: Entropy.seed())
+        configuration, upstream: settings, log: log, seed: Entropy.seed(), secondSeed: Entropy.seed(),
+        supervisor: supervisor)
       server.version = Version.text
       do throws(KernelFault) {
         for listen in configuration.listen { try server.listen(on: listen) }
@@ -55,7 +75,7 @@ enum Service {
       log.flush()
       ready(server)
       do throws(KernelFault) {
-        try server.run()
+        while case .reloadWanted = try server.run() { reload(server, reread(), log) }
       } catch {
         Console.complain("synaxis: \(error.text)\n")
         return ExitCode.failed
@@ -68,6 +88,21 @@ enum Service {
         Console.complain("synaxis: libcurl does not start (code \(code))\n")
       }
       return ExitCode.unavailable
+    }
+  }
+}
+
+extension Service {
+  /// Gives the server what the tier file says now. Its problems go to the log: nobody looks at a terminal.
+  private static func reload(_ server: Server, _ reading: Reading?, _ log: Log) {
+    for problem in reading?.problems ?? [] {
+      log.note(
+        problem.severity == .error ? .error : .warning, "tier file", problem.text(in: reading?.file ?? ""))
+    }
+    if let configuration = reading?.configuration {
+      server.reload(configuration)
+    } else {
+      server.keepConfiguration()
     }
   }
 }

@@ -60,12 +60,31 @@ import Testing
       }
     }
     #expect(bound == 0)
-    #expect(ServiceManager.notify("READY=1", socket: path))
+    let manager = try #require(NotifySocket(path))
+    #expect(manager.send("READY=1"))
     var text = [UInt8](repeating: 0, count: 32)
     let n = recv(raw, &text, 32, Int32(MSG_DONTWAIT))
     #expect(String(decoding: text.prefix(max(0, n)), as: UTF8.self) == "READY=1")
-    #expect(!ServiceManager.notify("READY=1", socket: path + "-nobody"))
-    #expect(!ServiceManager.notify("READY=1", socket: ""))
+    // A manager that does not read makes nobody wait: what it did not take comes with what follows.
+    while manager.send("WATCHDOG=1") {}
+    #expect(manager.hasUnsent)
+    while recv(raw, &text, 32, Int32(MSG_DONTWAIT)) > 0 {}
+    #expect(manager.send("STATUS=b"))
+    #expect(!manager.hasUnsent)
+    let both = recv(raw, &text, 32, Int32(MSG_DONTWAIT))
+    #expect(String(decoding: text.prefix(max(0, both)), as: UTF8.self) == "WATCHDOG=1\nSTATUS=b")
+    #expect(NotifySocket(path + "-nobody")?.send("READY=1") == false)
+    #expect(NotifySocket("") == nil)
+  }
+
+  @Test(
+    arguments: [
+      ("30000000", "77", 15_000_000), ("30000000", nil, 15_000_000), ("30000000", "78", nil), ("0", nil, nil),
+      ("x", nil, nil), (nil, "77", nil),
+    ] as [(String?, String?, Int64?)])
+  func watchdogBeatsTwicePerPeriod(time: String?, pid: String?, expected: Int64?) {
+    let period = ServiceManager.watchdogPeriod(microseconds: time, watchdogPID: pid, processID: 77)
+    #expect(period?.microseconds == expected)
   }
 
   @Test func factsFollowTheProcess() throws {

@@ -3,7 +3,7 @@ import Policy
 
 /// Clients, upstream exchanges, flights and a cache, driven by a seed: what the server's loop does with them,
 /// without sockets.
-struct FlightSimulation {
+struct FlightSimulation: ~Copyable {
   enum Outcome: Equatable { case complete, cut, failed, fellBehind, left }
 
   struct Client {

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <link.h>
 #include <malloc.h>
 #include <math.h>
 #include <netdb.h>
@@ -193,14 +192,11 @@ static inline int linux_option(int fd, int level, int option) {
   return getsockopt(fd, level, option, &value, &n) < 0 ? -1 : value;
 }
 
-/// One datagram to a unix address from a socket of its own: what sd_notify(3) does.
-static inline int linux_send_datagram(const struct linux_address *to, const char *text, size_t n) {
-  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return -1;
-  ssize_t sent = sendto(fd, text, n, MSG_NOSIGNAL, (const struct sockaddr *)&to->storage, to->length);
-  int code = errno;
-  close(fd);
-  errno = code;
+static inline int linux_datagram_socket(void) { return socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0); }
+
+/// One datagram to a unix address: what sd_notify(3) does, without ever waiting. 0, or -1 with errno.
+static inline int linux_send_to(int fd, const struct linux_address *to, const char *text, size_t n) {
+  ssize_t sent = sendto(fd, text, n, MSG_NOSIGNAL | MSG_DONTWAIT, (const struct sockaddr *)&to->storage, to->length);
   return sent < 0 ? -1 : 0;
 }
 
@@ -251,21 +247,9 @@ static inline int linux_open_descriptors(void) {
   return n - 1;
 }
 
-static inline int linux_drop_object(struct dl_phdr_info *object, size_t size, void *context) {
-  (void)size, (void)context;
-  const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-  for (int i = 0; i < object->dlpi_phnum; i++) {
-    const ElfW(Phdr) *part = &object->dlpi_phdr[i];
-    if (part->p_type != PT_LOAD || part->p_flags & PF_W) continue;
-    uintptr_t start = (object->dlpi_addr + part->p_vaddr) & ~(page - 1);
-    uintptr_t end = (object->dlpi_addr + part->p_vaddr + part->p_filesz + page - 1) & ~(page - 1);
-    madvise((void *)start, end - start, MADV_DONTNEED);
-  }
-  return 0;
-}
 /// Takes the pages of all segments that are never written (dl_iterate_phdr(3)) out of the page tables. What is
 /// touched again is mapped again from the page cache.
-static inline void linux_drop_file_pages(void) { dl_iterate_phdr(linux_drop_object, NULL); }
+void linux_drop_file_pages(void);
 
 /// Whether writing to a descriptor never waits for a reader: a regular file, or /dev/null.
 static inline int linux_never_blocks(int fd) {

@@ -1,0 +1,144 @@
+package import Base
+package import Policy
+
+/// How many exchanges run at a time, how many wait for their turn, and how many bytes are held for all of them.
+///
+/// Seats and shares give themselves back when their owner goes, so that no path can leak one.
+package final class Admission {
+  private var limits: LimitSettings
+  package fileprivate(set) var running = 0
+  /// Request bodies, as announced or as they grow.
+  private let bodies: ByteLedger
+  /// Bytes of answers that are held or wait for slow clients, as last measured.
+  private var answerBytes = 0
+  private var measuredAt = Instant.distantPast
+  /// Who waits, the first one first, from `first` on; numbers ascend.
+  private var line: [(id: SlotID, number: Int)] = []
+  private var first = 0
+  private var lastNumber = 0
+
+  package init(_ limits: LimitSettings) {
+    self.limits = limits
+    bodies = ByteLedger(limit: limits.memory)
+  }
+
+  /// A reload: what is taken stays taken.
+  package func apply(_ limits: LimitSettings) {
+    self.limits = limits
+    bodies.limit = limits.memory
+  }
+
+  // MARK: - Exchanges
+
+  package var waiting: Int { line.count - first }
+
+  /// A further exchange would find neither room nor a place in the line.
+  package var isFull: Bool { !hasRoom && waiting >= limits.queue }
+
+  private var hasRoom: Bool { running < limits.concurrentRequests && waiting == 0 }
+
+  /// A seat for an exchange; one that has to wait is called by `next`. The caller has looked at `isFull`.
+  package func enter(_ id: SlotID) -> AdmissionSeat {
+    if hasRoom {
+      running += 1
+      return AdmissionSeat(self, number: nil)
+    }
+    if first > line.count / 2 {
+      line.removeSubrange(0..<first)
+      first = 0
+    }
+    lastNumber += 1
+    line.append((id, lastNumber))
+    return AdmissionSeat(self, number: lastNumber)
+  }
+
+  /// The next in line, where there is room for it. Its seat has to `begin`, or it stays the next.
+  package var next: SlotID? {
+    waiting > 0 && running < limits.concurrentRequests ? line[first].id : nil
+  }
+
+  /// Takes one out of the line: its turn has come, or it has left.
+  fileprivate func leaveLine(_ number: Int) {
+    if waiting > 0, line[first].number == number {
+      first += 1
+      return
+    }
+    var low = first
+    var high = line.count
+    while low < high {
+      let middle = (low + high) / 2
+      if line[middle].number < number { low = middle + 1 } else { high = middle }
+    }
+    if low < line.count, line[low].number == number { line.remove(at: low) }
+  }
+
+  // MARK: - Memory
+
+  package func share() -> MemoryShare { MemoryShare(self) }
+
+  /// Bytes that are held for requests and answers.
+  package var bytesHeld: Int { bodies.used + answerBytes }
+
+  /// The answers have to be measured: they could make a difference, and were not looked at for a while.
+  package func wantsMeasure(exchanges: Int, now: Instant) -> Bool {
+    let bound = Limits.held + Limits.staging
+    if answerBytes == 0, bodies.used + exchanges * bound <= limits.memory { return false }
+    return now - measuredAt >= Limits.memoryMeasure
+  }
+
+  package func measured(answers bytes: Int, now: Instant) {
+    answerBytes = bytes
+    measuredAt = now
+  }
+
+  fileprivate func take(_ bytes: Int) -> Bool {
+    if bytes > limits.memory - answerBytes - bodies.used { return false }
+    return bodies.take(bytes)
+  }
+
+  fileprivate func give(_ bytes: Int) { bodies.give(bytes) }
+}
+
+/// The right of one exchange to run, or its place in the line.
+package struct AdmissionSeat: ~Copyable {
+  private let admission: Admission
+  /// The place in the line, while it waits.
+  private var number: Int?
+
+  fileprivate init(_ admission: Admission, number: Int?) {
+    self.admission = admission
+    self.number = number
+  }
+
+  package var isWaiting: Bool { number != nil }
+
+  /// The turn has come.
+  package mutating func begin() {
+    guard let waited = number else { return }
+    admission.leaveLine(waited)
+    admission.running += 1
+    number = nil
+  }
+
+  deinit {
+    if let number { admission.leaveLine(number) } else { admission.running -= 1 }
+  }
+}
+
+/// Bytes of `limits.memory` that one request's body holds.
+package struct MemoryShare: ~Copyable {
+  private let admission: Admission
+  package private(set) var bytes = 0
+
+  fileprivate init(_ admission: Admission) { self.admission = admission }
+
+  /// False, and nothing taken, where that is more than there is.
+  package mutating func grow(to count: Int) -> Bool {
+    if count <= bytes { return true }
+    guard admission.take(count - bytes) else { return false }
+    bytes = count
+    return true
+  }
+
+  deinit { admission.give(bytes) }
+}

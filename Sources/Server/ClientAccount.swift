@@ -1,0 +1,86 @@
+package import Base
+package import Policy
+
+/// What one of the `clients` may do and has done. One object for as long as the client stays in the file: a
+/// reload changes its limits, never what it has spent.
+package final class ClientAccount {
+  /// The client's own limit as the answer tells it, in OpenAI's header fields.
+  package struct Quota: Equatable, Sendable {
+    package var limit: Int
+    package var remaining: Int
+    /// Until all of it is there again.
+    package var reset: Interval
+    package init(limit: Int, remaining: Int, reset: Interval) {
+      self.limit = limit
+      self.remaining = remaining
+      self.reset = reset
+    }
+  }
+
+  package let name: String
+  private var models: [String]
+  private var requestsPerMinute: Int?
+  private var concurrent: Int?
+  private var window = RollingWindow.minute
+  /// Answers that are being made for it.
+  package fileprivate(set) var running = 0
+
+  package init(_ client: Client) {
+    name = client.name
+    models = client.models
+    requestsPerMinute = client.requestsPerMinute
+    concurrent = client.concurrent
+  }
+
+  func adopt(_ client: Client) {
+    models = client.models
+    requestsPerMinute = client.requestsPerMinute
+    concurrent = client.concurrent
+  }
+
+  /// Nil where the client has no such limit.
+  package func quota(now: Instant) -> Quota? {
+    guard let limit = requestsPerMinute else { return nil }
+    let used = Int(window.total(now: now))
+    let reset = used == 0 ? .zero : window.due(Int64(limit), limit: Int64(limit), now: now) - now
+    return Quota(limit: limit, remaining: max(0, limit - used), reset: reset)
+  }
+
+  /// Counts one more exchange; where a limit forbids it nothing is counted, and when to come back is returned.
+  package func takeTurn(now: Instant) -> Interval? {
+    if isBusy { return .seconds(1) }
+    if let limit = requestsPerMinute {
+      let due = window.due(1, limit: Int64(limit), now: now)
+      if due > now { return due - now }
+    }
+    window.add(1, now: now)
+    return nil
+  }
+
+  /// As many answers as it may have at a time are being made.
+  package var isBusy: Bool { concurrent.map { running >= $0 } ?? false }
+
+  /// Whether a request may name this model: one of the client's own, or one of them at a provider it names.
+  package func mayUse(_ model: Span<UInt8>, of catalog: Catalog) -> Bool {
+    if models.isEmpty { return true }
+    for name in models where model.equals(name) { return true }
+    guard let slash = model.firstIndex(of: UInt8(ascii: "/")),
+      catalog.providerIndex(named: model.extracting(0..<slash)) != nil
+    else { return false }
+    let rest = model.extracting(slash + 1..<model.count)
+    for name in models where rest.equals(name) { return true }
+    return false
+  }
+}
+
+/// One of the answers that a client may have at a time: given back when it is let go, wherever that happens.
+package struct ClientSeat: ~Copyable {
+  private let account: ClientAccount
+
+  package init(_ account: ClientAccount) {
+    self.account = account
+    account.running += 1
+  }
+
+  deinit { account.running -= 1 }
+}

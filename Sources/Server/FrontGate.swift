@@ -1,0 +1,96 @@
+internal import Base
+internal import Exchange
+internal import Kernel
+internal import Wire
+
+// What a head must pass before its body is read, and what happens to those who cannot come in at all.
+extension Front {
+  /// Nil where the body may come: 1. who calls, and from where; 2. whether there is room for a further exchange,
+  /// or the body is small and may ask for what is stored or under way; 3. how often this client may.
+  func examine(_ connection: Connection, now: Instant) -> LocalError? {
+    connection.passage = connection.inbound.withBytes { bytes in
+      gate.examine(connection.parser.head, in: bytes, reach: connection.reach)
+    }
+    if let refusal = connection.passage.refusal { return refusal }  // 1
+    guard connection.passage.isExchange else { return nil }
+    if admission.isFull, !hasSmallBody(connection) { return .overloaded }  // 2
+    guard let account = connection.passage.account else { return nil }
+    let wait = account.takeTurn(now: now)  // 3
+    connection.passage.quota = account.quota(now: now)
+    return wait.map { .clientRateLimited($0) }
+  }
+
+  private func hasSmallBody(_ connection: Connection) -> Bool {
+    switch connection.parser.head.framing {
+    case .none: true
+    case .length(let length): length <= Limits.readPerTurn
+    case .chunked: false
+    }
+  }
+
+  /// Refuses a request whose body may not have come. The connection lives on only where all of it is here: else
+  /// the rest of the body would be taken for the next request.
+  func refuseUnread(_ connection: Connection, _ error: LocalError) {
+    let head = connection.parser.head.headLength
+    connection.requestLength = head
+    switch connection.parser.head.framing {
+    case .none: break
+    case .length(let length):
+      if connection.inbound.count - head >= length {
+        connection.requestLength = head + length
+      } else {
+        connection.keepsAlive = false
+      }
+    case .chunked: connection.keepsAlive = false
+    }
+    refuse(connection, error)
+  }
+
+  /// Counts a body into `limits.memory`; false where it does not fit.
+  func takeShare(_ connection: Connection, of bytes: Int) -> Bool {
+    if connection.share == nil { connection.share = admission.share() }
+    return connection.share?.grow(to: bytes) ?? false
+  }
+
+  // MARK: - Out of descriptors
+
+  enum TurnedAway { case one, nobody, failed }
+
+  /// Gives the reserve descriptor to one waiting connection, tells it why it cannot come in, and closes it. The
+  /// listener is not left readable, so that nothing spins.
+  ///
+  /// accept(2) takes its descriptor before it looks whether anybody waits, so an empty backlog is no failure.
+  func refuseByReserve(_ listener: Listener) -> TurnedAway {
+    guard reserve.release() else { return .failed }
+    defer { reserve.restore() }
+    switch listener.accept() {
+    case .accepted(let descriptor, _):
+      // What has come is read first: a close with unread bytes would be a reset, which can overtake the answer.
+      var sent = ByteBuffer()
+      _ = Socket.receive(descriptor.raw, into: &sent, room: Limits.readPerTurn)
+      let body: StaticString =
+        #"{"error":{"message":"Out of file descriptors. Try again.","type":"server_error","param":null,"code":"overloaded"}}"#
+      var answer = ByteBuffer()
+      answer.appendStatusLine(503)
+      answer.appendField("Content-Type", "application/json")
+      answer.appendField("Content-Length", decimal: body.utf8CodeUnitCount)
+      answer.appendField("Retry-After", "1")
+      answer.appendField("Connection", "close")
+      answer.appendHeadEnd()
+      answer.append(body)
+      _ = answer.withBytes { Socket.send(descriptor.raw, $0) }
+      Socket.shutdownWrite(descriptor.raw)
+      return .one
+    case .aborted: return .one
+    case .wouldBlock: return .nobody
+    case .outOfDescriptors: return .failed
+    }
+  }
+
+  /// Asks again, when a pause for want of descriptors is over.
+  func retryAccepting(now: Instant) {
+    guard let due = retryAt, due <= now else { return }
+    retryAt = nil
+    resumeAccepting()
+  }
+}

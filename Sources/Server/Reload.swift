@@ -1,0 +1,80 @@
+internal import Base
+internal import CLinux
+internal import Kernel
+package import Policy
+
+// A new configuration for a server that runs. Who reads the tier file is above: `run` returns `.reloadWanted`, and
+// is called again after `reload` or `keepConfiguration`.
+extension Server {
+  /// Takes another configuration over: all of it, or nothing where one of its addresses cannot be had.
+  ///
+  /// Exchanges under way finish on what they began with. Listeners that both have are not touched; those that
+  /// are gone are closed when their backlog was taken. What was learned of providers, and what clients have
+  /// spent, stays.
+  @discardableResult package func reload(_ configuration: Configuration) -> Bool {
+    let now = Clock.now()
+    var places: [Front.ListenerPlace] = []
+    var added: [String] = []
+    let wanted =
+      configuration.listen.map { ($0, false) } + configuration.admin.listen.map { ($0, true) }
+    for (listen, isAdmin) in wanted {
+      if var kept = front.listeners.first(where: { $0.listen == listen }) {
+        kept.isAdmin = isAdmin
+        places.append(kept)
+        continue
+      }
+      do throws(KernelFault) {
+        let listener = try open(listen)
+        added.append(listener.text)
+        places.append(Front.ListenerPlace(listener: listener, listen: listen, isAdmin: isAdmin))
+      } catch {
+        log.note(.error, "not reloaded, the former configuration stays", error.text)
+        announce()
+        return false
+      }
+    }
+    replaceListeners(places, now: now.instant)
+    for address in added { log.note(.info, "listening", address) }
+    runner.adopt(configuration, now: now.instant)
+    runner.runs.capacity = configuration.limits.connections
+    front.apply(configuration.limits)
+    runner.sharing.settings = configuration.cache
+    log.settings = configuration.log
+    log.note(.info, "reloaded")
+    announce()
+    return true
+  }
+
+  /// The tier file cannot be used: the running configuration stays.
+  package func keepConfiguration() {
+    log.note(.error, "not reloaded, the former configuration stays")
+    announce()
+  }
+
+  private func replaceListeners(_ places: [Front.ListenerPlace], now: Instant) {
+    for (index, place) in front.listeners.enumerated()
+    where !places.contains(where: { $0.listen == place.listen }) {
+      front.takeBacklog(of: index, now: now)
+      log.note(.info, "no longer listening", place.listener.text)
+    }
+    for place in front.listeners where !front.isPaused { poller.remove(place.listener.descriptor) }
+    front.listeners = places
+    if front.isPaused { return }
+    for index in places.indices { front.watch(listener: index) }
+  }
+
+  /// Tells the supervisor that we serve, and where.
+  func announce() {
+    supervisor.ready("serving on \(addresses.joined(separator: ", "))")
+  }
+}
+
+extension Front {
+  /// The limits of a new configuration: they hold for heads that come from now on.
+  func apply(_ limits: LimitSettings) {
+    self.limits = limits
+    admission.apply(limits)
+    connectionLimit = limits.connections
+    resumeAccepting()
+  }
+}

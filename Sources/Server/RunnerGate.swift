@@ -1,0 +1,154 @@
+package import Base
+internal import Exchange
+internal import Kernel
+internal import Policy
+internal import Upstream
+internal import Wire
+
+// What gate and admission mean for requests that have come in, and for their answers.
+extension Runner {
+  /// Nil where the request may become an exchange: 1. its client was not taken out of the file meanwhile and
+  /// has not begun too many others since its head came; 2. it may use this model.
+  func refusal(of connection: Connection, model: Span<UInt8>) -> LocalError? {
+    guard let account = connection.passage.account else { return nil }
+    if setup.gate.index(of: account) == nil { return .invalidKey }  // 1
+    if account.isBusy { return .clientRateLimited(.seconds(1)) }
+    return account.mayUse(model, of: setup.catalog) ? nil : .modelNotAllowed  // 2
+  }
+
+  /// The client's place in the configuration's list, for log and metrics.
+  func clientIndex(of connection: Connection) -> Int? {
+    connection.passage.account.flatMap { setup.gate.index(of: $0) }
+  }
+
+  /// Starts an exchange that has been given its run, or lets it wait for its turn. There is a place in the line:
+  /// the caller has looked.
+  func admit(_ run: ExchangeRun, for connection: SlotID, now: Moment) {
+    run.share = front.connection(connection)?.share.take()
+    run.seat = front.admission.enter(run.id)
+    if run.seat?.isWaiting == true {
+      timers.arm(Int(run.id.slot), at: run.exchange.nextDue)
+    } else {
+      tell(run, .started, now)
+    }
+  }
+
+  /// Starts the first in line for whom there is room now. False where there is none.
+  func startNext(now: Moment) -> Bool {
+    guard let id = front.admission.next else { return false }
+    guard let run = runs[id] else { preconditionFailure("who leaves gives its place in the line back") }
+    run.seat?.begin()
+    tell(run, .started, now)
+    return true
+  }
+
+  /// Now and then looks how many bytes the answers under way hold, where that could make a difference.
+  func measureAnswers(now: Instant) {
+    guard front.admission.wantsMeasure(exchanges: runs.count, now: now) else { return }
+    var bytes = 0
+    for place in runs.places {
+      guard let run = runs[place] else { continue }
+      for case let transfer? in run.transfers { bytes += upstream.withHeld(transfer) { $0.count } ?? 0 }
+    }
+    for place in front.connections.places { bytes += front.connections[place]?.outlet.backlogCount ?? 0 }
+    bytes += sharing.flights.bytes
+    front.admission.measured(answers: bytes, now: now)
+  }
+
+  // MARK: - Fields of answers
+
+  /// What an answer tells about its client's own limit and to its browser.
+  func appendPassageFields(_ connection: Connection) {
+    let passage = connection.passage
+    if let quota = passage.quota {
+      scratch.appendField("x-ratelimit-limit-requests", decimal: quota.limit)
+      scratch.appendField("x-ratelimit-remaining-requests", decimal: quota.remaining)
+      scratch.append("x-ratelimit-reset-requests: ")
+      scratch.append(duration: quota.reset)
+      scratch.append("\r\n")
+    }
+    if passage.variesByOrigin { scratch.appendField("Vary", "Origin") }
+    guard let origin = passage.origin else { return }
+    scratch.append("Access-Control-Allow-Origin: ")
+    scratch.append(origin)
+    scratch.append("\r\n")
+    if passage.isPreflight { return }
+    scratch.appendField(
+      "Access-Control-Expose-Headers",
+      """
+      X-Request-ID, Retry-After, X-Synaxis-Provider, X-Synaxis-Attempts, X-Synaxis-Cache, \
+      x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests
+      """)
+  }
+
+  /// A provider's field that says what we say ourselves: a client with a limit of its own is told that one.
+  private func isOwnField(_ name: Span<UInt8>) -> Bool {
+    name.equalsIgnoringCase("x-ratelimit-limit-requests")
+      || name.equalsIgnoringCase("x-ratelimit-remaining-requests")
+      || name.equalsIgnoringCase("x-ratelimit-reset-requests")
+  }
+
+  /// The provider's fields as a client gets them: those that `appendPassageFields` says itself are left out.
+  func appendProviderFields(_ lines: Span<UInt8>, for connection: Connection) {
+    guard connection.passage.quota != nil else {
+      scratch.append(lines)
+      return
+    }
+    var start = 0
+    while start < lines.count {
+      let rest = lines.extracting(start..<lines.count)
+      let end = rest.firstIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? rest.count
+      let name = rest.extracting(0..<(rest.firstIndex(of: UInt8(ascii: ":")) ?? 0))
+      if !isOwnField(name) { scratch.append(rest.extracting(0..<end)) }
+      start += end
+    }
+  }
+
+  /// Tells a browser that a page of an allowed origin may ask (Fetch standard, CORS-preflight fetch).
+  func answerPreflight(_ connection: Connection, now: Moment) {
+    let id = requestID(of: connection)
+    scratch.removeAll()
+    scratch.appendStatusLine(204)
+    scratch.appendField("X-Request-ID", id.span)
+    scratch.appendField("Access-Control-Allow-Methods", "GET, HEAD, POST")
+    let head = connection.parser.head
+    connection.inbound.withBytes { bytes in
+      if let fields = head.value(of: .accessControlRequestHeaders), fields.count <= Limits.preflightFields {
+        scratch.appendField("Access-Control-Allow-Headers", bytes.extracting(fields))
+      }
+      // Private Network Access: a page of the public web asks for a server of the local one.
+      if head.value(of: "access-control-request-private-network", in: bytes) != nil {
+        scratch.appendField("Access-Control-Allow-Private-Network", "true")
+      }
+    }
+    scratch.appendField("Access-Control-Max-Age", "600")
+    scratch.appendField("Vary", "Access-Control-Request-Method, Access-Control-Request-Headers")
+    appendConnectionField(connection, closes: false)
+    scratch.appendHeadEnd()
+    scratch.withBytes { connection.outlet.write($0) }
+    log.page(connection, status: 204, id: id, now: now)
+    discardRequest(connection)
+    front.finishAnswer(connection, keepsAlive: true, now: now.instant)
+  }
+}
+
+extension ByteBuffer {
+  /// A time as OpenAI's rate-limit fields write it: Go's `time.Duration`, as `250ms`, `12s` or `1m5s`.
+  package mutating func append(duration: Interval) {
+    let milliseconds = max(0, duration.milliseconds)
+    if milliseconds == 0 {
+      append("0s")
+    } else if milliseconds < 1000 {
+      append(decimal: milliseconds)
+      append("ms")
+    } else {
+      let seconds = duration.wholeSecondsUp
+      if seconds >= 60 {
+        append(decimal: seconds / 60)
+        append("m")
+      }
+      append(decimal: seconds % 60)
+      append("s")
+    }
+  }
+}

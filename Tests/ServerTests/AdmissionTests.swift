@@ -1,0 +1,111 @@
+import Base
+import Policy
+import Server
+import Testing
+
+@Suite struct AdmissionTests {
+  /// One that may hold a seat: arrays take nothing that cannot be copied.
+  private final class Guest {
+    var seat: AdmissionSeat?
+  }
+
+  private func admission(_ concurrent: Int, queue: Int, memory: Int = 1 << 20) -> Admission {
+    var limits = LimitSettings()
+    limits.concurrentRequests = concurrent
+    limits.queue = queue
+    limits.memory = memory
+    return Admission(limits)
+  }
+
+  private func id(_ n: Int) -> SlotID { SlotID(slot: Int32(n), generation: 0) }
+
+  @Test func theLineIsServedInOrder() {
+    let admission = admission(1, queue: 3)
+    var a: AdmissionSeat? = admission.enter(id(0))
+    var b: AdmissionSeat? = admission.enter(id(1))
+    var c: AdmissionSeat? = admission.enter(id(2))
+    var d: AdmissionSeat? = admission.enter(id(3))
+    #expect(admission.running == 1 && admission.waiting == 3)
+    #expect(admission.isFull && admission.waiting == 3 && admission.next == nil)
+    c = nil
+    #expect(!admission.isFull && admission.waiting == 2)
+    a = nil
+    #expect(admission.next == id(1))
+    b?.begin()
+    #expect(admission.running == 1 && admission.next == nil)
+    b = nil
+    #expect(admission.next == id(3))
+    d?.begin()
+    #expect(admission.waiting == 0)
+    d = nil
+    #expect(admission.running == 0 && !admission.isFull)
+  }
+
+  /// Nobody overtakes: while one waits, a newcomer waits behind it even if there is room.
+  @Test func aNewcomerWaitsBehindTheLine() {
+    let admission = admission(1, queue: 2)
+    var a: AdmissionSeat? = admission.enter(id(0))
+    let b = admission.enter(id(1))
+    a = nil
+    let c = admission.enter(id(2))
+    #expect(admission.waiting == 2 && admission.next == id(1))
+    _ = consume b
+    _ = consume c
+  }
+
+  /// Any order of coming, leaving and being called: counts never go astray, and the line's memory stays small.
+  @Test(arguments: 0..<8) func nothingIsLost(seed: Int) {
+    var random = SystemDice(state: UInt64(seed) &* 0x9e37_79b9_7f4a_7c15 | 1)
+    let admission = admission(3, queue: 16)
+    let guests = (0..<64).map { _ in Guest() }
+    var order: [Int] = []
+    var running: Set<Int> = []
+    for _ in 0..<5_000 {
+      let n = Int(random.next() % 64)
+      if guests[n].seat != nil {
+        guests[n].seat = nil
+        order.removeAll { $0 == n }
+        running.remove(n)
+      } else if !admission.isFull {
+        let seat = admission.enter(id(n))
+        if seat.isWaiting { order.append(n) } else { running.insert(n) }
+        guests[n].seat = consume seat
+      }
+      while random.next() % 2 == 0, let next = admission.next {
+        #expect(next == id(order[0]))
+        guests[Int(next.slot)].seat?.begin()
+        running.insert(order.removeFirst())
+      }
+      #expect(admission.waiting == order.count && admission.running == running.count)
+      #expect(admission.running <= 3 && admission.waiting <= 16)
+    }
+    for guest in guests { guest.seat = nil }
+    #expect(admission.running == 0 && admission.waiting == 0)
+  }
+
+  @Test func memoryIsShared() {
+    let admission = admission(1, queue: 1, memory: 100)
+    var a: MemoryShare? = admission.share()
+    var b: MemoryShare? = admission.share()
+    let grown = [a!.grow(to: 60), b!.grow(to: 41), b!.grow(to: 40), a!.grow(to: 10)]
+    #expect(grown == [true, false, true, true])
+    #expect(admission.bytesHeld == 100)
+    a = nil
+    admission.measured(answers: 50, now: Instant(nanoseconds: 1))
+    let more = [b!.grow(to: 51), b!.grow(to: 50)]
+    #expect(more == [false, true])
+    b = nil
+    #expect(admission.bytesHeld == 50)
+  }
+}
+
+/// xorshift64*: the same numbers for the same seed everywhere.
+private struct SystemDice {
+  var state: UInt64
+  mutating func next() -> UInt64 {
+    state ^= state >> 12
+    state ^= state << 25
+    state ^= state >> 27
+    return (state &* 0x2545_f491_4f6c_dd1d) >> 32
+  }
+}
