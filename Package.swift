@@ -27,8 +27,6 @@ func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
-/// Tests may import Glibc and Foundation: these must see glibc's headers as CLinux does, or the compiler finds
-/// two definitions of `fd_set`.
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(
     name: name, dependencies: dependencies,

@@ -281,6 +281,15 @@ package struct FlightTable: ~Copyable {
     }
   }
 
+  /// Body bytes that this client has been handed, by its relay or from the recording.
+  package func handed(to seat: Seat) -> Int {
+    let place = seats[seats.place(of: seat)]
+    switch place.state {
+    case .direct: return flights[Int(place.flight)].recording?.end ?? 0
+    case .free, .awaitingHead, .following, .fellBehind: return place.offset
+    }
+  }
+
   package func flight(of seat: Seat) -> FlightID {
     let slot = Int(seats[seats.place(of: seat)].flight)
     return FlightID(slot: UInt32(slot), generation: flights[slot].generation)

@@ -230,7 +230,7 @@ extension Runner {
   func depart(_ seat: Seat) {
     let flight = sharing.flights.flight(of: seat)
     if let reply = sharing.reply(at: seat), let run = sharing.run(of: flight) {
-      reply.bytesOut = bytesOut(run, flight, reply)
+      reply.bytesOut = bytesOut(run, seat)
     }
     sharing.clearSeat(seat)
     switch sharing.flights.leave(seat) {
@@ -245,9 +245,9 @@ extension Runner {
     }
   }
 
-  /// Body bytes of the answer so far: the recording counts them even where it keeps none.
-  private func bytesOut(_ run: ExchangeRun, _ flight: FlightID, _ reply: Reply) -> UInt64 {
-    if run.isShared { return UInt64(sharing.flights.recording(of: flight)?.end ?? 0) }
+  /// Body bytes that a client has been handed.
+  private func bytesOut(_ run: ExchangeRun, _ seat: Seat) -> UInt64 {
+    if run.isShared { return UInt64(sharing.flights.handed(to: seat)) }
     var sum: UInt64 = 0
     for case let transfer? in run.transfers { sum += upstream.progress(transfer)?.forwarded ?? 0 }
     return sum

@@ -34,7 +34,7 @@ import Upstream
     let lines = Set(request.head.split(separator: "\r\n").map(String.init))
     #expect(
       lines == [
-        "POST /v1/chat/completions HTTP/1.1", "Host: 127.0.0.1:\(server.port)", "Accept: */*",
+        "POST /v1/chat/completions HTTP/1.1", "Host: 127.0.0.1:\(server.port)",
         "Content-Type: application/json", "X-Empty:", "X-Last: 1", "Authorization: Bearer secret",
         "Accept-Encoding: identity", "Content-Length: 22",
       ])
