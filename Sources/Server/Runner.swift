@@ -119,15 +119,18 @@ final class Runner {
     }
   }
 
-  /// Gives a request its exchange. There is room for it: the caller has looked.
+  /// Gives a request its exchange. There is room for it: the caller has looked. The client's fields are in
+  /// `scratch`.
   func start(
     _ arrival: consuming Arrival, facts: RequestFacts, shape: ExchangeShape, for seat: Seat, now: Moment
   ) {
     var handed = Optional(arrival)
     let run = runs.insert { id in
-      ExchangeRun(
-        id: id, setup: setup, exchange: Exchange(shape, now: now.instant), facts: facts,
-        arrival: handed.take()!, now: now.instant)
+      scratch.withBytes { lines in
+        ExchangeRun(
+          id: id, setup: setup, exchange: Exchange(shape, now: now.instant), facts: facts,
+          arrival: handed.take()!, lines: lines, now: now.instant)
+      }
     }
     guard let run else { return }
     sharing.bind(run, to: sharing.flights.flight(of: seat))
@@ -347,7 +350,7 @@ final class Runner {
     request.needsFreshConnection = made.choice.needsFreshConnection
     request.tag = run.tag(attempt)
     let splices = splices(for: made.choice, run)
-    let transfer = run.lines.withBytes { lines -> TransferID? in
+    let transfer = run.withLines { lines -> TransferID? in
       if splices.isEmpty {
         let whole: InlineArray<1, UnsafeRawBufferPointer> = [run.wholeBody]
         return upstream.open(request, headerLines: lines, body: whole.span, now: now.instant)
