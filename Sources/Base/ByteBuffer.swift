@@ -30,6 +30,9 @@ package struct ByteBuffer: ~Copyable {
   @inlinable package var count: Int { tail - head }
   @inlinable package var isEmpty: Bool { tail == head }
 
+  /// Bytes that can be appended before more memory is needed.
+  @inlinable package var room: Int { capacity - tail }
+
   /// The readable bytes, borrowed for the length of `body`.
   @inlinable @inline(__always)
   package func withBytes<R, E: Error>(_ body: (Span<UInt8>) throws(E) -> R) throws(E) -> R {

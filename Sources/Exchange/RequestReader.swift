@@ -52,13 +52,9 @@ package struct RequestReader: Sendable {
     if probe.count(of: "stream", in: body) > 1 {
       throw .invalidField("stream", reason: "it stands twice in the body")
     }
-    var name = ByteBuffer()
-    guard body.jsonString(model, into: &name) else {
-      throw .invalidField("model", reason: "it is not a string")
-    }
-    if name.isEmpty { throw .missingField("model") }
+    let name = try Self.name(model, in: body)
     var facts = RequestFacts(
-      form: .json, modelRange: model.value, model: Self.array(name), wantsStream: false,
+      form: .json, modelRange: model.value, model: name, wantsStream: false,
       estimatedTokens: body.count / 4)
     if let stream = probe.value(of: "stream", in: body) {
       switch stream.kind {
@@ -93,6 +89,21 @@ package struct RequestReader: Sendable {
     return RequestFacts(
       form: .multipart, modelRange: model, model: Self.array(body.extracting(model)),
       wantsStream: wantsStream, estimatedTokens: 0)
+  }
+
+  /// The text of a string that is not empty. Names without escapes are taken as they stand.
+  private static func name(_ member: JSONMember, in body: Span<UInt8>) throws(LocalError) -> [UInt8] {
+    if member.kind == .string {
+      let text = body.extracting(member.value.lowerBound + 1..<member.value.upperBound - 1)
+      if text.isEmpty { throw .missingField("model") }
+      if text.firstIndex(of: UInt8(ascii: "\\")) == nil { return array(text) }
+    }
+    var name = ByteBuffer()
+    guard body.jsonString(member, into: &name) else {
+      throw .invalidField("model", reason: "it is not a string")
+    }
+    if name.isEmpty { throw .missingField("model") }
+    return array(name)
   }
 
   private static func array(_ buffer: borrowing ByteBuffer) -> [UInt8] {

@@ -53,11 +53,20 @@ package enum Judge {
   package static func whole(
     _ answer: borrowing Answer, sawError: Bool, hasHeadOut: Bool, shape: ExchangeShape, now: Moment
   ) -> Verdict {
+    var probe = AnswerProbe()
+    return whole(
+      answer, sawError: sawError, hasHeadOut: hasHeadOut, shape: shape, now: now, reading: &probe)
+  }
+
+  /// As above. A plain answer that is good has been read with `probe`, whose memory is used again.
+  package static func whole(
+    _ answer: borrowing Answer, sawError: Bool, hasHeadOut: Bool, shape: ExchangeShape, now: Moment,
+    reading probe: inout AnswerProbe
+  ) -> Verdict {
     if answer.head.status >= 300 { return error(answer, hasHeadOut: hasHeadOut, shape: shape, now: now) }
     if answer.isEventStream { return sawError ? errorInside(answer, now: now) : .fault(.emptyStream) }
     if hasHeadOut { return .fault(.foreign) }
     guard shape.endpoint.answersJSON else { return .good }
-    var probe = AnswerProbe()
     probe.read(answer.body)
     if !probe.isJSON { return .fault(answer.body.isEmpty ? .emptyStream : .foreign) }
     return probe.hasError ? errorInside(answer, now: now) : .good

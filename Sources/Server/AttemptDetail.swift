@@ -39,12 +39,12 @@ extension Runner {
 }
 
 extension Runner {
-  /// The tokens of a plain answer that is complete and held; a stream's were observed.
+  /// The tokens of a plain answer that is complete, held and has just been judged; a stream's were observed.
   func noteUsage(_ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID, _ verdict: Verdict) {
     guard verdict == .good, !run.usage.isKnown, run.exchange.shape.endpoint.answersJSON,
       run.exchange.state != .committed(attempt)
     else { return }
-    run.usage = upstream.withHeld(transfer) { TokenUsage(wholeAnswer: $0) } ?? TokenUsage()
+    run.usage = answerProbe.usage
   }
 }
 

@@ -19,8 +19,10 @@ final class ExchangeRun {
   let body: Range<Int>
   /// The path behind `/v1`, in `request`.
   let suffix: Range<Int>
-  /// The client's fields that go to every provider, each ended by CRLF.
-  let lines: ByteBuffer
+  /// The client's fields that go to every provider, each ended by CRLF: behind the body in `request` where its
+  /// memory had room for them, else by themselves.
+  private let lines: ByteBuffer
+  private let linesBehind: Range<Int>
   /// For whom it runs.
   var flight: FlightID?
   /// Others may join, or the answer may be stored: its bytes are recorded.
@@ -47,7 +49,7 @@ final class ExchangeRun {
 
   init(
     id: SlotID, setup: Setup, exchange: Exchange, facts: RequestFacts, arrival: consuming Arrival,
-    now: Instant
+    lines: Span<UInt8>, now: Instant
   ) {
     self.id = id
     self.setup = setup
@@ -58,8 +60,22 @@ final class ExchangeRun {
     storeKey = arrival.storeKey
     suffix = arrival.suffix
     startedAt = now
-    lines = arrival.lines.take()
-    request = arrival.request.take()
+    var request = arrival.request.take()
+    var apart = ByteBuffer()
+    if request.room >= lines.count {
+      linesBehind = request.count..<request.count + lines.count
+      request.append(lines)
+    } else {
+      linesBehind = 0..<0
+      apart.append(lines)
+    }
+    self.request = request.take()
+    self.lines = apart.take()
+  }
+
+  /// Lends the client's fields that go to every provider.
+  func withLines<R>(_ body: (Span<UInt8>) -> R) -> R {
+    linesBehind.isEmpty ? lines.withBytes(body) : request.withBytes(linesBehind, body)
   }
 
   /// The body as it came. Lifetime: `request` is not changed before `release`.
@@ -101,7 +117,6 @@ struct Arrival: ~Copyable {
   var request: ByteBuffer
   var body: Range<Int>
   var suffix: Range<Int>
-  var lines: ByteBuffer
   var isShared: Bool
   var storeKey: Fingerprint?
 }

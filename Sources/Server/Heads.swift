@@ -6,6 +6,9 @@ internal import Wire
 
 // Heads of answers. Each is composed in `scratch`.
 extension Runner {
+  /// What almost every plain answer is, shared by all heads.
+  private static let jsonType = Array("application/json".utf8)
+
   /// Takes what of a provider's head goes to clients, as it is stored and shared.
   func answerHead(_ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID) -> AnswerHead {
     let provider = run.exchange.attempts[attempt].choice.provider
@@ -18,7 +21,8 @@ extension Runner {
       for field in responseHead.fields where responseHead.crosses(field, in: raw) {
         let value = raw.extracting(field.value)
         if field.known == .contentType, head.contentType.isEmpty {
-          head.contentType = value.withUnsafeBufferPointer { Array($0) }
+          head.contentType =
+            value.equals(Self.jsonType.span) ? Self.jsonType : value.withUnsafeBufferPointer { Array($0) }
         } else {
           page.appendField(raw.extracting(field.name), value)
         }

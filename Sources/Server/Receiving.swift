@@ -127,30 +127,31 @@ extension Runner {
         refuse(connection, .overloaded, now: now)
         return
       }
-      let lines = linesForProviders(connection)
+      composeLines(connection)
       connection.reply = reply
       sharing.seat(reply, at: seat)
       let arrival = Arrival(
-        request: connection.takeRequest(), body: body, suffix: suffix, lines: lines,
+        request: connection.takeRequest(), body: body, suffix: suffix,
         isShared: wish.coalesces || wish.stores, storeKey: wish.stores ? key : nil)
       start(arrival, facts: facts, shape: shape, for: seat, now: now)
     case .refused: refuse(connection, .overloaded, now: now)
     }
   }
 
-  /// The client's fields that cross, as lines ended by CRLF.
-  private func linesForProviders(_ connection: Connection) -> ByteBuffer {
-    var lines = ByteBuffer()
+  /// The client's fields that cross, as lines ended by CRLF, in `scratch`.
+  private func composeLines(_ connection: Connection) {
+    scratch.removeAll()
     connection.inbound.withBytes { bytes in
       for field in connection.parser.head.fields where connection.parser.head.crosses(field, in: bytes) {
-        lines.appendField(bytes.extracting(field.name), bytes.extracting(field.value))
+        scratch.appendField(bytes.extracting(field.name), bytes.extracting(field.value))
       }
       if connection.parser.head.value(of: .contentType) == nil {
-        lines.append("Content-Type: application/json\r\n")
+        scratch.append("Content-Type: application/json\r\n")
       }
-      if connection.parser.head.value(of: .userAgent) == nil { lines.append("User-Agent: synaxis\r\n") }
+      if connection.parser.head.value(of: .userAgent) == nil {
+        scratch.append("User-Agent: synaxis\r\n")
+      }
     }
-    return lines
   }
 
   /// The client's own name of the request, or a new one.

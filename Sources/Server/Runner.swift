@@ -28,6 +28,8 @@ final class Runner {
   /// The head that was last read, and whose it is: a transfer's head is looked at several times in a row.
   private(set) var responseHead = ResponseHead()
   private var headOwner: TransferID?
+  /// The plain answer that was judged last, if it was good.
+  var answerProbe = AnswerProbe()
   private var serial: UInt64
   var isDraining = false
   let sharing: Sharing
@@ -117,15 +119,18 @@ final class Runner {
     }
   }
 
-  /// Gives a request its exchange. There is room for it: the caller has looked.
+  /// Gives a request its exchange. There is room for it: the caller has looked. The client's fields are in
+  /// `scratch`.
   func start(
     _ arrival: consuming Arrival, facts: RequestFacts, shape: ExchangeShape, for seat: Seat, now: Moment
   ) {
     var handed = Optional(arrival)
     let run = runs.insert { id in
-      ExchangeRun(
-        id: id, setup: setup, exchange: Exchange(shape, now: now.instant), facts: facts,
-        arrival: handed.take()!, now: now.instant)
+      scratch.withBytes { lines in
+        ExchangeRun(
+          id: id, setup: setup, exchange: Exchange(shape, now: now.instant), facts: facts,
+          arrival: handed.take()!, lines: lines, now: now.instant)
+      }
     }
     guard let run else { return }
     sharing.bind(run, to: sharing.flights.flight(of: seat))
@@ -212,7 +217,8 @@ final class Runner {
     } else {
       let judged = judge(run, transfer, now: now) { answer, shape, sawError in
         Judge.whole(
-          answer, sawError: sawError, hasHeadOut: run.exchange.hasSentHead, shape: shape, now: now)
+          answer, sawError: sawError, hasHeadOut: run.exchange.hasSentHead, shape: shape, now: now,
+          reading: &answerProbe)
       }
       // A client's error that was cut short cannot be relayed as it came.
       verdict = outcome.fault != nil && judged == .relay ? .fault(.cut) : judged
@@ -270,10 +276,10 @@ final class Runner {
     let pairs = run.setup.catalog.providers[made.choice.provider].quotaHeaders.pairs
     if pairs.isEmpty { return }
     withResponseHead(transfer) { raw in
-      for (index, pair) in pairs.enumerated() {
-        guard let left = responseHead.value(named: pair.remaining, in: raw),
+      for index in pairs.indices {
+        guard let left = responseHead.value(named: pairs[index].remaining, in: raw),
           let remaining = RetryHints.remaining(raw.extracting(left)),
-          let reset = responseHead.value(named: pair.reset, in: raw),
+          let reset = responseHead.value(named: pairs[index].reset, in: raw),
           let interval = RetryHints.resetInterval(raw.extracting(reset), now: now.wall)
         else { continue }
         run.setup.ledger.learn(
@@ -344,7 +350,7 @@ final class Runner {
     request.needsFreshConnection = made.choice.needsFreshConnection
     request.tag = run.tag(attempt)
     let splices = splices(for: made.choice, run)
-    let transfer = run.lines.withBytes { lines -> TransferID? in
+    let transfer = run.withLines { lines -> TransferID? in
       if splices.isEmpty {
         let whole: InlineArray<1, UnsafeRawBufferPointer> = [run.wholeBody]
         return upstream.open(request, headerLines: lines, body: whole.span, now: now.instant)

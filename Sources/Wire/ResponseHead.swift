@@ -54,8 +54,15 @@ package struct ResponseHead: Sendable {
 
   /// The value of the first field with that name, which is in lower case.
   package func value(named name: String, in raw: Span<UInt8>) -> Range<Int>? {
-    for field in fields where raw.extracting(field.name).equalsIgnoringCase(name) { return field.value }
-    return nil
+    var name = name
+    return name.withUTF8 { wanted in
+      // Lifetime: the span is over the text's bytes and does not leave this closure.
+      let wanted = Span(_unsafeElements: wanted)
+      for i in fields.indices where fields[i].name.count == wanted.count {
+        if raw.extracting(fields[i].name).equalsIgnoringCase(wanted) { return fields[i].value }
+      }
+      return nil
+    }
   }
 
   /// The value of the first field with that lower-case name.

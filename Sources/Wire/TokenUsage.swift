@@ -38,14 +38,6 @@ package struct TokenUsage: Hashable, Sendable {
     }
   }
 
-  /// Reads `usage` at the top of a whole plain answer that is known to be JSON.
-  package init(wholeAnswer bytes: Span<UInt8>) {
-    self.init()
-    let all = JSONMember(key: 0..<0, value: 0..<bytes.count, kind: .object)
-    guard bytes.count > 2, bytes[0] == UInt8(ascii: "{") else { return }
-    if let usage = bytes.jsonMember("usage", in: all) { merge(TokenUsage(usage: usage, in: bytes)) }
-  }
-
   /// Reads the `usage` object, in OpenAI's two spellings.
   private init(usage: JSONMember, in bytes: Span<UInt8>) {
     self.init()
