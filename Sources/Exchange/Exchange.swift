@@ -17,20 +17,20 @@ package struct Exchange: Sendable {
     case ended
   }
 
-  package private(set) var state = State.seeking
-  package private(set) var attempts: [Attempt] = []
-  package private(set) var ending: Ending?
+  package internal(set) var state = State.seeking
+  package internal(set) var attempts: [Attempt] = []
+  package internal(set) var ending: Ending?
   /// A streaming client has the head and comments already: an error can only be told as an event.
-  package private(set) var hasSentHead = false
+  package internal(set) var hasSentHead = false
   package let shape: ExchangeShape
   package let startedAt: Instant
 
-  private var trail = Trail()
+  var trail = Trail()
   /// Of the latest request that was or will be sent. One that hedges has a round of its own.
-  private var lastRound = 0
-  private let deadline: Instant
-  private var commentAt: Instant
-  private var hedgeAt: Instant
+  var lastRound = 0
+  let deadline: Instant
+  var commentAt: Instant
+  var hedgeAt: Instant
   /// The latest attempt's answer, if it tells the client more than a list of attempts would.
   private var spare: Int?
 
@@ -93,7 +93,7 @@ package struct Exchange: Sendable {
   // MARK: - Finding a candidate
 
   /// Asks the router for the next candidate and opens it, beside those of its round that still connect.
-  private mutating func seek(
+  mutating func seek(
     in round: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
     let request = RouteRequest(
@@ -114,7 +114,7 @@ package struct Exchange: Sendable {
     }
   }
 
-  private mutating func open(
+  mutating func open(
     _ choice: Choice, round: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
     trail.note(choice)
@@ -126,19 +126,19 @@ package struct Exchange: Sendable {
     effects.append(.open(attempts.count - 1))
   }
 
-  private var isCommitted: Bool {
+  var isCommitted: Bool {
     if case .committed = state { return true }
     return false
   }
 
-  private var hasLiveAttempt: Bool {
+  var hasLiveAttempt: Bool {
     for attempt in attempts where attempt.isLive { return true }
     return false
   }
 
   /// No candidate is left: 1. the last provider's own words, where they are about the request; 2. 429; 3. 503;
   /// 4. 502 with the list of attempts.
-  private mutating func giveUp(_ why: Exhaustion, _ now: Instant, _ effects: inout [ExchangeEffect]) {
+  mutating func giveUp(_ why: Exhaustion, _ now: Instant, _ effects: inout [ExchangeEffect]) {
     if let spare, spare == attempts.lastIndex(where: { $0.fault != .raceLost }), !hasSentHead {  // 1
       effects.append(.relay(spare))
       conclude(.relayed, &effects)
@@ -153,12 +153,12 @@ package struct Exchange: Sendable {
   }
 
   /// Ends with an error of our own, as an answer or, once the head is out, as an event.
-  private mutating func failClient(_ error: LocalError, _ effects: inout [ExchangeEffect]) {
+  mutating func failClient(_ error: LocalError, _ effects: inout [ExchangeEffect]) {
     effects.append(hasSentHead ? .breakOff(error) : .answerError(error))
     conclude(.failed(error), &effects)
   }
 
-  private mutating func conclude(_ ending: Ending, _ effects: inout [ExchangeEffect]) {
+  mutating func conclude(_ ending: Ending, _ effects: inout [ExchangeEffect]) {
     state = .ended
     self.ending = ending
     effects.append(.concluded)
@@ -167,7 +167,7 @@ package struct Exchange: Sendable {
   // MARK: - An attempt's events
 
   /// The connection is ready and this attempt sends the request: those that raced it are let go.
-  private mutating func connected(
+  mutating func connected(
     _ index: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
     guard attempts[index].phase == .connecting else { return }
@@ -188,7 +188,7 @@ package struct Exchange: Sendable {
 
   /// There was no room for a transfer: our own want, which says nothing of the provider and which no other
   /// candidate would mend.
-  private mutating func couldNotOpen(
+  mutating func couldNotOpen(
     _ index: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
     guard attempts[index].phase == .connecting else { return }
@@ -196,7 +196,7 @@ package struct Exchange: Sendable {
     if !hasLiveAttempt { failClient(.overloaded, &effects) }
   }
 
-  private mutating func answered(_ index: Int, _ status: Int, _ now: Instant) {
+  mutating func answered(_ index: Int, _ status: Int, _ now: Instant) {
     guard attempts[index].isLive else { return }
     attempts[index].status = status
     attempts[index].answeredAt = now
@@ -210,7 +210,7 @@ package struct Exchange: Sendable {
   }
 
   /// The answer has begun in earnest: commit, or treat what came as the fault it is.
-  private mutating func held(
+  mutating func held(
     _ index: Int, _ verdict: Verdict, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
     guard attempts[index].isLive, !isCommitted else { return }
@@ -234,7 +234,7 @@ package struct Exchange: Sendable {
     }
   }
 
-  private mutating func ended(
+  mutating func ended(
     _ index: Int, _ verdict: Verdict, _ usage: Int?, _ ledger: Ledger, _ now: Instant,
     _ effects: inout [ExchangeEffect]
   ) {
@@ -277,7 +277,7 @@ package struct Exchange: Sendable {
 
   /// An attempt is over without success, and the next one takes its place: in the same round if nothing was
   /// sent, else in a new one, which may send the request again.
-  private mutating func replace(
+  mutating func replace(
     _ index: Int, _ fault: Fault, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
     settle(index, fault, ledger, now)
@@ -287,7 +287,7 @@ package struct Exchange: Sendable {
   }
 
   /// Gives the ticket back and remembers how it went.
-  private mutating func settle(_ index: Int, _ fault: Fault?, _ ledger: Ledger, _ now: Instant) {
+  mutating func settle(_ index: Int, _ fault: Fault?, _ ledger: Ledger, _ now: Instant) {
     attempts[index].close(fault, now)
     let attempt = attempts[index]
     if let fault {
@@ -298,7 +298,7 @@ package struct Exchange: Sendable {
     attempts[index].consequence = ledger.end(attempt.ticket, outcome, now: now)
   }
 
-  private mutating func cancelOthers(
+  mutating func cancelOthers(
     than index: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
     for other in attempts.indices where other != index && attempts[other].isLive {
@@ -307,7 +307,7 @@ package struct Exchange: Sendable {
     }
   }
 
-  private mutating func abandonAll(
+  mutating func abandonAll(
     _ fault: Fault, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
     for index in attempts.indices where attempts[index].isLive {
@@ -317,7 +317,7 @@ package struct Exchange: Sendable {
   }
 
   /// Ends whatever is under way, and says so to the client: never a clean end.
-  private mutating func cutOff(_ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]) {
+  mutating func cutOff(_ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]) {
     if case .committed(let index) = state {
       settle(index, .clientGone, ledger, now)
       effects.append(.breakOff(.draining))
@@ -325,108 +325,6 @@ package struct Exchange: Sendable {
     } else {
       abandonAll(.clientGone, ledger, now, &effects)
       failClient(.draining, &effects)
-    }
-  }
-
-  // MARK: - Silence and time
-
-  /// What the kernel says about an attempt's way, asked when its threshold had passed.
-  ///
-  /// Connecting: 1. the SYN is not answered: the next candidate is started beside it; 2. the handshake gets
-  /// four round trips more, then the same. Sent: 3. bytes unacknowledged: the path is dead; 4. acknowledged:
-  /// the provider thinks, and is not asked again; 5. still on its way: asked again.
-  private mutating func path(
-    _ index: Int, _ report: PathReport, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
-  ) {
-    guard attempts[index].isLive, !isCommitted else { return }
-    let threshold = attempts[index].threshold
-    switch (attempts[index].phase, report) {
-    case (.connecting, .handshaking(let roundTrip)):  // 2
-      let allowed = attempts[index].openedAt + threshold + roundTrip * 4
-      if now < allowed {
-        attempts[index].checkAt = allowed
-      } else {
-        race(index, ledger, now, &effects)
-      }
-    case (.connecting, .connecting): race(index, ledger, now, &effects)  // 1
-    case (.connecting, _): attempts[index].checkAt = now + threshold  // 5
-    case (_, .unacknowledged(let time)) where time >= threshold:  // 3
-      effects.append(.dropPath(index))
-      effects.append(.cancel(index))
-      replace(index, .silence, ledger, now, &effects)
-    case (_, .unacknowledged(let time)): attempts[index].checkAt = now + (threshold - time)  // 5
-    case (_, .acknowledged): attempts[index].checkAt = .distantFuture  // 4
-    case (_, .connecting), (_, .handshaking), (_, .unknown): attempts[index].checkAt = now + threshold  // 5
-    }
-  }
-
-  private mutating func race(
-    _ index: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
-  ) {
-    attempts[index].checkAt = .distantFuture
-    ledger.suspect(attempts[index].ticket)
-    if !trail.isFull { seek(in: attempts[index].round, ledger, now, &effects) }
-  }
-
-  /// How far an answer has come, asked when it had been silent for `stream_idle`.
-  private mutating func checked(
-    _ index: Int, _ progress: AttemptProgress, _ ledger: Ledger, _ now: Instant,
-    _ effects: inout [ExchangeEffect]
-  ) {
-    guard attempts[index].isLive else { return }
-    let idle = shape.timeouts.streamIdle
-    // A paused answer waits for the client, whose own time-out is the connection's.
-    let due = progress.isPaused ? now + idle : (progress.lastContentAt ?? attempts[index].openedAt) + idle
-    if due > now {
-      attempts[index].idleAt = due
-      return
-    }
-    if case .committed = state {
-      settle(index, .tooSlow, ledger, now)
-      effects.append(.breakOff(.upstreamStalled))
-      conclude(.stalled, &effects)
-    } else {
-      effects.append(.cancel(index))
-      replace(index, .tooSlow, ledger, now, &effects)
-    }
-  }
-
-  /// Whatever is due: 1. the deadline over all attempts; 2. the end of a wait; 3. a comment for the client;
-  /// 4. a second request, where that is wanted; 5. each attempt's own times.
-  private mutating func timePassed(_ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]) {
-    if case .committed(let index) = state {
-      if attempts[index].idleAt <= now { effects.append(.checkProgress(index)) }
-      return
-    }
-    if deadline <= now {  // 1
-      abandonAll(.tooSlow, ledger, now, &effects)
-      failClient(.deadlineExceeded, &effects)
-      return
-    }
-    if case .waiting(let until) = state, until <= now {  // 2
-      seek(in: lastRound, ledger, now, &effects)
-      if state == .ended { return }
-    }
-    if commentAt <= now {  // 3
-      commentAt = now + Limits.keepAliveComment
-      effects.append(.sendComment(isFirst: !hasSentHead))
-      hasSentHead = true
-    }
-    if hedgeAt <= now {  // 4
-      hedgeAt = .distantFuture
-      lastRound += 1
-      if !trail.isFull, hasLiveAttempt { seek(in: lastRound, ledger, now, &effects) }
-    }
-    for index in attempts.indices where attempts[index].isLive {  // 5
-      if attempts[index].firstTokenAt <= now {
-        effects.append(.cancel(index))
-        replace(index, .tooSlow, ledger, now, &effects)
-      } else if attempts[index].checkAt <= now {
-        attempts[index].checkAt = now + attempts[index].threshold
-        effects.append(.checkPath(index))
-      } else if attempts[index].idleAt <= now {
-        effects.append(.checkProgress(index))
-      }
     }
   }
 }

@@ -39,6 +39,8 @@ final class Connection {
   var requestLength = 0
   /// The answer may be followed by another request.
   var keepsAlive = true
+  /// It has had an answer, so that it may be closed while it is idle (RFC 9112 §9.5).
+  var wasAnswered = false
   /// The client has shut down its writing side and still reads.
   var isHalfClosed = false
   /// What the client is owed.

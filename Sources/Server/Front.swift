@@ -66,6 +66,7 @@ final class Front {
     let from = listeners[place]
     for _ in 0..<Limits.acceptsPerTurn {
       if connections.isFull {
+        closeLongestIdle()
         pause()
         return
       }
@@ -107,6 +108,21 @@ final class Front {
     timers.arm(Int(connection.id.slot), at: now + Limits.headTime)
     // Most clients send their request together with the connection: reading now saves a turn.
     read(connection, now: now)
+  }
+
+  /// Makes room for who waits: of the clients that were answered and ask nothing, the one that has been quiet
+  /// longest goes. The new one is accepted in the next turn.
+  private func closeLongestIdle() {
+    var longest: Connection?
+    var soonest = Instant.distantFuture
+    for place in connections.places {
+      guard let connection = connections[place], connection.wasAnswered, case .idle = connection.state,
+        let due = timers.deadline(of: place), due < soonest
+      else { continue }
+      longest = connection
+      soonest = due
+    }
+    if let longest { close(longest) }
   }
 
   /// Stops accepting until a connection has gone. The backlog holds who comes meanwhile.
@@ -290,6 +306,7 @@ final class Front {
     connection.passage = Passage()
     connection.requestLength = 0
     connection.state = .idle
+    connection.wasAnswered = true
     timers.arm(Int(connection.id.slot), at: now + Limits.keepAlive)
     watch(connection, connection.interest.union(.read))
     if connection.inbound.isEmpty {

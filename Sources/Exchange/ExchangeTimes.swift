@@ -1,0 +1,105 @@
+internal import Base
+internal import Policy
+
+// Silence and time: what an exchange does when nothing happens.
+extension Exchange {
+  /// What the kernel says about an attempt's way, asked when its threshold had passed.
+  ///
+  /// Connecting: 1. the SYN is not answered: the next candidate is started beside it; 2. the handshake gets
+  /// four round trips more, then the same. Sent: 3. bytes unacknowledged: the path is dead; 4. acknowledged:
+  /// the provider thinks, and is not asked again; 5. still on its way: asked again.
+  mutating func path(
+    _ index: Int, _ report: PathReport, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+  ) {
+    guard attempts[index].isLive, !isCommitted else { return }
+    let threshold = attempts[index].threshold
+    switch (attempts[index].phase, report) {
+    case (.connecting, .handshaking(let roundTrip)):  // 2
+      let allowed = attempts[index].openedAt + threshold + roundTrip * 4
+      if now < allowed {
+        attempts[index].checkAt = allowed
+      } else {
+        race(index, ledger, now, &effects)
+      }
+    case (.connecting, .connecting): race(index, ledger, now, &effects)  // 1
+    case (.connecting, _): attempts[index].checkAt = now + threshold  // 5
+    case (_, .unacknowledged(let time)) where time >= threshold:  // 3
+      effects.append(.dropPath(index))
+      effects.append(.cancel(index))
+      replace(index, .silence, ledger, now, &effects)
+    case (_, .unacknowledged(let time)): attempts[index].checkAt = now + (threshold - time)  // 5
+    case (_, .acknowledged): attempts[index].checkAt = .distantFuture  // 4
+    case (_, .connecting), (_, .handshaking), (_, .unknown): attempts[index].checkAt = now + threshold  // 5
+    }
+  }
+
+  mutating func race(
+    _ index: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+  ) {
+    attempts[index].checkAt = .distantFuture
+    ledger.suspect(attempts[index].ticket)
+    if !trail.isFull { seek(in: attempts[index].round, ledger, now, &effects) }
+  }
+
+  /// How far an answer has come, asked when it had been silent for `stream_idle`.
+  mutating func checked(
+    _ index: Int, _ progress: AttemptProgress, _ ledger: Ledger, _ now: Instant,
+    _ effects: inout [ExchangeEffect]
+  ) {
+    guard attempts[index].isLive else { return }
+    let idle = shape.timeouts.streamIdle
+    // A paused answer waits for the client, whose own time-out is the connection's.
+    let due = progress.isPaused ? now + idle : (progress.lastContentAt ?? attempts[index].openedAt) + idle
+    if due > now {
+      attempts[index].idleAt = due
+      return
+    }
+    if case .committed = state {
+      settle(index, .tooSlow, ledger, now)
+      effects.append(.breakOff(.upstreamStalled))
+      conclude(.stalled, &effects)
+    } else {
+      effects.append(.cancel(index))
+      replace(index, .tooSlow, ledger, now, &effects)
+    }
+  }
+
+  /// Whatever is due: 1. the deadline over all attempts; 2. the end of a wait; 3. a comment for the client;
+  /// 4. a second request, where that is wanted; 5. each attempt's own times.
+  mutating func timePassed(_ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]) {
+    if case .committed(let index) = state {
+      if attempts[index].idleAt <= now { effects.append(.checkProgress(index)) }
+      return
+    }
+    if deadline <= now {  // 1
+      abandonAll(.tooSlow, ledger, now, &effects)
+      failClient(.deadlineExceeded, &effects)
+      return
+    }
+    if case .waiting(let until) = state, until <= now {  // 2
+      seek(in: lastRound, ledger, now, &effects)
+      if state == .ended { return }
+    }
+    if commentAt <= now {  // 3
+      commentAt = now + Limits.keepAliveComment
+      effects.append(.sendComment(isFirst: !hasSentHead))
+      hasSentHead = true
+    }
+    if hedgeAt <= now {  // 4
+      hedgeAt = .distantFuture
+      lastRound += 1
+      if !trail.isFull, hasLiveAttempt { seek(in: lastRound, ledger, now, &effects) }
+    }
+    for index in attempts.indices where attempts[index].isLive {  // 5
+      if attempts[index].firstTokenAt <= now {
+        effects.append(.cancel(index))
+        replace(index, .tooSlow, ledger, now, &effects)
+      } else if attempts[index].checkAt <= now {
+        attempts[index].checkAt = now + attempts[index].threshold
+        effects.append(.checkPath(index))
+      } else if attempts[index].idleAt <= now {
+        effects.append(.checkProgress(index))
+      }
+    }
+  }
+}
