@@ -6,7 +6,7 @@ import resource
 import select
 import threading
 
-from gateway import Gateway
+from gateway import Gateway, eventually
 from wire import Reader, post
 
 PLAIN = '{"model":"m","messages":[]}'
@@ -158,7 +158,7 @@ def test_connections_over_the_limit_wait(gateway, mock):
 
 
 def test_out_of_descriptors(start, mock):
-    """Accepting pauses; who was there is served, and the others when there is room."""
+    """Who was there is served, and others when there is room again."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     at = start(Gateway, f"limits: {{ connections: 500 }}\nproviders:\n  a: {mock().provider()}\n")
     resource.prlimit(at.pid, resource.RLIMIT_NOFILE, (40, hard[1]))
@@ -168,9 +168,33 @@ def test_out_of_descriptors(start, mock):
     assert first.read()[0].status == 200
     for connection in crowd:
         connection.close()
-    last = Reader(at.connect())
-    last.socket.sendall(post(PLAIN))
-    assert last.read()[0].status == 200
+
+    def is_served():
+        with at.connect() as connection:
+            reader = Reader(connection)
+            connection.sendall(post(PLAIN))
+            return reader.read()[0].status == 200
+
+    # Who comes before the crowd's descriptors are free is told to try again.
+    eventually(is_served, "a request being served")
+
+
+def test_over_the_concurrency_limit(gateway, mock):
+    """One runs, one waits, the third is told that it is too many."""
+    slow = mock("--fail hang")
+    at = gateway(slow, more="limits: { concurrent_requests: 1, queue: 1 }")
+    readers = []
+    for number in range(2):
+        readers.append(Reader(at.connect()))
+        readers[-1].socket.sendall(post(PLAIN))
+    eventually(lambda: slow.stats["requests"] == 1, "one request at the provider")
+    third = Reader(at.connect())
+    third.socket.sendall(post(PLAIN))
+    head, body = third.read()
+    assert head.status == 503 and head["retry-after"] and json.loads(body)["error"]["code"] == "overloaded"
+    assert slow.stats["requests"] == 1
+    readers[0].socket.close()
+    eventually(lambda: slow.stats["requests"] == 2, "the waiting request at the provider")
 
 
 def test_what_takes_long(gateway, mock):

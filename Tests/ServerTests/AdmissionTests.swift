@@ -44,9 +44,9 @@ import Testing
   /// Nobody overtakes: while one waits, a newcomer waits behind it even if there is room.
   @Test func aNewcomerWaitsBehindTheLine() {
     let admission = admission(1, queue: 2)
-    var a: AdmissionSeat? = admission.enter(id(0))
+    let a = admission.enter(id(0))
     let b = admission.enter(id(1))
-    a = nil
+    _ = consume a
     let c = admission.enter(id(2))
     #expect(admission.waiting == 2 && admission.next == id(1))
     _ = consume b

@@ -93,11 +93,11 @@ import Wire
     var client = Client(name: "a", key: .plain(Secret("k")))
     client.concurrent = 2
     let account = ClientAccount(client)
-    var first: ClientSeat? = ClientSeat(account)
+    let first = ClientSeat(account)
     let second = ClientSeat(account)
     #expect(account.isBusy)
     #expect(account.takeTurn(now: Instant(nanoseconds: 1)) == .seconds(1))
-    first = nil
+    _ = consume first
     #expect(!account.isBusy)
     _ = consume second
     #expect(account.running == 0)
