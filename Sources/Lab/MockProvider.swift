@@ -215,7 +215,7 @@ package final class MockProvider {
     while connection.state == .reading, !connection.input.isEmpty {
       guard readRequest(connection) else { return }
       if connection.state == .hanging { return }
-      if options.think > .zero {
+      if options.think > .zero, connection.isPost {
         connection.state = .thinking
         timers.arm(connection.token.slot, at: now + options.think)
         return
