@@ -21,15 +21,15 @@ import Testing
 
   @Test func theLineIsServedInOrder() {
     let admission = admission(1, queue: 3)
-    var a: AdmissionSeat? = admission.enter(id(0))
+    let a = admission.enter(id(0))
     var b: AdmissionSeat? = admission.enter(id(1))
-    var c: AdmissionSeat? = admission.enter(id(2))
+    let c = admission.enter(id(2))
     var d: AdmissionSeat? = admission.enter(id(3))
     #expect(admission.running == 1 && admission.waiting == 3)
     #expect(admission.isFull && admission.waiting == 3 && admission.next == nil)
-    c = nil
+    _ = consume c
     #expect(!admission.isFull && admission.waiting == 2)
-    a = nil
+    _ = consume a
     #expect(admission.next == id(1))
     b?.begin()
     #expect(admission.running == 1 && admission.next == nil)
