@@ -108,6 +108,11 @@ package enum Limits {
   package static let keepAliveComment = Interval.seconds(15)
   /// Idle upstream connections kept over all providers.
   package static let pooledConnections = 256
+  /// Time after which an idle connection in the clear is not used again. libcurl's own for the rest.
+  package static let idleLine = Interval.seconds(118)
+  /// Bytes read from such a connection in one turn, and pieces of a request per sendmsg(2).
+  package static let lineRead = 32 * 1024
+  package static let sendPieces = 16
   /// Upstream transfers open at the same time, races and hedges included.
   package static let transfers = 1024
   /// Handles of ended transfers that are kept for the next ones.

@@ -93,8 +93,9 @@ extension Upstream {
     _ = ccurl_on_close(
       easy,
       { upstream, descriptor in
-        enter(upstream) { $0.sockets.closed(descriptor) }
-        return close(descriptor)
+        var isOurs = false
+        enter(upstream) { isOurs = $0.keepsOpen(descriptor) }
+        return isOurs ? success : close(descriptor)
       }, opaque)
   }
 }

@@ -1,6 +1,7 @@
 internal import Base
 internal import CCurl
 internal import CLinux
+internal import Wire
 
 // What the callbacks do: facts are noted here and acted on after the call into libcurl has returned.
 extension Upstream {
@@ -103,6 +104,16 @@ extension Upstream {
     return descriptor
   }
 
+  /// libcurl is done with a socket. True: it is being handed over and stays open.
+  func keepsOpen(_ descriptor: Int32) -> Bool {
+    if descriptor == handover {
+      handover = -1
+      return true
+    }
+    sockets.closed(descriptor)
+    return false
+  }
+
   /// Takes note of the sockets of a transfer that libcurl has closed without the close callback: 7.88 does so
   /// with those that never became a connection (refused, timed out, second in Happy Eyeballs).
   func noteSilentCloses(of slot: Slot) {
@@ -156,7 +167,10 @@ extension Upstream {
     }
     slot.head.append(line)
     if line.count > 2 {
-      noteContentType(text, slot)
+      if let isEventStream = ResponseHead.tellsEventStream(text) {
+        slot.hasContentType = true
+        slot.isEventStream = isEventStream
+      }
       return true
     }
     // 3
@@ -170,12 +184,5 @@ extension Upstream {
   private static func status(in line: Span<UInt8>) -> Int {
     guard let space = line.firstIndex(of: UInt8(ascii: " ")), space + 4 <= line.count else { return 0 }
     return Int(line.extracting(space + 1..<space + 4).decimal ?? 0)
-  }
-
-  private func noteContentType(_ line: Span<UInt8>, _ slot: Slot) {
-    guard line.count > 13, line.extracting(0..<13).equalsIgnoringCase("content-type:") else { return }
-    slot.hasContentType = true
-    let value = line.extracting(line.trimmed(13..<line.count))
-    slot.isEventStream = value.count >= 17 && value.extracting(0..<17).equalsIgnoringCase("text/event-stream")
   }
 }

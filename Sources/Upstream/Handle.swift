@@ -26,20 +26,39 @@ extension Upstream {
     slot.uploadBuffer = 0
     slot.waitsForPipe = false
     slot.isFresh = false
+    slot.connectsOnly = false
     return easy
+  }
+
+  /// Sets what a connection needs that is handed over when it stands.
+  func configure(toConnect slot: Slot, _ easy: UnsafeMutableRawPointer, _ target: Target) {
+    aim(slot, easy, at: target)
+    setConnectsOnly(slot, easy, true)
+    // No list of an earlier request, which may be gone by now.
+    _ = ccurl_set_pointer(easy, CURLOPT_HTTPHEADER, nil)
+  }
+
+  private func setConnectsOnly(_ slot: Slot, _ easy: UnsafeMutableRawPointer, _ connectsOnly: Bool) {
+    if slot.connectsOnly == connectsOnly { return }
+    _ = ccurl_set_long(easy, CURLOPT_CONNECT_ONLY, connectsOnly ? 1 : 0)
+    slot.connectsOnly = connectsOnly
+  }
+
+  private func aim(_ slot: Slot, _ easy: UnsafeMutableRawPointer, at target: Target) {
+    slot.host = target.host
+    if slot.target === target { return }
+    let spec = target.spec
+    _ = ccurl_set_text(easy, CURLOPT_URL, spec.url)
+    // The empty text switches the environment's proxy variables off.
+    _ = ccurl_set_text(easy, CURLOPT_PROXY, spec.proxy ?? "")
+    _ = ccurl_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, max(1, Int(spec.connectTimeout.milliseconds)))
+    slot.target = target
   }
 
   /// Sets what this request needs and the handle does not have yet.
   func configure(_ slot: Slot, _ easy: UnsafeMutableRawPointer, _ target: Target) {
-    if slot.target !== target {
-      let spec = target.spec
-      _ = ccurl_set_text(easy, CURLOPT_URL, spec.url)
-      // The empty text switches the environment's proxy variables off.
-      _ = ccurl_set_text(easy, CURLOPT_PROXY, spec.proxy ?? "")
-      _ = ccurl_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, max(1, Int(spec.connectTimeout.milliseconds)))
-      slot.target = target
-    }
-    slot.host = target.host
+    aim(slot, easy, at: target)
+    setConnectsOnly(slot, easy, false)
     let isPost = slot.request.method == .post
     if slot.wasPost != isPost {
       _ = ccurl_set_long(easy, isPost ? CURLOPT_POST : CURLOPT_HTTPGET, 1)

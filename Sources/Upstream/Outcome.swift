@@ -46,6 +46,18 @@ package struct TransferOutcome: Equatable, Sendable {
   package var isHeadSeen: Bool { status != 0 }
 }
 
+extension TransferFault {
+  /// What it means that the transfer was given up from here; nil: it was not.
+  init?(_ abort: Slot.Abort) {
+    switch abort {
+    case .none: return nil
+    case .lostRace: self = .lostRace
+    case .reusedConnectionDied: self = .reusedConnectionDied
+    case .headTooLong: self = .protocolError
+    }
+  }
+}
+
 extension Upstream {
   /// The outcome of a transfer that libcurl has finished. The handle must still be as libcurl left it.
   func outcome(of slot: Slot, code: CURLcode) -> TransferOutcome {
@@ -80,12 +92,7 @@ extension Upstream {
   /// 9. Ours.
   private func fault(_ slot: Slot, _ code: CURLcode) -> TransferFault? {
     // 1
-    switch slot.abort {
-    case .none: break
-    case .lostRace: return .lostRace
-    case .reusedConnectionDied: return .reusedConnectionDied
-    case .headTooLong: return .protocolError
-    }
+    if let fault = TransferFault(slot.abort) { return fault }
     let isLost =
       code == CURLE_GOT_NOTHING || code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR
       || code == CURLE_HTTP2 || code == CURLE_HTTP2_STREAM || code == CURLE_PARTIAL_FILE

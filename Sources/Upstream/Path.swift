@@ -64,6 +64,7 @@ extension Upstream {
   /// transfer on an HTTP/2 connection.
   func descriptor(of slot: Slot) -> Int32? {
     if slot.connectedAt == nil { return nil }
+    if slot.line >= 0 { return slot.line }
     if let entry = sockets[slot.descriptor], entry.isOpen, entry.localPort == slot.localPort,
       entry.remotePort == slot.remotePort
     {

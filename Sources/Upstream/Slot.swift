@@ -40,6 +40,7 @@ final class Slot {
   var uploadBuffer = 0
   var waitsForPipe = false
   var isFresh = false
+  var connectsOnly = false
 
   // The request.
   var request = TransferRequest(target: TargetID(index: 0))
@@ -50,7 +51,7 @@ final class Slot {
   var segmentOffset = 0
   var bodySize = 0
   var bodyTaken = 0
-  /// A small body in one piece, in place of the segments.
+  /// For libcurl a small body in one piece, in place of the segments; on a line what is left of the head.
   var lent = ByteBuffer()
   var isBodyLent = false
 
@@ -60,6 +61,12 @@ final class Slot {
   var localPort: UInt16 = 0
   var remotePort: UInt16 = 0
   var descriptor: Int32 = -1
+  /// The line that carries it; −1: libcurl does, or makes the line.
+  var line: Int32 = -1
+  /// The peer takes nothing more of the request.
+  var isSendBroken = false
+  /// How long the line took to be made, in microseconds.
+  var connectTime: Int64 = 0
   var abort = Abort.none
   var hasWonRace = false
   /// Nobody waits for it: it may connect, and must not send.
@@ -70,6 +77,11 @@ final class Slot {
   var status = 0
   var isHeadSeen = false
   var speaksHTTP2 = false
+  var framing = AnswerFraming()
+  /// Bytes that came on a line and were not taken yet: half a line of the head, or what the client's socket
+  /// had no room for. The first `owed` of them are known to be a piece of the body.
+  var pending = ByteBuffer()
+  var owed = 0
   var hasContentType = false
   var isEventStream = false
   var isWatched: Bool { isEventStream || (request.expectsEventStream && !hasContentType) }
@@ -129,6 +141,33 @@ final class Slot {
     phase = .running
   }
 
+  /// Something of the request has not been sent on the line.
+  var isSending: Bool { !isSendBroken && (!lent.isEmpty || segment < segments.count) }
+
+  /// Counts what a line took of the head, then of the body.
+  func advance(by sent: Int) {
+    let ofHead = min(sent, lent.count)
+    lent.consume(ofHead)
+    var left = sent - ofHead
+    bodyTaken += left
+    while left > 0 {
+      let step = min(left, segments[segment].count - segmentOffset)
+      left -= step
+      segmentOffset += step
+      if segmentOffset == segments[segment].count {
+        segment += 1
+        segmentOffset = 0
+      }
+    }
+  }
+
+  /// Keeps words about a fault where libcurl's own would stand.
+  func say(_ words: String) {
+    let bytes = words.utf8.prefix(Int(CURL_ERROR_SIZE) - 1)
+    for (i, byte) in bytes.enumerated() { message[i] = CChar(bitPattern: byte) }
+    message[bytes.count] = 0
+  }
+
   /// Forgets the transfer: what is left is an unused slot.
   func end() {
     phase = .free
@@ -141,6 +180,9 @@ final class Slot {
     localPort = 0
     remotePort = 0
     descriptor = -1
+    line = -1
+    isSendBroken = false
+    connectTime = 0
     abort = .none
     hasWonRace = false
     isAbandoned = false
@@ -148,6 +190,9 @@ final class Slot {
     status = 0
     isHeadSeen = false
     speaksHTTP2 = false
+    framing = AnswerFraming()
+    pending.recycle(keeping: Limits.keptSlotBuffer)
+    owed = 0
     hasContentType = false
     if isEventStream || request.expectsEventStream { observer.reset() }
     isEventStream = false
@@ -173,6 +218,7 @@ final class Slot {
     head.release()
     held.release()
     lent.release()
+    pending.release()
     segments = []
     list = HeaderList()
     observer = EventStreamObserver()

@@ -91,10 +91,13 @@ final class Target {
   private var list = HeaderList()
   /// Lifetime: the nodes belong to `list`, which lives as long as this object.
   private(set) var firstLine: UnsafeMutablePointer<curl_slist>?
+  /// How requests begin that go over a line; nil: they go through libcurl.
+  let plain: PlainRequest?
 
   init(_ spec: TransferTarget, host: Int32) {
     self.spec = spec
     self.host = host
+    plain = PlainRequest(spec)
     for line in spec.headerLines {
       let bytes = Array(line.utf8)
       list.add(bytes.span)

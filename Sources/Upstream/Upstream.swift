@@ -27,7 +27,7 @@ package enum UpstreamError: Error, Equatable, Sendable {
 /// `timerFired` when what was asked for has come. All on one thread, and never from inside one of its calls.
 package final class Upstream {
   // Lifetime: both are made in init and ended in deinit, after every easy handle.
-  private let multi: UnsafeMutableRawPointer
+  let multi: UnsafeMutableRawPointer
   let share: UnsafeMutableRawPointer
 
   let trust: Trust
@@ -40,12 +40,18 @@ package final class Upstream {
   /// Free slots with a handle, the latest used last, and free slots without one.
   private var idle: [Int] = []
   private var bare: [Int] = []
+  private var handles = 0
   private var targets: [Target?] = []
   /// Races of which one transfer sends its request, or has sent it.
   var wonRaces: Set<RaceID> = []
   private var hosts: [String] = []
 
   var sockets = WatchTable()
+  var lines = LinePool()
+  /// The socket that libcurl is about to hand over; −1: none.
+  var handover: Int32 = -1
+  /// What was last read from a line. Lifetime: allocated with the object, freed in deinit.
+  let inbox = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.lineRead, alignment: 16)
   var events: [TransferEvent] = []
   private var eventsRead = 0
   var timerChange: TimerChange?
@@ -88,8 +94,10 @@ package final class Upstream {
       }
     }
     curl_multi_cleanup(multi)
+    for (descriptor, entry) in sockets.entries.enumerated() where entry.isLine { close(Int32(descriptor)) }
     curl_share_cleanup(share)
     curl_global_cleanup()
+    inbox.deallocate()
   }
 
   // MARK: - Targets
@@ -137,6 +145,7 @@ package final class Upstream {
     for slot in slots where slot.phase == .running && slot.host == target.host {
       if let descriptor = descriptor(of: slot) { busy.append(descriptor) }
     }
+    dropLines(to: target.host)
     for (at, entry) in sockets.entries.enumerated() where entry.isOpen && entry.host == target.host {
       let isConnecting = live(entry.opener).map { $0.phase == .running && $0.connectedAt == nil } ?? false
       if !isConnecting, !busy.contains(Int32(at)), isOurs(Int32(at)) { shutOff(Int32(at)) }
@@ -147,10 +156,15 @@ package final class Upstream {
   /// closed: it would go on trying, and when the path comes back within a minute or two the provider would get a
   /// request that another one has answered.
   private func shutOff(_ descriptor: Int32) {
-    var atOnce = linger(l_onoff: 1, l_linger: 0)
-    _ = setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &atOnce, socklen_t(MemoryLayout<linger>.size))
+    closeAtOnce(descriptor)
     _ = shutdown(descriptor, Int32(SHUT_RDWR))
     if sockets[descriptor]?.wanted.isEmpty == true { sockets.turnAway(descriptor) }
+  }
+
+  /// Lets a later close(2) be a reset, and drop what is on its way.
+  func closeAtOnce(_ descriptor: Int32) {
+    var atOnce = linger(l_onoff: 1, l_linger: 0)
+    _ = setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &atOnce, socklen_t(MemoryLayout<linger>.size))
   }
 
   // MARK: - Transfers
@@ -171,10 +185,28 @@ package final class Upstream {
     guard let target = targets[Int(request.target.index)], let slot = takeSlot(for: target) else {
       return nil
     }
-    let easy = slot.easy!
     slot.begin(request, body: body, now: now)
-    slot.list.fill(headerLines)
-    configure(slot, easy, target)
+    self.now = now
+    let isBegun: Bool
+    if let plain = target.plain {
+      plain.compose(request.method, headerLines, bodySize: slot.bodySize, into: &slot.lent)
+      isBegun = begin(onLine: slot, target)
+    } else if let easy = handle(of: slot) {
+      slot.list.fill(headerLines)
+      configure(slot, easy, target)
+      isBegun = start(slot, easy)
+    } else {
+      isBegun = false
+    }
+    if !isBegun {
+      end(slot)
+      return nil
+    }
+    return slot.id
+  }
+
+  /// Gives a transfer to libcurl.
+  func start(_ slot: Slot, _ easy: UnsafeMutableRawPointer) -> Bool {
     var isAdded = false
     call(now) {
       isAdded = curl_multi_add_handle(multi, easy) == CURLM_OK
@@ -185,11 +217,7 @@ package final class Upstream {
       var running: Int32 = 0
       curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running)
     }
-    if !isAdded {
-      end(slot)
-      return nil
-    }
-    return slot.id
+    return isAdded
   }
 
   /// Ends a transfer at any time, or gives the slot of an ended one back. No event of it follows. Unknown and
@@ -199,7 +227,9 @@ package final class Upstream {
   package func cancel(_ id: TransferID, pathIsDead: Bool = false) {
     guard let slot = live(id) else { return }
     if pathIsDead, let descriptor = descriptor(of: slot) { shutOff(descriptor) }
-    if slot.phase == .running {
+    if slot.line >= 0 {
+      hangUp(slot)
+    } else if slot.phase == .running {
       curl_multi_remove_handle(multi, slot.easy)
       noteSilentCloses(of: slot)
     }
@@ -223,36 +253,50 @@ package final class Upstream {
 
   package func isOpen(_ id: TransferID) -> Bool { live(id) != nil }
 
-  /// A free slot with a handle: 1. one that was last used for this target, 2. the latest used, 3. a new one.
+  /// A free slot. Where a connection must be made or libcurl does all, one with a handle if there is one: 1. that
+  /// was last used for this target, 2. the latest used. 3. Else one without.
   private func takeSlot(for target: Target) -> Slot? {
-    // 1
-    if let at = idle.lastIndex(where: { slots[$0].target === target }) { return slots[idle.remove(at: at)] }
-    // 2
-    if let index = idle.popLast() { return slots[index] }
-    // 3
-    if bare.isEmpty {
-      if slots.count >= transferLimit { return nil }
-      bare.append(slots.count)
-      slots.append(Slot(index: UInt32(slots.count), upstream: opaque))
+    if target.plain == nil || !lines.has(host: target.host) {
+      // 1
+      if let at = idle.lastIndex(where: { slots[$0].target === target }) { return slots[idle.remove(at: at)] }
+      // 2
+      if let index = idle.popLast() { return slots[index] }
     }
-    let slot = slots[bare.last!]
-    slot.easy = makeHandle(for: slot)
-    if slot.easy == nil { return nil }
-    bare.removeLast()
+    // 3
+    if let index = bare.popLast() { return slots[index] }
+    if slots.count >= transferLimit { return idle.popLast().map { slots[$0] } }
+    let slot = Slot(index: UInt32(slots.count), upstream: opaque)
+    slots.append(slot)
     return slot
   }
 
-  /// Keeps a bounded number of handles for the next transfers.
-  private func recycle(_ slot: Slot) {
-    if idle.count < Limits.idleHandles {
-      idle.append(Int(slot.index))
-      return
+  /// The slot's handle, made where it has none; nil: memory is out.
+  func handle(of slot: Slot) -> UnsafeMutableRawPointer? {
+    if slot.easy == nil, let easy = makeHandle(for: slot) {
+      slot.easy = easy
+      handles += 1
     }
-    curl_easy_cleanup(slot.easy)
+    return slot.easy
+  }
+
+  /// Ends a slot's handle if there are more than are worth keeping.
+  func thinHandles(_ slot: Slot) {
+    guard let easy = slot.easy, handles > Limits.idleHandles else { return }
+    curl_easy_cleanup(easy)
     slot.easy = nil
     slot.target = nil
-    slot.shrink()
-    bare.append(Int(slot.index))
+    handles -= 1
+  }
+
+  /// Keeps a bounded number of handles, and of buffers, for the next transfers.
+  private func recycle(_ slot: Slot) {
+    thinHandles(slot)
+    if slot.easy != nil {
+      idle.append(Int(slot.index))
+    } else {
+      if bare.count >= Limits.idleHandles { slot.shrink() }
+      bare.append(Int(slot.index))
+    }
   }
 
   // MARK: - Looking at a transfer
@@ -303,6 +347,10 @@ package final class Upstream {
       if descriptor >= 0 { sockets.turnAway(descriptor) }
       return
     }
+    if entry.isLine {
+      lineReady(descriptor, readable: readable || failed, writable: writable, now: now)
+      return
+    }
     var ready: Int32 = 0
     if readable || failed { ready |= CURL_CSELECT_IN }
     if writable || (failed && entry.wanted.contains(.write)) { ready |= CURL_CSELECT_OUT }
@@ -342,12 +390,17 @@ package final class Upstream {
 
   // MARK: - Around libcurl
 
-  /// One turn: a call into libcurl, then what its callbacks left to do.
-  func call(_ now: Instant, _ body: () -> Void) {
+  /// One turn: bytes of one transfer, or a call into libcurl; then what was gathered is written.
+  func work(_ now: Instant, _ body: () -> Void) {
     self.now = now
     turn &+= 1
     body()
     flushStaging()
+  }
+
+  /// A turn in libcurl, then what its callbacks left to do.
+  func call(_ now: Instant, _ body: () -> Void) {
+    work(now, body)
     var code = CURLE_OK
     while let easy = ccurl_next_finished(multi, &code) {
       // Lifetime: CURLOPT_PRIVATE is the slot's context.
@@ -359,19 +412,27 @@ package final class Upstream {
   func unpause(_ slot: Slot) {
     // The write callback may run, and pause again, before this returns.
     slot.isPaused = false
-    curl_easy_pause(slot.easy, CURLPAUSE_CONT)
+    if slot.line >= 0 { goOn(slot) } else { curl_easy_pause(slot.easy, CURLPAUSE_CONT) }
+  }
+
+  /// The stream has ended: what its last lines were counts too.
+  func finishObserving(_ slot: Slot) {
+    guard slot.isWatched else { return }
+    let before = slot.observer.contentEvents
+    slot.observer.finish()
+    if slot.observer.contentEvents > before, slot.firstContentAt == nil {
+      slot.firstContentAt = now
+      slot.lastContentAt = now
+      note(.content, slot)
+    }
   }
 
   private func finish(_ slot: Slot, _ code: CURLcode) {
-    if slot.isWatched {
-      let before = slot.observer.contentEvents
-      slot.observer.finish()
-      if slot.observer.contentEvents > before, slot.firstContentAt == nil {
-        slot.firstContentAt = now
-        slot.lastContentAt = now
-        note(.content, slot)
-      }
+    if slot.connectsOnly, code == CURLE_OK, slot.abort == .none {
+      takeLine(slot)
+      return
     }
+    finishObserving(slot)
     let outcome = outcome(of: slot, code: code)
     if slot.isHeadSeen { slot.target?.speaksHTTP2 = slot.speaksHTTP2 }
     curl_multi_remove_handle(multi, slot.easy)

@@ -46,6 +46,9 @@ struct WatchTable {
 
     /// Opened by us for a connection; false also for libcurl's own wake-up descriptors.
     var isOpen = false
+    /// It is a line: libcurl has handed it over. `rider`: the transfer that uses it; nil: none.
+    var isLine = false
+    var rider: TransferID?
     var host: Int32 = -1
     /// The transfer that opened it, and the server's port.
     var opener = TransferID(slot: .max, generation: 0)
@@ -81,6 +84,8 @@ struct WatchTable {
   mutating func closed(_ descriptor: Int32) {
     let at = place(descriptor)
     entries[at].isOpen = false
+    entries[at].isLine = false
+    entries[at].rider = nil
     entries[at].wanted = []
     entries[at].isUnwelcome = false
     if entries[at].told != nil {
@@ -102,6 +107,12 @@ struct WatchTable {
     let at = place(descriptor)
     entries[at].isUnwelcome = true
     soil(at)
+  }
+
+  /// Makes a descriptor the line of a transfer, or (nil) an idle one.
+  mutating func ride(_ descriptor: Int32, _ rider: TransferID?) {
+    entries[Int(descriptor)].isLine = true
+    entries[Int(descriptor)].rider = rider
   }
 
   mutating func setLocalPort(_ port: UInt16, of descriptor: Int32) {

@@ -48,30 +48,50 @@ package struct ChunkedDecoder: Sendable {
     return .needMore
   }
 
+  /// The whole body and what belongs to it was read.
+  package var isFinished: Bool {
+    if case .finished = state { return true }
+    return false
+  }
+
+  /// Reads on from `at`, which moves: the place of the next data bytes, empty where none have come by now or
+  /// none will. nil: a fault, and `state` says which.
+  package mutating func nextData(_ bytes: Span<UInt8>, _ at: inout Int) -> Range<Int>? {
+    while at < bytes.count {
+      if case .data = state {
+        let data = at..<at + min(remaining, bytes.count - at)
+        if data.count > limit - bodyCount {
+          state = .failed(.bodyTooLarge)
+          return nil
+        }
+        at = data.upperBound
+        bodyCount += data.count
+        remaining -= data.count
+        if remaining == 0 { state = .dataReturn }
+        return data
+      }
+      if case .finished = state { break }
+      state = next(bytes[at])
+      if case .failed = state { return nil }
+      at += 1
+    }
+    return at..<at
+  }
+
   /// Decodes the bytes behind `start + bodyCount` in place and returns how many bytes count from the start on.
   mutating func compact(_ bytes: UnsafeMutableRawBufferPointer, behind start: Int) -> Int {
     var read = start + bodyCount
     precondition(start >= 0 && read <= bytes.count)
-    while read < bytes.count {
-      if case .data = state {
-        let n = min(remaining, bytes.count - read)
-        if n > limit - bodyCount {
-          state = .failed(.bodyTooLarge)
-          return read
-        }
-        // Lifetime: both places lie in the buffer that the caller lent for this call.
-        let base = bytes.baseAddress.unsafelyUnwrapped
-        if read != start + bodyCount { memmove(base + start + bodyCount, base + read, n) }
-        read += n
-        bodyCount += n
-        remaining -= n
-        if remaining == 0 { state = .dataReturn }
-        continue
-      }
-      if case .finished = state { break }
-      state = next(bytes[read])
-      if case .failed = state { return read }
-      read += 1
+    var end = read
+    while true {
+      // Lifetime: the span is over the buffer that the caller lent for this call, and goes before it is moved in.
+      let found = nextData(Span<UInt8>(_unsafeBytes: UnsafeRawBufferPointer(bytes)), &read)
+      guard let data = found else { return read }
+      if data.isEmpty { break }
+      // Lifetime: both places lie in the same buffer.
+      let base = bytes.baseAddress.unsafelyUnwrapped
+      if data.lowerBound != end { memmove(base + end, base + data.lowerBound, data.count) }
+      end += data.count
     }
     // Behind the body: nothing while more is needed, else what the client sent early.
     let rest = bytes.count - read

@@ -52,6 +52,12 @@ package struct ResponseHead: Sendable {
     fields.append(HeaderField(name: name, value: value, known: KnownField(raw.extracting(name))))
   }
 
+  /// Whether a header line announces an event stream; nil: it is not the Content-Type.
+  package static func tellsEventStream(_ line: Span<UInt8>) -> Bool? {
+    guard line.hasPrefixIgnoringCase("content-type:") else { return nil }
+    return line.extracting(line.trimmed(13..<line.count)).hasPrefixIgnoringCase("text/event-stream")
+  }
+
   /// The value of the first field with that name, which is in lower case.
   package func value(named name: String, in raw: Span<UInt8>) -> Range<Int>? {
     var name = name

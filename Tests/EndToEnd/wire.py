@@ -251,8 +251,11 @@ class Provider:
                 break
         for connection in self.connections:
             if connection.is_open and select.select([connection.socket], [], [], 0)[0]:
-                if connection.reader.raw or connection.socket.recv(1, socket.MSG_PEEK):
-                    return True
+                try:
+                    if connection.reader.raw or connection.socket.recv(1, socket.MSG_PEEK):
+                        return True
+                except ConnectionResetError:  # given up with bytes of the answer unread
+                    pass
         return False
 
     def stop(self):

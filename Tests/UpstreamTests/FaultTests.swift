@@ -81,8 +81,8 @@ import Upstream
     let outcome = try driver.end(id)
     let expected: TransferFault =
       switch cut {
-      case .closedBeforeHead, .resetBeforeHead, .resetInBody, .badChunk: .reset
-      case .closedInHead: .protocolError
+      case .closedBeforeHead, .resetBeforeHead, .resetInBody: .reset
+      case .closedInHead, .badChunk: .protocolError
       case .contentLength, .chunked, .chunkedAtABoundary: .closedEarly
       case .notHTTP, .headTooLong: .protocolError
       }

@@ -72,10 +72,12 @@ import Upstream
   }
 
   @Test func droppedConnectionsAreNotUsedAgain() throws {
+    let first = Gate()
     let busy = Gate()
     let server = ScriptedServer { server, peer, number in
       while peer.readRequest() != nil {
         server.countRequest()
+        if number == 0 { first.pass() }
         if number == 1 { busy.pass() }
         peer.answer("{}")
       }
@@ -85,11 +87,13 @@ import Upstream
     let idle = try #require(driver.open(target))
     #expect(driver.run { server.requests == 1 })
     let working = try #require(driver.open(target))
+    first.open()
     #expect(driver.run { server.requests == 2 && driver.outcome(idle) != nil })
     driver.cancel(idle)
     driver.upstream.dropConnections(of: target)
     driver.drain()
-    // The busy connection is left alone.
+    // The busy connection is left alone, and used again.
+    busy.open()
     busy.open()
     #expect(try driver.end(working).fault == nil)
     let next = try #require(driver.open(target))

@@ -13,6 +13,7 @@ private func readAsEverything(_ bytes: [UInt8], cutAt cut: Int) -> Bool {
   isSame = isSame && chunksRead(bytes, [0..<bytes.count]) == chunksRead(bytes, [0..<cut, cut..<bytes.count])
   isSame =
     isSame && streamReads(bytes, [0..<bytes.count]) == streamReads(bytes, [0..<cut, cut..<bytes.count])
+  isSame = isSame && answerReads(bytes, [bytes.count]) == answerReads(bytes, [cut, bytes.count])
   var probe = JSONProbe()
   if (try? probe.scan(span)) != nil {
     var cursor = JSONCursor(probe.root)
@@ -82,6 +83,30 @@ private func chunksRead(_ bytes: [UInt8], _ pieces: [Range<Int>]) -> String {
   }
 }
 
+/// An answer's parts, where whatever was not told yet is given again with more behind it.
+private func answerReads(_ bytes: [UInt8], _ ends: [Int]) -> String {
+  var framing = AnswerFraming()
+  var told = ""
+  var at = 0
+  for end in ends {
+    let span = bytes.span.extracting(0..<end)
+    reading: while true {
+      let before = at
+      let part = framing.next(span, &at)
+      if at < before || at > end { return "out of bounds" }
+      switch part {
+      case .line(let line): told += "line \(line) "
+      case .body(let piece): for i in piece { told += "\(bytes[i]) " }
+      case .needMore: break reading
+      case .complete: return told + "complete at \(at) \(framing.keepsConnection)"
+      case .malformed: return told + "malformed"
+      }
+      if at == before { return "stands still" }
+    }
+  }
+  return told + "more \(framing.isWholeAtClose)"
+}
+
 private func streamReads(_ bytes: [UInt8], _ pieces: [Range<Int>]) -> String {
   var observer = EventStreamObserver()
   for piece in pieces { observer.observe(bytes.span.extracting(piece)) }
@@ -96,6 +121,8 @@ private func streamReads(_ bytes: [UInt8], _ pieces: [Range<Int>]) -> String {
     "POST /v1/x?y HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nConnection: close\r\nExpect: 100-continue\r\n\r\nhello",
     "GET http://h/p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
     "5;a=b\r\nhello\r\n0\r\nX: y\r\n\r\nrest",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nX: y\r\n\r\nrest",
+    "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello",
     "HTTP/1.1 200 OK\r\nRetry-After: 17\r\nx-ratelimit-remaining: 0\r\nx-ratelimit-reset: 6m0s\r\n\r\n",
     #"{"model":"a\u00e9\ud83d\ude00","n":[1,-2.5e3,{"x":null}],"s":true,"usage":{"prompt_tokens":3}}"#,
     "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":null}\n\n: c\r\n\r\nevent: error\rdata: {\"error\":{}}\r\rdata: [DONE]\n\n",

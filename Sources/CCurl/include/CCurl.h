@@ -87,6 +87,11 @@ static inline CURLcode ccurl_info_size(CURL *easy, CURLINFO info, int64_t *value
   *value = (int64_t)got;
   return code;
 }
+/// The socket of a connection that was only made; -1 where there is none.
+static inline int ccurl_active_socket(CURL *easy) {
+  curl_socket_t socket = CURL_SOCKET_BAD;
+  return (curl_easy_getinfo)(easy, CURLINFO_ACTIVESOCKET, &socket) == CURLE_OK ? (int)socket : -1;
+}
 static inline void *ccurl_private(CURL *easy) {
   char *value = NULL;
   (curl_easy_getinfo)(easy, CURLINFO_PRIVATE, &value);

@@ -1,0 +1,77 @@
+internal import Base
+internal import CCurl
+
+/// How each request to a target begins that goes over a line: made once, from the target's URL and fields.
+struct PlainRequest {
+  /// Behind the method: ` /path HTTP/1.1`, `Host` and the target's own fields, each line with its end.
+  private let start: [UInt8]
+
+  /// nil where a request is libcurl's: https, a proxy, a user in the URL, fields that say how a message is
+  /// framed or whom it is for, or a URL that needs encoding.
+  init?(_ spec: TransferTarget) {
+    guard spec.proxy == nil, spec.url.utf8.allSatisfy({ $0 > 32 && $0 < 127 }), let url = curl_url() else {
+      return nil
+    }
+    defer { curl_url_cleanup(url) }
+    guard curl_url_set(url, CURLUPART_URL, spec.url, 0) == CURLUE_OK,
+      Self.part(CURLUPART_SCHEME, of: url) == "http", Self.part(CURLUPART_USER, of: url) == nil,
+      Self.part(CURLUPART_PASSWORD, of: url) == nil, Self.part(CURLUPART_ZONEID, of: url) == nil,
+      let host = Self.part(CURLUPART_HOST, of: url), let path = Self.part(CURLUPART_PATH, of: url),
+      !spec.headerLines.contains(where: Self.isFraming)
+    else { return nil }
+    var text = " \(path)"
+    if let query = Self.part(CURLUPART_QUERY, of: url) { text += "?\(query)" }
+    text += " HTTP/1.1\r\nHost: \(host)"
+    if let port = Self.part(CURLUPART_PORT, of: url), port != "80" { text += ":\(port)" }
+    text += "\r\nAccept-Encoding: identity\r\n"
+    for line in spec.headerLines { text += "\(line)\r\n" }
+    start = Array(text.utf8)
+  }
+
+  /// A part of a parsed URL; nil: it has none.
+  private static func part(_ part: CURLUPart, of url: OpaquePointer) -> String? {
+    var found: UnsafeMutablePointer<CChar>?
+    guard curl_url_get(url, part, &found, 0) == CURLUE_OK, let found else { return nil }
+    // Lifetime: the text is libcurl's to give and ours to free.
+    defer { curl_free(found) }
+    return String(cString: found)
+  }
+
+  private static let framing = [
+    "host", "content-length", "transfer-encoding", "connection", "expect", "accept-encoding",
+  ]
+
+  private static func isFraming(_ line: String) -> Bool {
+    let name = line.prefix { $0 != ":" }.lowercased()
+    return framing.contains(name.filter { $0 != " " })
+  }
+
+  /// Composes a request's head. `lines`: field lines; an empty one, which would end the head, is left out.
+  func compose(
+    _ method: TransferMethod, _ lines: Span<UInt8>, bodySize: Int, into head: inout ByteBuffer
+  ) {
+    switch method {
+    case .get: head.append("GET")
+    case .post: head.append("POST")
+    }
+    head.append(start.span)
+    var at = 0
+    while at < lines.count {
+      let rest = lines.extracting(at..<lines.count)
+      let end = rest.firstIndex(of: UInt8(ascii: "\n")) ?? rest.count
+      let isReturn = end > 0 && rest[end - 1] == UInt8(ascii: "\r")
+      let line = rest.extracting(0..<(isReturn ? end - 1 : end))
+      if line.count > 0 {
+        head.append(line)
+        head.append("\r\n")
+      }
+      at += end + 1
+    }
+    if method == .post {
+      head.append("Content-Length: ")
+      head.append(decimal: bodySize)
+      head.append("\r\n")
+    }
+    head.append("\r\n")
+  }
+}

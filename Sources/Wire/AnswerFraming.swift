@@ -1,0 +1,174 @@
+internal import Base
+
+/// Tells the lines of an HTTP/1.1 answer's head from the pieces of its body as the bytes arrive, and where it
+/// ends (RFC 9112 §6.3). It keeps none of them.
+///
+/// Strict where bytes could be taken for another answer's: two lengths that differ, a length that is no number,
+/// an unknown transfer coding or a folded line make the answer malformed, and one with both a length and chunks
+/// ends its connection.
+package struct AnswerFraming: Sendable {
+  package enum Part: Hashable, Sendable {
+    /// A whole line of a head with its line end. The empty one ends the head; interim heads (1xx) come first.
+    case line(Range<Int>)
+    case body(Range<Int>)
+    /// The answer is over; bytes behind it were not asked for.
+    case complete
+    /// Nothing can be told from the bytes behind `at` yet: they are to be given again, with more behind them.
+    case needMore
+    case malformed
+  }
+
+  private enum State: Sendable {
+    case statusLine
+    case fields
+    case length(left: Int)
+    case chunked
+    case untilClose
+    case complete
+    case malformed
+  }
+
+  private var state = State.statusLine
+  private var chunks = ChunkedDecoder(limit: .max)
+  /// The status line's three digits; 0 before it.
+  package private(set) var status = 0
+  private var length: Int?
+  private var isChunked = false
+  /// The peer closes behind this answer, or is not to be believed about the next one.
+  package private(set) var endsConnection = false
+
+  package init() {}
+
+  /// Another request may follow on the same connection.
+  package var keepsConnection: Bool {
+    if case .complete = state { return !endsConnection }
+    return false
+  }
+
+  /// Whether the answer is whole if the peer closes now.
+  package var isWholeAtClose: Bool {
+    switch state {
+    case .untilClose, .complete: true
+    case .statusLine, .fields, .length, .chunked, .malformed: false
+    }
+  }
+
+  /// What the bytes from `at` on begin with; `at` moves behind it.
+  package mutating func next(_ bytes: Span<UInt8>, _ at: inout Int) -> Part {
+    switch state {
+    case .statusLine, .fields:
+      let rest = bytes.extracting(at..<bytes.count)
+      guard let end = rest.firstIndex(of: UInt8(ascii: "\n")) else { return unfinishedLine(rest) }
+      let line = at..<at + end + 1
+      readLine(bytes.extracting(line))
+      if case .malformed = state { return .malformed }
+      at = line.upperBound
+      return .line(line)
+    case .length(let left):
+      let piece = at..<at + min(left, bytes.count - at)
+      at = piece.upperBound
+      state = left == piece.count ? .complete : .length(left: left - piece.count)
+      return piece.isEmpty ? .needMore : .body(piece)
+    case .chunked:
+      guard let piece = chunks.nextData(bytes, &at) else { return fail() }
+      if !piece.isEmpty { return .body(piece) }
+      if !chunks.isFinished { return .needMore }
+      state = .complete
+      return .complete
+    case .untilClose:
+      let piece = at..<bytes.count
+      at = piece.upperBound
+      return piece.isEmpty ? .needMore : .body(piece)
+    case .complete: return .complete
+    case .malformed: return .malformed
+    }
+  }
+
+  private mutating func fail() -> Part {
+    state = .malformed
+    return .malformed
+  }
+
+  /// What speaks no HTTP is known by its first bytes, and a line without an end by its length.
+  private mutating func unfinishedLine(_ bytes: Span<UInt8>) -> Part {
+    if bytes.count > Limits.upstreamHead { return fail() }
+    let version: StaticString = "HTTP/1."
+    guard case .statusLine = state else { return .needMore }
+    for i in 0..<min(bytes.count, version.utf8CodeUnitCount) where bytes[i] != version.utf8Start[i] {
+      return fail()
+    }
+    return .needMore
+  }
+
+  private mutating func readLine(_ line: Span<UInt8>) {
+    let isReturn = line.count > 1 && line[line.count - 2] == UInt8(ascii: "\r")
+    let text = line.extracting(0..<line.count - (isReturn ? 2 : 1))
+    if text.firstIndex(of: 0) != nil {
+      state = .malformed
+    } else if case .statusLine = state {
+      readStatusLine(text)
+    } else if text.count == 0 {
+      endHead()
+    } else {
+      readField(text)
+    }
+  }
+
+  /// `HTTP/1.x SP 3DIGIT`, then the end or a reason (RFC 9112 §4).
+  private mutating func readStatusLine(_ line: Span<UInt8>) {
+    state = .malformed
+    guard line.count >= 12, line.hasPrefix("HTTP/1."), line[7].isDigit, line[8] == 32,
+      line.count == 12 || line[12] == 32, let code = line.extracting(9..<12).decimal, code >= 100
+    else { return }
+    status = Int(code)
+    // HTTP/1.0 closes unless it says otherwise, which is not waited for.
+    endsConnection = line[7] == UInt8(ascii: "0")
+    length = nil
+    isChunked = false
+    state = .fields
+  }
+
+  /// The three fields that say where the answer ends (RFC 9112 §6). A space between a name and its colon is a
+  /// known way to hide one: the name counts without it.
+  private mutating func readField(_ line: Span<UInt8>) {
+    // A folded line (§5.2).
+    if line[0] == 32 || line[0] == 9 { return state = .malformed }
+    guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { return }
+    let name = line.extracting(line.trimmed(0..<colon))
+    let value = line.extracting(line.trimmed(colon + 1..<line.count))
+    switch name.count {
+    case 10 where name.equalsIgnoringCase("connection"):
+      if value.firstRangeIgnoringCase(of: "close") != nil { endsConnection = true }
+    case 14 where name.equalsIgnoringCase("content-length"):
+      guard let given = value.decimal, length == nil || length == Int(given) else {
+        return state = .malformed
+      }
+      length = Int(given)
+    case 17 where name.equalsIgnoringCase("transfer-encoding"):
+      if value.equalsIgnoringCase("chunked"), !isChunked {
+        isChunked = true
+      } else if !value.equalsIgnoringCase("identity") {
+        state = .malformed
+      }
+    default: break
+    }
+  }
+
+  /// RFC 9112 §6.3: 1. an interim answer, the real one follows; 2. one that has no body; 3. chunks, which
+  /// outweigh a length; 4. a length; 5. all up to the connection's end.
+  private mutating func endHead() {
+    if status < 200, status != 101 {  // 1
+      state = .statusLine
+    } else if status == 204 || status == 304 {  // 2
+      state = .complete
+    } else if isChunked {  // 3
+      if length != nil { endsConnection = true }
+      state = .chunked
+    } else if let length, status != 101 {  // 4
+      state = length == 0 ? .complete : .length(left: length)
+    } else {  // 5
+      endsConnection = true
+      state = .untilClose
+    }
+  }
+}
