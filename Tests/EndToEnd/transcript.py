@@ -31,6 +31,7 @@ step, unless a backslash stands before it.
 
 import re
 import socket
+import ssl
 import time
 from email.utils import formatdate
 
@@ -104,16 +105,22 @@ def expect(text, found, what):
 class Run:
     """One transcript at work."""
 
-    def __init__(self, text, start):
+    def __init__(self, text, start, certificate=None):
+        """`certificate`: its providers speak https and show this one, a file in PEM with its key."""
         self.steps = parse(text)
         self.start = start
+        self.certificate = certificate
+        self.tls = None
+        if certificate:
+            self.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            self.tls.load_cert_chain(certificate)
         self.providers = {}
         self.clients = {}
         self.noted = 0
 
     def provider(self, name):
         if name not in self.providers:
-            self.providers[name] = self.start(Provider)
+            self.providers[name] = self.start(Provider, self.tls)
         return self.providers[name]
 
     def execute(self):
@@ -130,7 +137,11 @@ class Run:
 
     def configure(self, text):
         text = re.sub(r"\$([a-f])\b", lambda m: self.provider(m[1]).address, text)
-        self.gateway = self.start(Gateway, text)
+        environment = {}
+        if self.certificate:
+            text = text.replace("http://", "https://")
+            environment = {"SSL_CERT_FILE": str(self.certificate)}
+        self.gateway = self.start(Gateway, text, environment)
 
     def connect(self, name):
         if name in self.clients:

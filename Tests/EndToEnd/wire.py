@@ -2,6 +2,7 @@
 
 import select
 import socket
+import ssl
 import struct
 import time
 
@@ -51,7 +52,7 @@ class Reader:
             return False
         try:
             got = self.socket.recv(1 << 16)
-        except (ConnectionResetError, BrokenPipeError):
+        except (ConnectionResetError, BrokenPipeError, ssl.SSLError):
             got = b""
         if not got:
             self.ended = True
@@ -127,6 +128,10 @@ class Reader:
         """Bytes of the body that are to be read again."""
         self._put_back = piece
 
+    def has_bytes(self):
+        """Something has come that was not read. Waits for it, or for the end."""
+        return bool(self.raw) or self._receive()
+
     def _more(self):
         if not self._receive():
             raise Cut("between chunks")
@@ -182,6 +187,13 @@ class ProviderConnection:
 
     def close(self):
         self.is_open = False
+        if isinstance(self.socket, ssl.SSLSocket):
+            # An end in good form says so before the FIN; the other side's word is not waited for.
+            self.socket.settimeout(0)
+            try:
+                self.socket.unwrap()
+            except (OSError, ValueError):
+                pass
         self.socket.close()
 
     def reset(self):
@@ -197,7 +209,9 @@ class ProviderConnection:
 class Provider:
     """A provider on a free port of 127.0.0.1 that does what it is told, one step after the other."""
 
-    def __init__(self):
+    def __init__(self, tls=None):
+        """`tls`: the server's context where it speaks https."""
+        self.tls = tls
         self.listener = socket.socket()
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen(64)
@@ -215,7 +229,15 @@ class Provider:
         self.listener.shutdown(socket.SHUT_RDWR)
 
     def accept(self):
-        self.current = ProviderConnection(self.listener.accept()[0])
+        accepted = self.listener.accept()[0]
+        if self.tls:
+            accepted.settimeout(DEADLINE)
+            try:
+                accepted = self.tls.wrap_socket(accepted, server_side=True)
+            except OSError:
+                # Given up in the handshake: the plain socket is left, and at its end.
+                pass
+        self.current = ProviderConnection(accepted)
         self.connections.append(self.current)
         return self.current
 
@@ -236,7 +258,7 @@ class Provider:
                 is_new = True
             # A connection may have been opened to lose a race: it ends without a word.
             if select.select([self.current.socket], [], [], max(0.0, end - time.monotonic()))[0]:
-                if not self.current.socket.recv(1, socket.MSG_PEEK):
+                if not self.current.reader.has_bytes():
                     self.current.close()
                     continue
             self.head, self.body = self.current.reader.read()
@@ -251,11 +273,8 @@ class Provider:
                 break
         for connection in self.connections:
             if connection.is_open and select.select([connection.socket], [], [], 0)[0]:
-                try:
-                    if connection.reader.raw or connection.socket.recv(1, socket.MSG_PEEK):
-                        return True
-                except ConnectionResetError:  # given up with bytes of the answer unread
-                    pass
+                if connection.reader.has_bytes():
+                    return True
         return False
 
     def stop(self):
