@@ -4,7 +4,7 @@ internal import Wire
 
 /// The place of one transfer: its easy handle, what it sends, and what has come back.
 ///
-/// Slots and the latest handles are used again. Resident per open transfer with libcurl 7.88 and without its
+/// Slots and the latest handles are used again. Resident per open transfer that is libcurl 7.88's, without its
 /// connection: about 6 KiB for the easy handle and 17 KiB for libcurl's receive buffer (given back when the
 /// transfer ends), 16 KiB more while a body is being sent, and what is held back here.
 final class Slot {

@@ -71,11 +71,42 @@ package struct ChunkedDecoder: Sendable {
         return data
       }
       if case .finished = state { break }
+      if skipBetweenChunks(bytes, &at) { continue }
       state = next(bytes[at])
       if case .failed = state { return nil }
       at += 1
     }
     return at..<at
+  }
+
+  /// The usual way from one chunk to the next, where all of it is there: the line end behind the data, digits, and
+  /// theirs. False: nothing was read, and the bytes are looked at one by one. A burst of events is made of these.
+  private mutating func skipBetweenChunks(_ bytes: Span<UInt8>, _ at: inout Int) -> Bool {
+    var place = at
+    switch state {
+    case .dataReturn:
+      guard Self.hasLineEnd(bytes, place) else { return false }
+      place += 2
+    case .size(digits: 0): break
+    case .size, .fieldExtension, .sizeLineFeed, .data, .dataLineFeed, .trailerStart, .trailerLine,
+      .trailerLineFeed, .lastLineFeed, .finished, .failed:
+      return false
+    }
+    var size = 0
+    let first = place
+    while place < bytes.count, place - first < Limits.chunkSizeDigits, let digit = bytes[place].hexValue {
+      size = size << 4 | Int(digit)
+      place += 1
+    }
+    guard size > 0, size <= limit - bodyCount, Self.hasLineEnd(bytes, place) else { return false }
+    remaining = size
+    state = .data
+    at = place + 2
+    return true
+  }
+
+  private static func hasLineEnd(_ bytes: Span<UInt8>, _ at: Int) -> Bool {
+    at + 1 < bytes.count && bytes[at] == UInt8(ascii: "\r") && bytes[at + 1] == UInt8(ascii: "\n")
   }
 
   /// Decodes the bytes behind `start + bodyCount` in place and returns how many bytes count from the start on.
