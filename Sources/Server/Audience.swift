@@ -15,6 +15,9 @@ extension Runner {
     guard let flight = run.flight, let transfer = run.transfers[attempt] else { return }
     sharing.flights.commit(flight, head: answerHead(run, attempt, transfer))
     send(transfer, run, flight, now)
+    // From now on there is no other attempt: a prompt need not be kept for as long as its stream lasts.
+    let isAlone = run.transfers.indices.allSatisfy { $0 == attempt || run.transfers[$0] == nil }
+    if isAlone, upstream.releaseBody(transfer) { run.releaseRequest() }
   }
 
   /// The whole answer is held: it goes out with its length.

@@ -7,7 +7,7 @@ internal import Wire
 /// The belongings of one exchange: its state machine, its request's bytes, its transfers, and for whom it runs.
 ///
 /// Lifetime: transfers read the request's bytes and the patches in place, so both are given up only after all
-/// transfers were cancelled.
+/// transfers were cancelled, or the one that is committed has said that it needs them no more.
 final class ExchangeRun {
   let id: SlotID
   let setup: Setup
@@ -88,12 +88,17 @@ final class ExchangeRun {
     return patch.pieces
   }
 
-  /// The exchange is over: what only transfers needed goes, though slow followers may keep the run.
-  func release() {
+  /// Nobody sends the request any more: it is given up, however long the answer takes.
+  func releaseRequest() {
     request.release()
     share = nil
-    seat = nil
     patches = []
+  }
+
+  /// The exchange is over: what only transfers needed goes, though slow followers may keep the run.
+  func release() {
+    releaseRequest()
+    seat = nil
   }
 
   /// Names an attempt in the transfer's tag: slot, generation, attempt.

@@ -396,13 +396,10 @@ final class Runner {
     run.transfers[attempt] = nil
   }
 
-  /// Ends an attempt whose path is dead, and the pooled connections that lead the same way.
   private func dropPath(_ attempt: Int, _ run: ExchangeRun) {
-    if let transfer = run.transfers[attempt] {
-      run.transfers[attempt] = nil
-      upstream.cancel(transfer, pathIsDead: true)
-    }
-    upstream.dropConnections(of: target(attempt, run))
+    guard let transfer = run.transfers[attempt] else { return }
+    run.transfers[attempt] = nil
+    upstream.cancel(transfer, pathIsDead: true)
   }
 
   /// Lets a lost connection go on by itself; where too many do, it is cancelled and says nothing.

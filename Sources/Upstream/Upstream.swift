@@ -223,9 +223,11 @@ package final class Upstream {
   /// Ends a transfer at any time, or gives the slot of an ended one back. No event of it follows. Unknown and
   /// old names are ignored.
   ///
-  /// `pathIsDead`: its connection must not be used again, even where HTTP/2 would keep it.
+  /// `pathIsDead`: its connection must not be used again, even where HTTP/2 would keep it, and neither must the
+  /// idle ones that lead the same way.
   package func cancel(_ id: TransferID, pathIsDead: Bool = false) {
     guard let slot = live(id) else { return }
+    let target = slot.request.target
     if pathIsDead, let descriptor = descriptor(of: slot) { shutOff(descriptor) }
     if slot.line >= 0 {
       hangUp(slot)
@@ -234,6 +236,16 @@ package final class Upstream {
       noteSilentCloses(of: slot)
     }
     end(slot)
+    if pathIsDead { dropConnections(of: target) }
+  }
+
+  /// The body's bytes are not read any more, and the caller may give them up. False: some have not been taken.
+  package func releaseBody(_ id: TransferID) -> Bool {
+    guard let slot = live(id) else { return true }
+    if slot.line >= 0 ? slot.isSending : !slot.isBodyLent && slot.bodyTaken < slot.bodySize { return false }
+    slot.segments.removeAll(keepingCapacity: true)
+    slot.segment = 0
+    return true
   }
 
   private func end(_ slot: Slot) {

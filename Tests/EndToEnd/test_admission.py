@@ -197,6 +197,26 @@ def test_chunked_bodies_are_counted_as_they_grow(gateway, provider):
     assert (head.status, body["error"]["code"]) == (503, "overloaded")
 
 
+def test_a_stream_does_not_keep_its_prompt(gateway, provider):
+    """Once an answer has begun nobody sends the request again: its memory is free for the next one."""
+    gateway = gateway(provider, more="limits: { memory: 2MiB, request_body: 1500KiB }\n")
+    large = '{"model":"m","stream":true,"x":"' + "x" * (1 << 20) + '"}'
+    clients = []
+    for _ in range(4):
+        client = Reader(gateway.connect())
+        client.socket.sendall(post(large))
+        provider.read()
+        provider.current.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        provider.current.send_chunk(b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n')
+        assert client.read_head().status == 200
+        assert client.read_some()
+        clients.append((client, provider.current))
+    for client, upstream in clients:
+        upstream.send_chunk(b"data: [DONE]\n\n")
+        upstream.send(b"0\r\n\r\n")
+        assert client.read_rest().endswith(b"[DONE]\n\n")
+
+
 def test_many_announced_bodies_do_not_become_memory(gateway, provider):
     """A flood of 32 MiB announcements: two fit into 64 MiB, the others are told so."""
     gateway = gateway(provider)
