@@ -33,6 +33,8 @@ package enum Limits {
   package static let memoryMeasure = Interval.milliseconds(50)
   /// Bytes of a preflight's list of header fields that is repeated to the browser.
   package static let preflightFields = 1024
+  /// Bytes for which a request's first bytes are given room; most requests without history are smaller.
+  package static let firstRead = 2 * 1024
   /// A connection's buffer that is kept between requests.
   package static let keptBuffer = 4 * 1024
 
@@ -56,8 +58,10 @@ package enum Limits {
   package static let pageAnswer = 16 << 20
   /// Time until a slow reader of the log is asked again.
   package static let logRetry = Interval.milliseconds(100)
-  /// Quiet time before freed memory goes back to the system.
-  package static let trimAfter = Interval.seconds(5)
+  /// Time between two returns of freed memory to the system while there is work, and quiet time before the
+  /// program's own pages follow.
+  package static let trimEvery = Interval.seconds(2)
+  package static let restAfter = Interval.seconds(5)
 
   // MARK: Parsing
 

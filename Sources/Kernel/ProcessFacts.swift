@@ -26,9 +26,9 @@ package enum ProcessFacts {
   /// Call it before a second thread starts.
   package static func useOneArena() { _ = mallopt(M_ARENA_MAX, 1) }
 
-  /// Lets go of the pages of program and libraries that were only needed to start: relocation and symbol
-  /// tables, initialisers. They are clean copies of files, and come back when they are touched.
-  package static func dropStartPages() { linux_drop_file_pages() }
+  /// Lets go of the pages of program and libraries: what only the start needed (relocation and symbol tables,
+  /// initialisers), or a peak. They are clean copies of files, and come back when they are touched.
+  package static func dropFilePages() { linux_drop_file_pages() }
 
   /// Gives free heap pages back to the kernel, after a peak. Takes up to some milliseconds.
   package static func trimHeap() { _ = malloc_trim(0) }

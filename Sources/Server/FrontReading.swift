@@ -18,10 +18,12 @@ extension Front {
     }
   }
 
-  /// A body of known length gets exactly its room, so that 30 MB are not copied while they grow.
+  /// A body of known length gets exactly its room, so that 30 MB are not copied while they grow. A request begins
+  /// with little: hundreds that come at once leave holes of that size in the heap.
   private func room(for connection: Connection) -> Int {
     let missing = connection.requestLength - connection.inbound.count
-    return missing > 0 ? min(missing, Limits.readPerTurn) : Limits.keptBuffer
+    if missing > 0 { return min(missing, Limits.readPerTurn) }
+    return connection.inbound.isEmpty ? Limits.firstRead : Limits.keptBuffer
   }
 
   /// Bytes that come while an answer is made: the next request of a pipelining client. They are read up to a

@@ -35,6 +35,7 @@ package final class Server {
   private var isAnnounced = false
   /// Memory was used since it was last given back.
   private var trimAt: Instant?
+  private var restAt: Instant?
 
   package init(
     _ configuration: Configuration, upstream settings: UpstreamSettings, log: Log, seed: UInt64,
@@ -115,7 +116,7 @@ package final class Server {
   package func run() throws(KernelFault) -> Halt {
     if !isAnnounced {
       isAnnounced = true
-      ProcessFacts.dropStartPages()
+      ProcessFacts.dropFilePages()
       announce()
     }
     while true {
@@ -245,15 +246,29 @@ package final class Server {
     front.destroyClosed()
     runner.sharing.cache.sweep(now: now.instant, steps: 4)
     log.flush()
+    giveBackMemory(now.instant)
+    runner.measureAnswers(now: now.instant)
+    supervisor.turn(now: now.instant)
+  }
+
+  /// glibc keeps what was freed, and Linux what was read of the program's file; a sidecar gives both back: the heap
+  /// now and then, since connections that come at once leave more garbage behind than they hold, and the program's
+  /// pages after a quiet time.
+  private func giveBackMemory(_ now: Instant) {
     if runner.runs.count > 0 {
-      trimAt = now.instant + Limits.trimAfter
-    } else if let due = trimAt, due <= now.instant {
-      // After a peak glibc keeps what was freed; a sidecar gives it back.
+      restAt = now + Limits.restAfter
+      trimAt = trimAt ?? now + Limits.trimEvery
+    }
+    if let due = trimAt, due <= now {
       trimAt = nil
       ProcessFacts.trimHeap()
     }
-    runner.measureAnswers(now: now.instant)
-    supervisor.turn(now: now.instant)
+    if let due = restAt, due <= now {
+      restAt = nil
+      trimAt = nil
+      ProcessFacts.trimHeap()
+      ProcessFacts.dropFilePages()
+    }
   }
 
   private func timeout(now: Instant) -> Interval? {
@@ -267,6 +282,7 @@ package final class Server {
     if let at = supervisor.nextDue { due = min(due, at) }
     due = min(due, drainDue)
     if let at = trimAt { due = min(due, at) }
+    if let at = restAt { due = min(due, at) }
     if log.hasLines { due = min(due, now + Limits.logRetry) }
     for guest in guests {
       if let at = guest.nextDue() { due = min(due, at) }
