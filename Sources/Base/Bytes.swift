@@ -17,6 +17,8 @@ extension Span<UInt8> {
     return true
   }
 
+  /// As above, for a text that is no literal: comparing with a literal counts no references.
+  @_disfavoredOverload
   package func equals(_ text: String) -> Bool {
     var text = text
     return text.withUTF8 { utf8 in
@@ -35,6 +37,7 @@ extension Span<UInt8> {
   }
 
   /// As above, for a name from the configuration.
+  @_disfavoredOverload
   package func equalsIgnoringCase(_ text: String) -> Bool {
     guard count == text.utf8.count else { return false }
     var text = text

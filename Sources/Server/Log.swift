@@ -148,6 +148,7 @@ struct LogLine: ~Copyable {
     appendValue()
   }
 
+  @_disfavoredOverload
   mutating func add(_ name: StaticString, _ text: String) {
     key(name)
     value.removeAll()
