@@ -125,20 +125,24 @@ package struct ByteBuffer: ~Copyable {
 
   /// Decimal digits, with a minus sign for negative numbers.
   package mutating func append(decimal value: Int64) {
-    var digits: (UInt64, UInt64, UInt64) = (0, 0, 0)
-    withUnsafeMutableBytes(of: &digits) { scratch in
-      var rest = value.magnitude
-      var at = scratch.count
-      repeat {
-        at -= 1
-        scratch[at] = UInt8(48 + rest % 10)
-        rest /= 10
-      } while rest > 0
-      if value < 0 {
-        at -= 1
-        scratch[at] = UInt8(ascii: "-")
-      }
-      append(UnsafeRawBufferPointer(rebasing: scratch[at...]))
+    var count = value < 0 ? 2 : 1
+    var bound: UInt64 = 10
+    while value.magnitude >= bound {
+      count &+= 1
+      bound &*= 10
+    }
+    reserve(count)
+    var rest = value.magnitude
+    var at = tail &+ count
+    tail = at
+    repeat {
+      at &-= 1
+      // Lifetime: into our storage, which `reserve` has made long enough.
+      storage.unsafelyUnwrapped.storeBytes(of: UInt8(48 + rest % 10), toByteOffset: at, as: UInt8.self)
+      rest /= 10
+    } while rest > 0
+    if value < 0 {
+      storage.unsafelyUnwrapped.storeBytes(of: UInt8(ascii: "-"), toByteOffset: at &- 1, as: UInt8.self)
     }
   }
 

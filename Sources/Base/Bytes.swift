@@ -5,35 +5,24 @@ internal import CLinux
 
 extension Span<UInt8> {
   @inlinable package func equals(_ text: StaticString) -> Bool {
-    guard count == text.utf8CodeUnitCount else { return false }
-    let start = text.utf8Start
-    for i in 0..<count where self[i] != start[i] { return false }
-    return true
+    // Lifetime: a literal's bytes are always there.
+    count == text.utf8CodeUnitCount && hasBytes(text.utf8Start)
   }
 
   @inlinable package func equals(_ other: Span<UInt8>) -> Bool {
-    guard count == other.count else { return false }
-    for i in 0..<count where self[i] != other[i] { return false }
-    return true
+    count == other.count && other.withUnsafeBufferPointer { count == 0 || hasBytes($0.baseAddress!) }
   }
 
   /// As above, for a text that is no literal: comparing with a literal counts no references.
   @_disfavoredOverload
   package func equals(_ text: String) -> Bool {
     var text = text
-    return text.withUTF8 { utf8 in
-      guard count == utf8.count else { return false }
-      for i in 0..<count where self[i] != utf8[i] { return false }
-      return true
-    }
+    return text.withUTF8 { equals(Span(_unsafeElements: $0)) }
   }
 
   /// ASCII letters compare without case; every other byte exactly. `text` must be lower case.
   @inlinable package func equalsIgnoringCase(_ text: StaticString) -> Bool {
-    guard count == text.utf8CodeUnitCount else { return false }
-    let start = text.utf8Start
-    for i in 0..<count where self[i].asciiLowercased != start[i] { return false }
-    return true
+    count == text.utf8CodeUnitCount && hasBytesWithoutCase(text.utf8Start)
   }
 
   /// As above, for a name from the configuration.
@@ -41,11 +30,7 @@ extension Span<UInt8> {
   package func equalsIgnoringCase(_ text: String) -> Bool {
     guard count == text.utf8.count else { return false }
     var text = text
-    return text.withUTF8 { utf8 in
-      guard count == utf8.count else { return false }
-      for i in 0..<count where self[i].asciiLowercased != utf8[i] { return false }
-      return true
-    }
+    return text.withUTF8 { count == 0 || hasBytesWithoutCase($0.baseAddress!) }
   }
 
   @inlinable package func hasPrefix(_ text: StaticString) -> Bool {
@@ -62,6 +47,41 @@ extension Span<UInt8> {
   /// `text` must be lower case.
   @inlinable package func hasPrefixIgnoringCase(_ text: StaticString) -> Bool {
     count >= text.utf8CodeUnitCount && extracting(0..<text.utf8CodeUnitCount).equalsIgnoringCase(text)
+  }
+
+  /// Whether `count` bytes at `other` are the same: eight at a time, the last eight once more where they overlap.
+  @usableFromInline func hasBytes(_ other: UnsafePointer<UInt8>) -> Bool {
+    // Lifetime: the callers' texts and spans outlive the call and are as long as this span.
+    let last = count &- 8
+    if last < 0 {
+      for i in 0..<count where self[i] != other[i] { return false }
+      return true
+    }
+    var at = 0
+    while at < last {
+      if word(at: at) != Self.word(other, at) { return false }
+      at &+= 8
+    }
+    return word(at: last) == Self.word(other, last)
+  }
+
+  /// As above, our letters without case, the other's small.
+  @usableFromInline func hasBytesWithoutCase(_ other: UnsafePointer<UInt8>) -> Bool {
+    let last = count &- 8
+    if last < 0 {
+      for i in 0..<count where self[i].asciiLowercased != other[i] { return false }
+      return true
+    }
+    var at = 0
+    while at < last {
+      if word(at: at).asciiLowercased != Self.word(other, at) { return false }
+      at &+= 8
+    }
+    return word(at: last).asciiLowercased == Self.word(other, last)
+  }
+
+  private static func word(_ start: UnsafePointer<UInt8>, _ at: Int) -> UInt64 {
+    UInt64(littleEndian: UnsafeRawPointer(start).loadUnaligned(fromByteOffset: at, as: UInt64.self))
   }
 
   /// The first place of a byte, found with memchr(3).

@@ -106,8 +106,7 @@ package struct RequestParser: Sendable {
     if head.fields.count == Limits.headerFields { throw .tooManyFields }
     let first = bytes[line.lowerBound]
     if first == 32 || first == 9 { throw .foldedField }
-    var colon = line.lowerBound
-    while colon < line.upperBound, ASCIISet.token.contains(bytes[colon]) { colon += 1 }
+    let colon = bytes.endOfToken(from: line.lowerBound, upTo: line.upperBound)
     guard colon < line.upperBound, colon > line.lowerBound else { throw .malformedFieldName }
     if bytes[colon] != UInt8(ascii: ":") {
       throw bytes[colon] == 32 || bytes[colon] == 9 ? .spaceBeforeColon : .malformedFieldName

@@ -46,7 +46,7 @@ package struct ResponseHead: Sendable {
       let colon = raw.extracting(line).firstIndex(of: UInt8(ascii: ":")), colon > 0
     else { return }
     let name = line.lowerBound..<line.lowerBound + colon
-    for i in name where !ASCIISet.token.contains(raw[i]) { return }
+    if raw.endOfToken(from: name.lowerBound, upTo: name.upperBound) < name.upperBound { return }
     let value = raw.trimmed(name.upperBound + 1..<line.upperBound)
     if !raw.isFieldContent(value) { return }
     fields.append(HeaderField(name: name, value: value, known: KnownField(raw.extracting(name))))
