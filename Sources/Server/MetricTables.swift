@@ -55,6 +55,11 @@ package struct SeriesKey: Hashable, Sendable {
   package var word = 0
 
   package init(model: Int = 0) { self.model = model }
+
+  /// All four as one number, which costs a quarter.
+  package func hash(into hasher: inout Hasher) {
+    hasher.combine(provider << 40 ^ model << 16 ^ operation << 8 ^ word)
+  }
 }
 
 /// A histogram for each combination of labels that has occurred, over common bounds.

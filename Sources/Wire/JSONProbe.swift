@@ -71,7 +71,7 @@ package struct JSONProbe: Sendable {
 
   /// Reads a whole text, forgetting the one before but keeping its memory. After an error there are no members.
   package mutating func scan(_ bytes: Span<UInt8>) throws(JSONFault) {
-    members.removeAll(keepingCapacity: true)
+    if !members.isEmpty { members.removeAll(keepingCapacity: true) }
     root = JSONMember(key: 0..<0, value: 0..<0, kind: .null)
     do throws(JSONFault) {
       try readText(bytes)

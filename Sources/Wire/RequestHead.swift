@@ -50,16 +50,18 @@ package struct RequestHead: Sendable {
 
   package init() {}
 
+  func has(_ field: KnownField) -> Bool { present & (1 << UInt64(field.rawValue)) != 0 }
+
   /// The value of the first field of that name.
   package func value(of field: KnownField) -> Range<Int>? {
-    guard present & (1 << UInt64(field.rawValue)) != 0 else { return nil }
+    guard has(field) else { return nil }
     for i in fields.indices where fields[i].known == field { return fields[i].value }
     return nil
   }
 
   /// How often a field of that name was sent.
   package func count(of field: KnownField) -> Int {
-    guard present & (1 << UInt64(field.rawValue)) != 0 else { return 0 }
+    guard has(field) else { return 0 }
     var n = 0
     for i in fields.indices where fields[i].known == field { n += 1 }
     return n
