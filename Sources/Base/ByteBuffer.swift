@@ -97,7 +97,8 @@ package struct ByteBuffer: ~Copyable {
   }
 
   /// Appends bytes lent by C. They are copied before the call returns.
-  @inlinable package mutating func append(_ bytes: UnsafeRawBufferPointer) {
+  @inlinable @inline(__always)
+  package mutating func append(_ bytes: UnsafeRawBufferPointer) {
     guard let base = bytes.baseAddress, bytes.count > 0 else { return }
     reserve(bytes.count)
     // Lifetime: into our storage, which `reserve` has made long enough.
@@ -105,7 +106,9 @@ package struct ByteBuffer: ~Copyable {
     tail &+= bytes.count
   }
 
-  @inlinable package mutating func append(_ text: StaticString) {
+  /// Inlined always: of a literal whose length is known few stores are left.
+  @inlinable @inline(__always)
+  package mutating func append(_ text: StaticString) {
     append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 

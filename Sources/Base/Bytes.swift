@@ -5,12 +5,11 @@ internal import CLinux
 
 extension Span<UInt8> {
   @inlinable package func equals(_ text: StaticString) -> Bool {
-    // Lifetime: a literal's bytes are always there.
-    count == text.utf8CodeUnitCount && hasBytes(text.utf8Start)
+    count == text.utf8CodeUnitCount && begins(with: text)
   }
 
   @inlinable package func equals(_ other: Span<UInt8>) -> Bool {
-    count == other.count && other.withUnsafeBufferPointer { count == 0 || hasBytes($0.baseAddress!) }
+    count == other.count && other.withUnsafeBufferPointer { count == 0 || hasBytes($0.baseAddress!, count) }
   }
 
   /// As above, for a text that is no literal: comparing with a literal counts no references.
@@ -22,7 +21,7 @@ extension Span<UInt8> {
 
   /// ASCII letters compare without case; every other byte exactly. `text` must be lower case.
   @inlinable package func equalsIgnoringCase(_ text: StaticString) -> Bool {
-    count == text.utf8CodeUnitCount && hasBytesWithoutCase(text.utf8Start)
+    count == text.utf8CodeUnitCount && beginsWithoutCase(with: text)
   }
 
   /// As above, for a name from the configuration.
@@ -30,11 +29,11 @@ extension Span<UInt8> {
   package func equalsIgnoringCase(_ text: String) -> Bool {
     guard count == text.utf8.count else { return false }
     var text = text
-    return text.withUTF8 { count == 0 || hasBytesWithoutCase($0.baseAddress!) }
+    return text.withUTF8 { count == 0 || hasBytesWithoutCase($0.baseAddress!, count) }
   }
 
   @inlinable package func hasPrefix(_ text: StaticString) -> Bool {
-    count >= text.utf8CodeUnitCount && extracting(0..<text.utf8CodeUnitCount).equals(text)
+    count >= text.utf8CodeUnitCount && begins(with: text)
   }
 
   /// ASCII letters compare without case on both sides.
@@ -46,42 +45,61 @@ extension Span<UInt8> {
 
   /// `text` must be lower case.
   @inlinable package func hasPrefixIgnoringCase(_ text: StaticString) -> Bool {
-    count >= text.utf8CodeUnitCount && extracting(0..<text.utf8CodeUnitCount).equalsIgnoringCase(text)
+    count >= text.utf8CodeUnitCount && beginsWithoutCase(with: text)
   }
 
-  /// Whether `count` bytes at `other` are the same: eight at a time, the last eight once more where they overlap.
-  @usableFromInline func hasBytes(_ other: UnsafePointer<UInt8>) -> Bool {
-    // Lifetime: the callers' texts and spans outlive the call and are as long as this span.
-    let last = count &- 8
-    if last < 0 {
-      for i in 0..<count where self[i] != other[i] { return false }
-      return true
+  // Most texts differ in their first byte, which needs no call. Lifetime: a literal's bytes are always there.
+
+  @inlinable func begins(with text: StaticString) -> Bool {
+    let length = text.utf8CodeUnitCount
+    return length == 0 || self[0] == text.utf8Start[0] && hasBytes(text.utf8Start, length)
+  }
+
+  @inlinable func beginsWithoutCase(with text: StaticString) -> Bool {
+    let length = text.utf8CodeUnitCount
+    return length == 0
+      || self[0].asciiLowercased == text.utf8Start[0] && hasBytesWithoutCase(text.utf8Start, length)
+  }
+
+  /// Whether the first bytes are those at `other`: eight or four at a time, the last once more where they overlap.
+  @usableFromInline func hasBytes(_ other: UnsafePointer<UInt8>, _ length: Int) -> Bool {
+    // Lifetime: the callers' texts and spans outlive the call and are that long.
+    let other = UnsafeRawPointer(other)
+    if length >= 8 {
+      var at = 0
+      while at < length &- 8 {
+        if word(at: at) != other.word(at: at) { return false }
+        at &+= 8
+      }
+      return word(at: length &- 8) == other.word(at: length &- 8)
     }
-    var at = 0
-    while at < last {
-      if word(at: at) != Self.word(other, at) { return false }
-      at &+= 8
+    if length >= 4 {
+      return halfWord(at: 0) == other.halfWord(at: 0)
+        && halfWord(at: length &- 4) == other.halfWord(at: length &- 4)
     }
-    return word(at: last) == Self.word(other, last)
+    for i in 0..<length where self[i] != other.load(fromByteOffset: i, as: UInt8.self) { return false }
+    return true
   }
 
   /// As above, our letters without case, the other's small.
-  @usableFromInline func hasBytesWithoutCase(_ other: UnsafePointer<UInt8>) -> Bool {
-    let last = count &- 8
-    if last < 0 {
-      for i in 0..<count where self[i].asciiLowercased != other[i] { return false }
-      return true
+  @usableFromInline func hasBytesWithoutCase(_ other: UnsafePointer<UInt8>, _ length: Int) -> Bool {
+    let other = UnsafeRawPointer(other)
+    if length >= 8 {
+      var at = 0
+      while at < length &- 8 {
+        if word(at: at).asciiLowercased != other.word(at: at) { return false }
+        at &+= 8
+      }
+      return word(at: length &- 8).asciiLowercased == other.word(at: length &- 8)
     }
-    var at = 0
-    while at < last {
-      if word(at: at).asciiLowercased != Self.word(other, at) { return false }
-      at &+= 8
+    if length >= 4 {
+      return halfWord(at: 0).asciiLowercased == other.halfWord(at: 0)
+        && halfWord(at: length &- 4).asciiLowercased == other.halfWord(at: length &- 4)
     }
-    return word(at: last).asciiLowercased == Self.word(other, last)
-  }
-
-  private static func word(_ start: UnsafePointer<UInt8>, _ at: Int) -> UInt64 {
-    UInt64(littleEndian: UnsafeRawPointer(start).loadUnaligned(fromByteOffset: at, as: UInt64.self))
+    for i in 0..<length where self[i].asciiLowercased != other.load(fromByteOffset: i, as: UInt8.self) {
+      return false
+    }
+    return true
   }
 
   /// The first place of a byte, found with memchr(3).

@@ -8,6 +8,13 @@ extension Span<UInt8> {
     UInt64(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self))
   }
 
+  /// The four bytes from `at` on.
+  @inlinable @inline(__always)
+  package func halfWord(at: Int) -> UInt64 {
+    // Lifetime: as above.
+    UInt64(UInt32(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: at, as: UInt32.self)))
+  }
+
   /// The 16 bytes from `at` on.
   @inlinable @inline(__always)
   package func block(at: Int) -> ByteBlock {
@@ -20,6 +27,14 @@ extension Span<UInt8> {
   package func words(at: Int) -> WordBlock {
     // Lifetime: as above.
     bytes.unsafeLoadUnaligned(fromByteOffset: at, as: WordBlock.self)
+  }
+}
+
+extension UnsafeRawPointer {
+  // Lifetime: the caller keeps what is pointed at, and knows its length.
+  func word(at: Int) -> UInt64 { UInt64(littleEndian: loadUnaligned(fromByteOffset: at, as: UInt64.self)) }
+  func halfWord(at: Int) -> UInt64 {
+    UInt64(UInt32(littleEndian: loadUnaligned(fromByteOffset: at, as: UInt32.self)))
   }
 }
 

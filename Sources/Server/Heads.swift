@@ -24,7 +24,7 @@ extension Runner {
           head.contentType =
             value.equals(Self.jsonType.span) ? Self.jsonType : value.withUnsafeBufferPointer { Array($0) }
         } else {
-          page.appendField(raw.extracting(field.name), value)
+          page.append(field, of: raw)
         }
       }
       run.length = responseHead.contentLength(in: raw)

@@ -198,9 +198,21 @@ struct LogLine: ~Copyable {
 
   private static func isPlain(_ text: Span<UInt8>) -> Bool {
     if text.isEmpty { return false }
-    for i in 0..<text.count {
-      let byte = text[i]
+    var at = 0
+    while at &+ 8 <= text.count {
+      let word = text.word(at: at)
+      // What is not plain leaves its high bit, and so does what is not ASCII.
+      let blanks: UInt64 = word &- .every(33)
+      let quotes: UInt64 = (word ^ .every(UInt8(ascii: "\""))) &- .every(1)
+      let equals: UInt64 = (word ^ .every(UInt8(ascii: "="))) &- .every(1)
+      let deletes: UInt64 = (word ^ .every(127)) &- .every(1)
+      if (word | blanks | quotes | equals | deletes) & .highBits != 0 { return false }
+      at &+= 8
+    }
+    while at < text.count {
+      let byte = text[at]
       if byte <= 32 || byte >= 127 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "=") { return false }
+      at &+= 1
     }
     return true
   }

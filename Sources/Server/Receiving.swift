@@ -144,7 +144,7 @@ extension Runner {
     let head = connection.parser.head
     connection.inbound.withBytes { bytes in
       for field in head.fields where head.crosses(field, in: bytes) {
-        scratch.appendField(bytes.extracting(field.name), bytes.extracting(field.value))
+        scratch.append(field, of: bytes)
       }
       if head.value(of: .contentType) == nil {
         scratch.append("Content-Type: application/json\r\n")
