@@ -39,7 +39,15 @@ extension Span<UInt8> {
   /// ASCII letters compare without case on both sides.
   @inlinable package func equalsIgnoringCase(_ other: Span<UInt8>) -> Bool {
     guard count == other.count else { return false }
-    for i in 0..<count where self[i].asciiLowercased != other[i].asciiLowercased { return false }
+    var at = 0
+    while at &+ 8 <= count {
+      if word(at: at).asciiLowercased != other.word(at: at).asciiLowercased { return false }
+      at &+= 8
+    }
+    while at < count {
+      if self[at].asciiLowercased != other[at].asciiLowercased { return false }
+      at &+= 1
+    }
     return true
   }
 

@@ -1,7 +1,7 @@
 internal import Base
 
 /// The header fields that are told apart when a head is read, so that a look-up compares no text.
-package enum KnownField: UInt8, CaseIterable, Sendable {
+@frozen @usableFromInline package enum KnownField: UInt8, CaseIterable, Sendable {
   case other
   case host, authorization, connection, contentLength, contentType, transferEncoding, expect
   case accept, acceptEncoding, cacheControl, cookie, origin, referer, userAgent, upgrade, te

@@ -1,7 +1,7 @@
 internal import Base
 
 /// The request methods that are told apart (RFC 9110 §9.3, RFC 5789). Methods are case-sensitive.
-package enum Method: UInt8, Sendable {
+@frozen @usableFromInline package enum Method: UInt8, Sendable {
   case get, head, post, put, patch, delete, options, other
 }
 
@@ -15,11 +15,11 @@ package enum BodyFraming: Hashable, Sendable {
 }
 
 /// One header field as ranges over the bytes that were parsed, counted from the start of the message.
-package struct HeaderField: Hashable, Sendable {
-  package var name: Range<Int>
+@frozen @usableFromInline package struct HeaderField: Hashable, Sendable {
+  @usableFromInline package var name: Range<Int>
   /// Without the white space around it; may be empty.
-  package var value: Range<Int>
-  package var known: KnownField
+  @usableFromInline package var value: Range<Int>
+  @usableFromInline package var known: KnownField
 }
 
 /// The head of a request, as ranges over the bytes that `RequestParser` was given.
