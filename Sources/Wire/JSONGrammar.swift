@@ -2,6 +2,7 @@ internal import Base
 
 /// The parts of RFC 8259's grammar that have no nesting, each read from `at` on, which ends behind it.
 enum JSONGrammar {
+  @inline(__always)
   static func skipWhitespace(_ bytes: Span<UInt8>, _ at: inout Int) {
     while at < bytes.count {
       let byte = bytes[at]

@@ -32,7 +32,8 @@ package struct JSONFault: Error, Hashable, Sendable {
   }
 }
 
-@frozen @usableFromInline package enum JSONKind: UInt8, Sendable { case object, array, string, number, bool, null }
+@frozen @usableFromInline
+package enum JSONKind: UInt8, Sendable { case object, array, string, number, bool, null }
 
 /// A member of an object or an element of an array, as ranges over the text.
 @frozen @usableFromInline package struct JSONMember: Hashable, Sendable {

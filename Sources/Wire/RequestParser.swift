@@ -120,7 +120,7 @@ package struct RequestParser: Sendable {
     let field = HeaderField(name: name, value: value, known: KnownField(bytes.extracting(name)))
     if head.fields.isEmpty { head.fields.reserveCapacity(24) }
     head.fields.append(field)
-    try note(field, in: bytes)
+    if field.known != .other { try note(field, in: bytes) }
     head.present |= 1 << UInt64(field.known.rawValue)
   }
 
