@@ -5,7 +5,7 @@ internal import CLinux
 /// The only owner of its memory, which it frees itself; ranges handed out by the parsers are offsets from
 /// the first readable byte and stay valid until bytes are consumed. It holds no memory until the first
 /// append, and `release()` gives all of it back.
-package struct ByteBuffer: ~Copyable {
+@frozen @usableFromInline package struct ByteBuffer: ~Copyable {
   // Lifetime: allocated by `reserve`, freed by `release`; nobody else keeps it beyond a `with…` closure.
   @usableFromInline var storage: UnsafeMutableRawPointer?
   @usableFromInline var head: Int
@@ -97,7 +97,8 @@ package struct ByteBuffer: ~Copyable {
   }
 
   /// Appends bytes lent by C. They are copied before the call returns.
-  @inlinable package mutating func append(_ bytes: UnsafeRawBufferPointer) {
+  @inlinable @inline(__always)
+  package mutating func append(_ bytes: UnsafeRawBufferPointer) {
     guard let base = bytes.baseAddress, bytes.count > 0 else { return }
     reserve(bytes.count)
     // Lifetime: into our storage, which `reserve` has made long enough.
@@ -105,10 +106,14 @@ package struct ByteBuffer: ~Copyable {
     tail &+= bytes.count
   }
 
-  @inlinable package mutating func append(_ text: StaticString) {
+  /// Inlined always: of a literal whose length is known few stores are left.
+  @inlinable @inline(__always)
+  package mutating func append(_ text: StaticString) {
     append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 
+  /// A literal goes by the overload above, which counts no references.
+  @_disfavoredOverload
   package mutating func append(_ text: String) {
     var text = text
     text.withUTF8 { append(UnsafeRawBufferPointer($0)) }
@@ -123,20 +128,24 @@ package struct ByteBuffer: ~Copyable {
 
   /// Decimal digits, with a minus sign for negative numbers.
   package mutating func append(decimal value: Int64) {
-    var digits: (UInt64, UInt64, UInt64) = (0, 0, 0)
-    withUnsafeMutableBytes(of: &digits) { scratch in
-      var rest = value.magnitude
-      var at = scratch.count
-      repeat {
-        at -= 1
-        scratch[at] = UInt8(48 + rest % 10)
-        rest /= 10
-      } while rest > 0
-      if value < 0 {
-        at -= 1
-        scratch[at] = UInt8(ascii: "-")
-      }
-      append(UnsafeRawBufferPointer(rebasing: scratch[at...]))
+    var count = value < 0 ? 2 : 1
+    var bound: UInt64 = 10
+    while value.magnitude >= bound {
+      count &+= 1
+      bound &*= 10
+    }
+    reserve(count)
+    var rest = value.magnitude
+    var at = tail &+ count
+    tail = at
+    repeat {
+      at &-= 1
+      // Lifetime: into our storage, which `reserve` has made long enough.
+      storage.unsafelyUnwrapped.storeBytes(of: UInt8(48 + rest % 10), toByteOffset: at, as: UInt8.self)
+      rest /= 10
+    } while rest > 0
+    if value < 0 {
+      storage.unsafelyUnwrapped.storeBytes(of: UInt8(ascii: "-"), toByteOffset: at &- 1, as: UInt8.self)
     }
   }
 

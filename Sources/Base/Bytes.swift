@@ -5,60 +5,109 @@ internal import CLinux
 
 extension Span<UInt8> {
   @inlinable package func equals(_ text: StaticString) -> Bool {
-    guard count == text.utf8CodeUnitCount else { return false }
-    let start = text.utf8Start
-    for i in 0..<count where self[i] != start[i] { return false }
-    return true
+    count == text.utf8CodeUnitCount && begins(with: text)
   }
 
   @inlinable package func equals(_ other: Span<UInt8>) -> Bool {
-    guard count == other.count else { return false }
-    for i in 0..<count where self[i] != other[i] { return false }
-    return true
+    count == other.count && other.withUnsafeBufferPointer { count == 0 || hasBytes($0.baseAddress!, count) }
   }
 
+  /// As above, for a text that is no literal: comparing with a literal counts no references.
+  @_disfavoredOverload
   package func equals(_ text: String) -> Bool {
     var text = text
-    return text.withUTF8 { utf8 in
-      guard count == utf8.count else { return false }
-      for i in 0..<count where self[i] != utf8[i] { return false }
-      return true
-    }
+    return text.withUTF8 { equals(Span(_unsafeElements: $0)) }
   }
 
   /// ASCII letters compare without case; every other byte exactly. `text` must be lower case.
   @inlinable package func equalsIgnoringCase(_ text: StaticString) -> Bool {
-    guard count == text.utf8CodeUnitCount else { return false }
-    let start = text.utf8Start
-    for i in 0..<count where self[i].asciiLowercased != start[i] { return false }
-    return true
+    count == text.utf8CodeUnitCount && beginsWithoutCase(with: text)
   }
 
   /// As above, for a name from the configuration.
+  @_disfavoredOverload
   package func equalsIgnoringCase(_ text: String) -> Bool {
     guard count == text.utf8.count else { return false }
     var text = text
-    return text.withUTF8 { utf8 in
-      guard count == utf8.count else { return false }
-      for i in 0..<count where self[i].asciiLowercased != utf8[i] { return false }
-      return true
-    }
+    return text.withUTF8 { count == 0 || hasBytesWithoutCase($0.baseAddress!, count) }
   }
 
   @inlinable package func hasPrefix(_ text: StaticString) -> Bool {
-    count >= text.utf8CodeUnitCount && extracting(0..<text.utf8CodeUnitCount).equals(text)
+    count >= text.utf8CodeUnitCount && begins(with: text)
   }
 
   /// ASCII letters compare without case on both sides.
   @inlinable package func equalsIgnoringCase(_ other: Span<UInt8>) -> Bool {
     guard count == other.count else { return false }
-    for i in 0..<count where self[i].asciiLowercased != other[i].asciiLowercased { return false }
+    var at = 0
+    while at &+ 8 <= count {
+      if word(at: at).asciiLowercased != other.word(at: at).asciiLowercased { return false }
+      at &+= 8
+    }
+    while at < count {
+      if self[at].asciiLowercased != other[at].asciiLowercased { return false }
+      at &+= 1
+    }
     return true
   }
 
   /// `text` must be lower case.
   @inlinable package func hasPrefixIgnoringCase(_ text: StaticString) -> Bool {
-    count >= text.utf8CodeUnitCount && extracting(0..<text.utf8CodeUnitCount).equalsIgnoringCase(text)
+    count >= text.utf8CodeUnitCount && beginsWithoutCase(with: text)
+  }
+
+  // Most texts differ in their first byte, which needs no call. Lifetime: a literal's bytes are always there.
+
+  @inlinable func begins(with text: StaticString) -> Bool {
+    let length = text.utf8CodeUnitCount
+    return length == 0 || self[0] == text.utf8Start[0] && hasBytes(text.utf8Start, length)
+  }
+
+  @inlinable func beginsWithoutCase(with text: StaticString) -> Bool {
+    let length = text.utf8CodeUnitCount
+    return length == 0
+      || self[0].asciiLowercased == text.utf8Start[0] && hasBytesWithoutCase(text.utf8Start, length)
+  }
+
+  /// Whether the first bytes are those at `other`: eight or four at a time, the last once more where they overlap.
+  @usableFromInline func hasBytes(_ other: UnsafePointer<UInt8>, _ length: Int) -> Bool {
+    // Lifetime: the callers' texts and spans outlive the call and are that long.
+    let other = UnsafeRawPointer(other)
+    if length >= 8 {
+      var at = 0
+      while at < length &- 8 {
+        if word(at: at) != other.word(at: at) { return false }
+        at &+= 8
+      }
+      return word(at: length &- 8) == other.word(at: length &- 8)
+    }
+    if length >= 4 {
+      return halfWord(at: 0) == other.halfWord(at: 0)
+        && halfWord(at: length &- 4) == other.halfWord(at: length &- 4)
+    }
+    for i in 0..<length where self[i] != other.load(fromByteOffset: i, as: UInt8.self) { return false }
+    return true
+  }
+
+  /// As above, our letters without case, the other's small.
+  @usableFromInline func hasBytesWithoutCase(_ other: UnsafePointer<UInt8>, _ length: Int) -> Bool {
+    let other = UnsafeRawPointer(other)
+    if length >= 8 {
+      var at = 0
+      while at < length &- 8 {
+        if word(at: at).asciiLowercased != other.word(at: at) { return false }
+        at &+= 8
+      }
+      return word(at: length &- 8).asciiLowercased == other.word(at: length &- 8)
+    }
+    if length >= 4 {
+      return halfWord(at: 0).asciiLowercased == other.halfWord(at: 0)
+        && halfWord(at: length &- 4).asciiLowercased == other.halfWord(at: length &- 4)
+    }
+    for i in 0..<length where self[i].asciiLowercased != other.load(fromByteOffset: i, as: UInt8.self) {
+      return false
+    }
+    return true
   }
 
   /// The first place of a byte, found with memchr(3).

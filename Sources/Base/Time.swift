@@ -1,6 +1,8 @@
+// Frozen types: only then are their comparisons known to generic code of other modules, such as `min`.
+
 /// A length of time in nanoseconds. May be negative (the difference of two instants).
-package struct Interval: Comparable, Hashable, Sendable {
-  package var nanoseconds: Int64
+@frozen @usableFromInline package struct Interval: Comparable, Hashable, Sendable {
+  @usableFromInline package var nanoseconds: Int64
 
   @inlinable package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
   @inlinable package static func microseconds(_ n: Int64) -> Interval { Interval(nanoseconds: n * 1_000) }
@@ -8,7 +10,7 @@ package struct Interval: Comparable, Hashable, Sendable {
     Interval(nanoseconds: n * 1_000_000)
   }
   @inlinable package static func seconds(_ n: Int64) -> Interval { Interval(nanoseconds: n * 1_000_000_000) }
-  package static let zero = Interval(nanoseconds: 0)
+  @inlinable package static var zero: Interval { Interval(nanoseconds: 0) }
 
   @inlinable package var milliseconds: Int64 { nanoseconds / 1_000_000 }
   @inlinable package var microseconds: Int64 { nanoseconds / 1_000 }
@@ -29,12 +31,12 @@ package struct Interval: Comparable, Hashable, Sendable {
 }
 
 /// A point on the monotonic clock, in nanoseconds since an arbitrary start. Never steps back.
-package struct Instant: Comparable, Hashable, Sendable {
-  package var nanoseconds: Int64
+@frozen @usableFromInline package struct Instant: Comparable, Hashable, Sendable {
+  @usableFromInline package var nanoseconds: Int64
 
   @inlinable package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
-  package static let distantFuture = Instant(nanoseconds: .max)
-  package static let distantPast = Instant(nanoseconds: 0)
+  @inlinable package static var distantFuture: Instant { Instant(nanoseconds: .max) }
+  @inlinable package static var distantPast: Instant { Instant(nanoseconds: 0) }
 
   @inlinable package static func < (a: Instant, b: Instant) -> Bool { a.nanoseconds < b.nanoseconds }
   /// Saturates at `distantFuture`, so that an absurd interval never wraps into the past.
@@ -51,8 +53,8 @@ package struct Instant: Comparable, Hashable, Sendable {
 }
 
 /// The wall clock in milliseconds since the Unix epoch. May step: use it for dates only.
-package struct WallTime: Comparable, Hashable, Sendable {
-  package var milliseconds: Int64
+@frozen @usableFromInline package struct WallTime: Comparable, Hashable, Sendable {
+  @usableFromInline package var milliseconds: Int64
   @inlinable package init(milliseconds: Int64) { self.milliseconds = milliseconds }
   @inlinable package static func < (a: WallTime, b: WallTime) -> Bool { a.milliseconds < b.milliseconds }
 }

@@ -24,6 +24,8 @@ package struct Exchange: Sendable {
   package internal(set) var hasSentHead = false
   package let shape: ExchangeShape
   package let startedAt: Instant
+  /// When `.timePassed` is due; `distantFuture` after the end.
+  package private(set) var nextDue = Instant.distantFuture
 
   var trail = Trail()
   /// Of the latest request that was or will be sent. One that hedges has a round of its own.
@@ -40,6 +42,7 @@ package struct Exchange: Sendable {
     deadline = now + shape.timeouts.request
     commentAt = shape.wantsStream ? now + Limits.keepAliveComment : .distantFuture
     hedgeAt = shape.hedge.map { now + $0 } ?? .distantFuture
+    nextDue = soonest
   }
 
   /// It ended well, and whole.
@@ -48,8 +51,7 @@ package struct Exchange: Sendable {
     return false
   }
 
-  /// When `.timePassed` is due; `distantFuture` after the end.
-  package var nextDue: Instant {
+  private var soonest: Instant {
     switch state {
     case .ended: return .distantFuture
     case .committed(let index): return attempts[index].idleAt
@@ -88,6 +90,7 @@ package struct Exchange: Sendable {
     case .drainEnded: cutOff(ledger, now, &effects)
     case .couldNotOpen(let index): couldNotOpen(index, ledger, now, &effects)
     }
+    nextDue = soonest
   }
 
   // MARK: - Finding a candidate

@@ -6,9 +6,9 @@ internal import Policy
 /// long it took so far.
 enum AttemptList {
   static func write(
-    _ exchange: Exchange, _ providers: [Provider], now: Instant, into out: inout ByteBuffer
+    _ attempts: [Attempt], _ providers: [Provider], now: Instant, into out: inout ByteBuffer
   ) {
-    for (index, attempt) in exchange.attempts.enumerated() {
+    for (index, attempt) in attempts.enumerated() {
       if index > 0 { out.append(", ") }
       out.append(providers[attempt.choice.provider].name)
       out.append("=")

@@ -58,8 +58,9 @@ extension Runner {
   /// The upstream exchange is over: each seat gets what it is still due, and the cache what is complete.
   func end(_ run: ExchangeRun, _ ending: FlightEnding, _ now: Moment) {
     guard let flight = run.flight else { return }
-    let head = sharing.flights.head(of: flight)
-    if let recording = sharing.flights.end(flight, ending), let key = run.storeKey, let head, run.isShared {
+    let isStored = run.isShared && run.storeKey != nil
+    let head = isStored ? sharing.flights.head(of: flight) : nil
+    if let recording = sharing.flights.end(flight, ending), let key = run.storeKey, let head {
       let usage = AnswerUsage(
         input: run.usage.input.map { Int(clamping: $0) }, output: run.usage.output.map { Int(clamping: $0) })
       _ = sharing.cache.insert(key, head: head, recording: recording, usage: usage, now: now.instant)

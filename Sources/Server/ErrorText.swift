@@ -167,6 +167,6 @@ struct ErrorText {
       out.append("none could be started.")
       return
     }
-    AttemptList.write(run.exchange, run.setup.catalog.providers, now: now, into: &out)
+    AttemptList.write(run.exchange.attempts, run.setup.catalog.providers, now: now, into: &out)
   }
 }

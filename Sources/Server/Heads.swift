@@ -24,7 +24,7 @@ extension Runner {
           head.contentType =
             value.equals(Self.jsonType.span) ? Self.jsonType : value.withUnsafeBufferPointer { Array($0) }
         } else {
-          page.appendField(raw.extracting(field.name), value)
+          page.append(field, of: raw)
         }
       }
       run.length = responseHead.contentLength(in: raw)
@@ -78,7 +78,7 @@ extension Runner {
     }
     if let run, !run.exchange.attempts.isEmpty {
       scratch.append("X-Synaxis-Attempts: ")
-      AttemptList.write(run.exchange, run.setup.catalog.providers, now: now.instant, into: &scratch)
+      AttemptList.write(run.exchange.attempts, run.setup.catalog.providers, now: now.instant, into: &scratch)
       scratch.append("\r\n")
     }
     scratch.appendField("X-Synaxis-Cache", reply.cacheState.name)

@@ -23,6 +23,9 @@ package final class Log {
   package var isSwitched = false
   /// The time of the lines: the loop's, set once a turn.
   var wall: WallTime
+  /// `stampedAt` as text.
+  private var stamp = ByteBuffer()
+  private var stampedAt = WallTime(milliseconds: -1)
 
   package init(descriptor: Int32, settings: LogSettings, wall: WallTime) {
     self.wall = wall
@@ -45,14 +48,33 @@ package final class Log {
       return
     }
     tellDropped()
-    var line = LogLine(settings.format, wall, level, behind: lines.take(), scratch: scratch.take())
+    renewStamp()
+    var line = LogLine(settings.format, stamp.bytes, level, behind: lines.take(), scratch: scratch.take())
     fill(&line)
     line.end(into: &lines, scratch: &scratch)
   }
 
+  /// Writes the time anew; within a second only its last digits.
+  private func renewStamp() {
+    if wall == stampedAt { return }
+    if wall.milliseconds / 1000 == stampedAt.milliseconds / 1000, !stamp.isEmpty {
+      stamp.truncate(to: stamp.count - 4)
+      let hundredths = UInt8(truncatingIfNeeded: wall.milliseconds % 1000 / 10)
+      stamp.append(48 + hundredths / 10)
+      stamp.append(48 + hundredths % 10)
+      stamp.append(48 + UInt8(truncatingIfNeeded: wall.milliseconds % 10))
+      stamp.append(UInt8(ascii: "Z"))
+    } else {
+      stamp.removeAll()
+      stamp.append(rfc3339: wall)
+    }
+    stampedAt = wall
+  }
+
   private func tellDropped() {
     if dropped == 0 { return }
-    var line = LogLine(settings.format, wall, .warning, behind: lines.take(), scratch: scratch.take())
+    renewStamp()
+    var line = LogLine(settings.format, stamp.bytes, .warning, behind: lines.take(), scratch: scratch.take())
     line.add("msg", "log lines were dropped: their reader is too slow")
     line.add("count", dropped)
     line.end(into: &lines, scratch: &scratch)
@@ -98,7 +120,7 @@ struct LogLine: ~Copyable {
 
   /// Begins a line behind those that wait already.
   init(
-    _ format: LogSettings.Format, _ wall: WallTime, _ level: LogSettings.Level,
+    _ format: LogSettings.Format, _ stamp: Span<UInt8>, _ level: LogSettings.Level,
     behind lines: consuming ByteBuffer, scratch: consuming ByteBuffer
   ) {
     self.format = format
@@ -108,7 +130,7 @@ struct LogLine: ~Copyable {
     case .logfmt: bytes.append("ts=")
     case .json: bytes.append(#"{"ts":""#)
     }
-    bytes.appendTimestamp(wall)
+    bytes.append(stamp)
     if case .json = format { bytes.append("\"") }
     switch level {
     case .error: add("level", "error")
@@ -121,9 +143,9 @@ struct LogLine: ~Copyable {
   private mutating func key(_ name: StaticString) {
     switch format {
     case .logfmt:
-      bytes.append(" ")
+      bytes.append(UInt8(ascii: " "))
       bytes.append(name)
-      bytes.append("=")
+      bytes.append(UInt8(ascii: "="))
     case .json:
       bytes.append(",\"")
       bytes.append(name)
@@ -142,50 +164,57 @@ struct LogLine: ~Copyable {
   }
 
   mutating func add(_ name: StaticString, _ text: StaticString) {
-    key(name)
-    value.removeAll()
-    value.append(text)
-    appendValue()
+    add(name) { $0.append(text) }
   }
 
+  @_disfavoredOverload
   mutating func add(_ name: StaticString, _ text: String) {
-    key(name)
-    value.removeAll()
-    value.append(text)
-    appendValue()
+    add(name) { $0.append(text) }
   }
 
   mutating func add(_ name: StaticString, _ text: Span<UInt8>) {
     key(name)
-    value.removeAll()
-    value.append(text)
-    appendValue()
+    let start = bytes.count
+    bytes.append(text)
+    quote(from: start)
   }
 
   mutating func add(_ name: StaticString, writing write: (inout ByteBuffer) -> Void) {
     key(name)
-    value.removeAll()
-    write(&value)
-    appendValue()
+    let start = bytes.count
+    write(&bytes)
+    quote(from: start)
   }
 
-  /// Quoted as a JSON string where JSON wants it, or where a logfmt reader would lose its way.
-  private mutating func appendValue() {
-    let isPlain = value.withBytes { text in
-      if text.isEmpty { return false }
-      for i in 0..<text.count {
-        let byte = text[i]
-        if byte <= 32 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "=") || byte >= 127 {
-          return false
-        }
-      }
-      return true
+  /// Quotes the value that begins at `start` as a JSON string, where JSON wants it or a logfmt reader would lose
+  /// its way. Few values need it, so they are written first and looked at then.
+  private mutating func quote(from start: Int) {
+    if case .logfmt = format, Self.isPlain(bytes.bytes.extracting(start..<bytes.count)) { return }
+    value.removeAll()
+    bytes.withBytes(start..<bytes.count) { value.append($0) }
+    bytes.truncate(to: start)
+    value.withBytes { bytes.append(jsonString: $0) }
+  }
+
+  private static func isPlain(_ text: Span<UInt8>) -> Bool {
+    if text.isEmpty { return false }
+    var at = 0
+    while at &+ 8 <= text.count {
+      let word = text.word(at: at)
+      // What is not plain leaves its high bit, and so does what is not ASCII.
+      let blanks: UInt64 = word &- .every(33)
+      let quotes: UInt64 = (word ^ .every(UInt8(ascii: "\""))) &- .every(1)
+      let equals: UInt64 = (word ^ .every(UInt8(ascii: "="))) &- .every(1)
+      let deletes: UInt64 = (word ^ .every(127)) &- .every(1)
+      if (word | blanks | quotes | equals | deletes) & .highBits != 0 { return false }
+      at &+= 8
     }
-    if case .logfmt = format, isPlain {
-      value.withBytes { bytes.append($0) }
-    } else {
-      value.withBytes { bytes.append(jsonString: $0) }
+    while at < text.count {
+      let byte = text[at]
+      if byte <= 32 || byte >= 127 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "=") { return false }
+      at &+= 1
     }
+    return true
   }
 
   /// Ends the line and gives the memory back.
@@ -194,36 +223,6 @@ struct LogLine: ~Copyable {
     bytes.append("\n")
     lines = bytes.take()
     scratch = value.take()
-  }
-}
-
-extension ByteBuffer {
-  /// RFC 3339 in UTC with milliseconds.
-  mutating func appendTimestamp(_ wall: WallTime) {
-    let date = CivilDate(wall)
-    append(digits: date.year, 4)
-    append("-")
-    append(digits: date.month, 2)
-    append("-")
-    append(digits: date.day, 2)
-    append("T")
-    append(digits: date.hour, 2)
-    append(":")
-    append(digits: date.minute, 2)
-    append(":")
-    append(digits: date.second, 2)
-    append(".")
-    append(digits: Int(wall.milliseconds % 1000), 3)
-    append("Z")
-  }
-
-  private mutating func append(digits value: Int, _ width: Int) {
-    var scale = 1
-    for _ in 1..<width { scale *= 10 }
-    while scale > 0 {
-      append(UInt8(48 + value / scale % 10))
-      scale /= 10
-    }
   }
 }
 

@@ -18,9 +18,10 @@ extension Log {
       line.add("model", model.span.extracting(0..<min(model.count, Limits.modelName)))
       if let run {
         let providers = run.setup.catalog.providers
-        let provider = run.exchange.answeringProvider ?? run.exchange.attempts.last?.choice.provider
+        let attempts = run.exchange.attempts
+        let provider = attempts.answeringProvider
         line.add("provider", provider.map { providers[$0].name } ?? "-")
-        line.add("attempts") { AttemptList.write(run.exchange, providers, now: now.instant, into: &$0) }
+        line.add("attempts") { AttemptList.write(attempts, providers, now: now.instant, into: &$0) }
       }
       line.add("status", reply.status)
       line.add("end", word ?? run?.exchange.ending?.word ?? "complete")

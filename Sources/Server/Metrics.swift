@@ -135,7 +135,7 @@ package final class Metrics {
 
   private func key(_ run: ExchangeRun?, model: [UInt8], endpoint: Endpoint) -> SeriesKey {
     var key = SeriesKey()
-    if let run, let provider = run.exchange.answeringProvider ?? run.exchange.attempts.last?.choice.provider {
+    if let run, let provider = run.exchange.attempts.answeringProvider {
       key.provider = providers.place(of: run.setup.catalog.providers[provider].name)
     }
     key.model = self.model(model.span)
@@ -171,13 +171,14 @@ package final class Metrics {
   ]
 }
 
-extension Exchange {
-  /// Whose answer the client got: of the last attempt without a fault, or of one whose fault is the client's.
+extension [Attempt] {
+  /// Whose answer the client got: of the first attempt without a fault, or of one whose fault is the client's. Else
+  /// the last that was tried.
   var answeringProvider: Int? {
-    for attempt in attempts where attempt.fault == nil || attempt.fault == .clientFault {
+    for attempt in self where attempt.fault == nil || attempt.fault == .clientFault {
       return attempt.choice.provider
     }
-    return nil
+    return last?.choice.provider
   }
 }
 

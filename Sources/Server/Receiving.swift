@@ -141,14 +141,15 @@ extension Runner {
   /// The client's fields that cross, as lines ended by CRLF, in `scratch`.
   private func composeLines(_ connection: Connection) {
     scratch.removeAll()
+    let head = connection.parser.head
     connection.inbound.withBytes { bytes in
-      for field in connection.parser.head.fields where connection.parser.head.crosses(field, in: bytes) {
-        scratch.appendField(bytes.extracting(field.name), bytes.extracting(field.value))
+      for field in head.fields where head.crosses(field, in: bytes) {
+        scratch.append(field, of: bytes)
       }
-      if connection.parser.head.value(of: .contentType) == nil {
+      if head.value(of: .contentType) == nil {
         scratch.append("Content-Type: application/json\r\n")
       }
-      if connection.parser.head.value(of: .userAgent) == nil {
+      if head.value(of: .userAgent) == nil {
         scratch.append("User-Agent: synaxis\r\n")
       }
     }

@@ -13,9 +13,10 @@ struct RequestID {
     mixed = (mixed ^ (mixed >> 33)) &* 0xc4ce_b9fe_1a85_ec53
     mixed ^= mixed >> 33
     put("req_")
-    for shift in stride(from: 60, through: 0, by: -4) {
-      let nibble = UInt8(mixed >> UInt64(shift) & 15)
+    for _ in 0..<16 {
+      let nibble = UInt8(mixed >> 60)
       put(nibble < 10 ? 48 + nibble : 87 + nibble)
+      mixed <<= 4
     }
   }
 

@@ -309,7 +309,7 @@ final class Runner {
         run.exchange.handle(answer, ledger: run.setup.ledger, now: now.instant, effects: &effects)
       }
     }
-    effects.removeSubrange(first...)
+    if effects.count > first { effects.removeSubrange(first...) }
     if run.exchange.ending == nil {
       let due = run.exchange.nextDue
       if timers.deadline(of: Int(run.id.slot)) != due { timers.arm(Int(run.id.slot), at: due) }

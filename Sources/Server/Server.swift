@@ -201,7 +201,7 @@ package final class Server {
         at += 1
         isQuiet = false
       }
-      front.happenings.removeAll(keepingCapacity: true)
+      if at > 0 { front.happenings.removeAll(keepingCapacity: true) }
       while let event = upstream.nextEvent() {
         runner.take(event, now: now)
         applyWatches()

@@ -29,20 +29,40 @@ extension Span<UInt8> {
   func isFieldContent(_ range: Range<Int>) -> Bool {
     var at = range.lowerBound
     while at < range.upperBound {
-      if at &+ 8 <= range.upperBound {
-        let word = word(at: at)
-        let controls: UInt64 = (word &- UInt64.every(0x20)) & ~word & UInt64.highBits
-        let deletes: UInt64 = (word ^ UInt64.every(0x7F)).zeroBytes
-        if controls | deletes == 0 {
-          at &+= 8
-          continue
-        }
+      if at &+ 16 <= count {
+        // What stands behind the value is looked at too, and does not count.
+        let block = block(at: at)
+        let controls: ByteBlock = block &- ByteBlock(repeating: 0x20)
+        let marks = (controls | block.marks(equal: 0x7F)) & ~block
+        let found = marks.firstMark
+        at &+= found
+        if at >= range.upperBound { return true }
+        if found == 16 { continue }
       }
       let byte = self[at]
       if (byte < 0x20 && byte != 9) || byte == 0x7F { return false }
       at &+= 1
     }
     return true
+  }
+
+  /// The end of the token that begins at `start` (RFC 9110 §5.6.2).
+  func endOfToken(from start: Int, upTo end: Int) -> Int {
+    var at = start
+    // Letters, digits and hyphens are what most names are made of.
+    while at &+ 16 <= count {
+      let block = block(at: at)
+      let small = block | ByteBlock(repeating: 0x20)
+      let letters = small.marks(from: UInt8(ascii: "a")) & ~small.marks(from: UInt8(ascii: "z") + 1)
+      let digits = block.marks(from: UInt8(ascii: "0")) & ~block.marks(from: UInt8(ascii: "9") + 1)
+      let hyphens = block.marks(equal: UInt8(ascii: "-"))
+      let found = (block | ~(letters | digits | hyphens)).firstMark
+      at &+= found
+      if at >= end { return end }
+      if found < 16 { break }
+    }
+    while at < end, ASCIISet.token.contains(self[at]) { at += 1 }
+    return at
   }
 
   /// The elements of a comma-separated list, without white space; empty ones are left out (RFC 9110 §5.6.1).

@@ -108,6 +108,6 @@ extension RequestHead {
   /// Whether a field may cross to a provider: by its name, and not named by a Connection field.
   package func crosses(_ field: HeaderField, in bytes: Span<UInt8>) -> Bool {
     FieldRules.crossesToProvider(bytes.extracting(field.name))
-      && !FieldRules.isNamedByConnection(field.name, fields, in: bytes)
+      && !(has(.connection) && FieldRules.isNamedByConnection(field.name, fields, in: bytes))
   }
 }

@@ -2,6 +2,7 @@ internal import Base
 
 /// The parts of RFC 8259's grammar that have no nesting, each read from `at` on, which ends behind it.
 enum JSONGrammar {
+  @inline(__always)
   static func skipWhitespace(_ bytes: Span<UInt8>, _ at: inout Int) {
     while at < bytes.count {
       let byte = bytes[at]
@@ -13,28 +14,22 @@ enum JSONGrammar {
   /// Goes on to the next byte of a string that needs a look: a quote, a backslash, a control character or
   /// the first byte of a non-ASCII character.
   ///
-  /// Images arrive as megabytes of base64 in one string, so it goes 32 and then eight bytes at a time: a byte
-  /// that needs a look leaves its high bit set in one of the differences. Bits above the first may be set
-  /// falsely by a borrow, the first never.
+  /// Images arrive as megabytes of base64 in one string, so it goes 16 bytes at a time.
   @inline(__always)
   static func skipPlain(_ bytes: Span<UInt8>, _ place: inout Int) {
     var at = place
-    while at &+ 32 <= bytes.count {
-      let block = bytes.words(at: at)
-      let marks =
-        (block &- .every(0x20)) | ((block ^ .every(0x22)) &- .every(1))
-        | ((block ^ .every(0x5C)) &- .every(1))
-        | block
-      if marks.union & .highBits != 0 { break }
-      at &+= 32
-    }
-    while at &+ 8 <= bytes.count {
-      let found = marks(bytes.word(at: at)) & UInt64.highBits
-      if found != 0 {
-        place = at &+ found.trailingZeroBitCount / 8
+    while at &+ 16 <= bytes.count {
+      let block = bytes.block(at: at)
+      // From 0x80 on every byte is marked: by itself.
+      let controls: ByteBlock = block &- ByteBlock(repeating: 0x20)
+      let quotes: ByteBlock = block.marks(equal: UInt8(ascii: "\""))
+      let backslashes: ByteBlock = block.marks(equal: UInt8(ascii: "\\"))
+      let found = (block | controls | quotes | backslashes).firstMark
+      at &+= found
+      if found < 16 {
+        place = at
         return
       }
-      at &+= 8
     }
     while at < bytes.count {
       let byte = bytes[at]
@@ -42,22 +37,6 @@ enum JSONGrammar {
       at &+= 1
     }
     place = at
-  }
-
-  @inline(__always)
-  private static func marks(_ word: UInt64) -> UInt64 {
-    let controls: UInt64 = word &- UInt64.every(0x20)
-    let quotes: UInt64 = (word ^ UInt64.every(0x22)) &- UInt64.every(1)
-    let backslashes: UInt64 = (word ^ UInt64.every(0x5C)) &- UInt64.every(1)
-    return word | controls | quotes | backslashes
-  }
-
-  @inline(__always)
-  private static func marks(_ block: WordBlock) -> WordBlock {
-    let controls: WordBlock = block &- WordBlock.filled(0x20)
-    let quotes: WordBlock = (block ^ WordBlock.filled(0x22)) &- WordBlock.filled(1)
-    let backslashes: WordBlock = (block ^ WordBlock.filled(0x5C)) &- WordBlock.filled(1)
-    return block | controls | quotes | backslashes
   }
 
   /// A string, from its opening quote on (RFC 8259 §7). A `\u` escape of a lone surrogate is within the
@@ -86,6 +65,8 @@ enum JSONGrammar {
     }
   }
 
+  /// An escape, from its backslash on.
+  @inline(__always)
   private static func escape(_ bytes: Span<UInt8>, _ at: inout Int) throws(JSONFault) {
     guard at + 1 < bytes.count else { throw JSONFault(offset: bytes.count, reason: .unexpectedEnd) }
     switch bytes[at + 1] {

@@ -32,15 +32,16 @@ package struct JSONFault: Error, Hashable, Sendable {
   }
 }
 
+@frozen @usableFromInline
 package enum JSONKind: UInt8, Sendable { case object, array, string, number, bool, null }
 
 /// A member of an object or an element of an array, as ranges over the text.
-package struct JSONMember: Hashable, Sendable {
+@frozen @usableFromInline package struct JSONMember: Hashable, Sendable {
   /// Between the quotes, escapes not decoded; empty for an element.
-  package var key: Range<Int>
+  @usableFromInline package var key: Range<Int>
   /// The whole value: with quotes, braces or brackets, without white space around it.
-  package var value: Range<Int>
-  package var kind: JSONKind
+  @usableFromInline package var value: Range<Int>
+  @usableFromInline package var kind: JSONKind
 
   package init(key: Range<Int>, value: Range<Int>, kind: JSONKind) {
     self.key = key
@@ -71,7 +72,7 @@ package struct JSONProbe: Sendable {
 
   /// Reads a whole text, forgetting the one before but keeping its memory. After an error there are no members.
   package mutating func scan(_ bytes: Span<UInt8>) throws(JSONFault) {
-    members.removeAll(keepingCapacity: true)
+    if !members.isEmpty { members.removeAll(keepingCapacity: true) }
     root = JSONMember(key: 0..<0, value: 0..<0, kind: .null)
     do throws(JSONFault) {
       try readText(bytes)
@@ -231,7 +232,11 @@ package struct JSONProbe: Sendable {
 
   /// The last member with that key (as Python, Go and JavaScript have it), escapes in keys decoded.
   package func value(of key: StaticString, in bytes: Span<UInt8>) -> JSONMember? {
-    for i in members.indices.reversed() where bytes.jsonEquals(members[i].key, key) { return members[i] }
+    var i = members.count
+    while i > 0 {
+      i -= 1
+      if bytes.jsonEquals(members[i].key, key) { return members[i] }
+    }
     return nil
   }
 

@@ -9,6 +9,8 @@ extension Span<UInt8> {
     let n = text.utf8CodeUnitCount
     if inner.count < n { return false }
     let bytes = extracting(inner)
+    // Most keys differ in their first byte.
+    if n > 0, bytes[0] != text.utf8Start[0], bytes[0] != UInt8(ascii: "\\") { return false }
     if inner.count == n { return bytes.equals(text) }
     // An escape is longer than what it stands for.
     var at = 0

@@ -1,7 +1,7 @@
 internal import Base
 
 /// The header fields that are told apart when a head is read, so that a look-up compares no text.
-package enum KnownField: UInt8, CaseIterable, Sendable {
+@frozen @usableFromInline package enum KnownField: UInt8, CaseIterable, Sendable {
   case other
   case host, authorization, connection, contentLength, contentType, transferEncoding, expect
   case accept, acceptEncoding, cacheControl, cookie, origin, referer, userAgent, upgrade, te
@@ -10,35 +10,42 @@ package enum KnownField: UInt8, CaseIterable, Sendable {
 
   /// The field with that name, in any case.
   package init(_ name: Span<UInt8>) {
-    // The length leaves at most four spellings to compare with.
-    switch name.count {
-    case 2: self = Self.match(name, .te)
-    case 4: self = Self.match(name, .host)
-    case 6: self = Self.match(name, .expect, .accept, .cookie, .origin)
-    case 7: self = Self.match(name, .referer, .upgrade, .apiKey, .trailer)
-    case 9: self = Self.match(name, .xAPIKey)
-    case 10: self = Self.match(name, .connection, .userAgent, .keepAlive)
-    case 12: self = Self.match(name, .contentType, .requestID)
-    case 13: self = Self.match(name, .authorization, .cacheControl)
-    case 14: self = Self.match(name, .contentLength)
-    case 15: self = Self.match(name, .acceptEncoding, .cache, .idempotencyKey)
-    case 16: self = Self.match(name, .contentEncoding)
-    case 17: self = Self.match(name, .transferEncoding)
-    case 18: self = Self.match(name, .provider)
-    case 29: self = Self.match(name, .accessControlRequestMethod)
-    case 30: self = Self.match(name, .accessControlRequestHeaders)
-    default: self = .other
-    }
+    let field = name.isEmpty ? .other : Self.candidate(length: name.count, first: name[0].asciiLowercased)
+    self = field != .other && name.equalsIgnoringCase(field.spelling) ? field : .other
   }
 
-  private static func match(
-    _ name: Span<UInt8>, _ a: KnownField, _ b: KnownField = .other, _ c: KnownField = .other,
-    _ d: KnownField = .other
-  ) -> KnownField {
-    if name.equalsIgnoringCase(a.spelling) { return a }
-    if name.equalsIgnoringCase(b.spelling) { return b }
-    if name.equalsIgnoringCase(c.spelling) { return c }
-    return name.equalsIgnoringCase(d.spelling) ? d : .other
+  /// The one field whose name is that long and begins with that letter.
+  private static func candidate(length: Int, first: UInt8) -> KnownField {
+    switch (length, first) {
+    case (2, UInt8(ascii: "t")): .te
+    case (4, UInt8(ascii: "h")): .host
+    case (6, UInt8(ascii: "e")): .expect
+    case (6, UInt8(ascii: "a")): .accept
+    case (6, UInt8(ascii: "c")): .cookie
+    case (6, UInt8(ascii: "o")): .origin
+    case (7, UInt8(ascii: "r")): .referer
+    case (7, UInt8(ascii: "u")): .upgrade
+    case (7, UInt8(ascii: "a")): .apiKey
+    case (7, UInt8(ascii: "t")): .trailer
+    case (9, UInt8(ascii: "x")): .xAPIKey
+    case (10, UInt8(ascii: "c")): .connection
+    case (10, UInt8(ascii: "u")): .userAgent
+    case (10, UInt8(ascii: "k")): .keepAlive
+    case (12, UInt8(ascii: "c")): .contentType
+    case (12, UInt8(ascii: "x")): .requestID
+    case (13, UInt8(ascii: "a")): .authorization
+    case (13, UInt8(ascii: "c")): .cacheControl
+    case (14, UInt8(ascii: "c")): .contentLength
+    case (15, UInt8(ascii: "a")): .acceptEncoding
+    case (15, UInt8(ascii: "x")): .cache
+    case (15, UInt8(ascii: "i")): .idempotencyKey
+    case (16, UInt8(ascii: "c")): .contentEncoding
+    case (17, UInt8(ascii: "t")): .transferEncoding
+    case (18, UInt8(ascii: "x")): .provider
+    case (29, UInt8(ascii: "a")): .accessControlRequestMethod
+    case (30, UInt8(ascii: "a")): .accessControlRequestHeaders
+    default: .other
+    }
   }
 
   /// The field's name in lower case; empty for `other`, and no field's name is.

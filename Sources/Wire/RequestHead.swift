@@ -1,7 +1,7 @@
 internal import Base
 
 /// The request methods that are told apart (RFC 9110 §9.3, RFC 5789). Methods are case-sensitive.
-package enum Method: UInt8, Sendable {
+@frozen @usableFromInline package enum Method: UInt8, Sendable {
   case get, head, post, put, patch, delete, options, other
 }
 
@@ -15,11 +15,11 @@ package enum BodyFraming: Hashable, Sendable {
 }
 
 /// One header field as ranges over the bytes that were parsed, counted from the start of the message.
-package struct HeaderField: Hashable, Sendable {
-  package var name: Range<Int>
+@frozen @usableFromInline package struct HeaderField: Hashable, Sendable {
+  @usableFromInline package var name: Range<Int>
   /// Without the white space around it; may be empty.
-  package var value: Range<Int>
-  package var known: KnownField
+  @usableFromInline package var value: Range<Int>
+  @usableFromInline package var known: KnownField
 }
 
 /// The head of a request, as ranges over the bytes that `RequestParser` was given.
@@ -50,16 +50,18 @@ package struct RequestHead: Sendable {
 
   package init() {}
 
+  func has(_ field: KnownField) -> Bool { present & (1 << UInt64(field.rawValue)) != 0 }
+
   /// The value of the first field of that name.
   package func value(of field: KnownField) -> Range<Int>? {
-    guard present & (1 << UInt64(field.rawValue)) != 0 else { return nil }
+    guard has(field) else { return nil }
     for i in fields.indices where fields[i].known == field { return fields[i].value }
     return nil
   }
 
   /// How often a field of that name was sent.
   package func count(of field: KnownField) -> Int {
-    guard present & (1 << UInt64(field.rawValue)) != 0 else { return 0 }
+    guard has(field) else { return 0 }
     var n = 0
     for i in fields.indices where fields[i].known == field { n += 1 }
     return n

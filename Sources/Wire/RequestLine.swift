@@ -3,8 +3,7 @@ internal import Base
 extension RequestHead {
   /// Reads `method SP request-target SP HTTP-version` (RFC 9112 §3), without its line end.
   mutating func readRequestLine(_ line: Range<Int>, in bytes: Span<UInt8>) throws(WireFault) {
-    var at = line.lowerBound
-    while at < line.upperBound, ASCIISet.token.contains(bytes[at]) { at += 1 }
+    var at = bytes.endOfToken(from: line.lowerBound, upTo: line.upperBound)
     methodName = line.lowerBound..<at
     guard !methodName.isEmpty, at < line.upperBound, bytes[at] == 32 else { throw .malformedRequestLine }
     method = Method(bytes.extracting(methodName))

@@ -106,8 +106,7 @@ package struct RequestParser: Sendable {
     if head.fields.count == Limits.headerFields { throw .tooManyFields }
     let first = bytes[line.lowerBound]
     if first == 32 || first == 9 { throw .foldedField }
-    var colon = line.lowerBound
-    while colon < line.upperBound, ASCIISet.token.contains(bytes[colon]) { colon += 1 }
+    let colon = bytes.endOfToken(from: line.lowerBound, upTo: line.upperBound)
     guard colon < line.upperBound, colon > line.lowerBound else { throw .malformedFieldName }
     if bytes[colon] != UInt8(ascii: ":") {
       throw bytes[colon] == 32 || bytes[colon] == 9 ? .spaceBeforeColon : .malformedFieldName
@@ -121,7 +120,7 @@ package struct RequestParser: Sendable {
     let field = HeaderField(name: name, value: value, known: KnownField(bytes.extracting(name)))
     if head.fields.isEmpty { head.fields.reserveCapacity(24) }
     head.fields.append(field)
-    try note(field, in: bytes)
+    if field.known != .other { try note(field, in: bytes) }
     head.present |= 1 << UInt64(field.known.rawValue)
   }
 

@@ -9,6 +9,8 @@ package struct ResponseHead: Sendable {
   package private(set) var status = 0
   /// In the order of arrival, duplicates kept.
   package private(set) var fields: [HeaderField] = []
+  /// One bit per `KnownField` that is present.
+  private var present: UInt64 = 0
 
   package init() {}
 
@@ -16,14 +18,14 @@ package struct ResponseHead: Sendable {
   /// belonged to an interim response) starts over. False where there is no status line.
   @discardableResult package mutating func parse(_ raw: Span<UInt8>) -> Bool {
     status = 0
-    fields.removeAll(keepingCapacity: true)
+    clear()
     var start = 0
     while start < raw.count {
       let distance = raw.extracting(start..<raw.count).firstIndex(of: UInt8(ascii: "\n"))
       let end = distance.map { start + $0 } ?? raw.count
       let line = start..<(end > start && raw[end - 1] == UInt8(ascii: "\r") ? end - 1 : end)
       if raw.extracting(line).hasPrefixIgnoringCase("http/") {
-        fields.removeAll(keepingCapacity: true)
+        clear()
         status = Self.status(raw.extracting(line))
       } else {
         readField(line, in: raw)
@@ -46,10 +48,12 @@ package struct ResponseHead: Sendable {
       let colon = raw.extracting(line).firstIndex(of: UInt8(ascii: ":")), colon > 0
     else { return }
     let name = line.lowerBound..<line.lowerBound + colon
-    for i in name where !ASCIISet.token.contains(raw[i]) { return }
+    if raw.endOfToken(from: name.lowerBound, upTo: name.upperBound) < name.upperBound { return }
     let value = raw.trimmed(name.upperBound + 1..<line.upperBound)
     if !raw.isFieldContent(value) { return }
-    fields.append(HeaderField(name: name, value: value, known: KnownField(raw.extracting(name))))
+    let known = KnownField(raw.extracting(name))
+    fields.append(HeaderField(name: name, value: value, known: known))
+    present |= 1 << UInt64(known.rawValue)
   }
 
   /// Whether a header line announces an event stream; nil: it is not the Content-Type.
@@ -57,6 +61,13 @@ package struct ResponseHead: Sendable {
     guard line.hasPrefixIgnoringCase("content-type:") else { return nil }
     return line.extracting(line.trimmed(13..<line.count)).hasPrefixIgnoringCase("text/event-stream")
   }
+
+  private mutating func clear() {
+    if !fields.isEmpty { fields.removeAll(keepingCapacity: true) }
+    present = 0
+  }
+
+  private func has(_ field: KnownField) -> Bool { present & (1 << UInt64(field.rawValue)) != 0 }
 
   /// The value of the first field with that name, which is in lower case.
   package func value(named name: String, in raw: Span<UInt8>) -> Range<Int>? {
@@ -81,6 +92,7 @@ package struct ResponseHead: Sendable {
 
   /// The value of the first field of that name.
   package func value(of field: KnownField) -> Range<Int>? {
+    guard has(field) else { return nil }
     for i in fields.indices where fields[i].known == field { return fields[i].value }
     return nil
   }
@@ -88,6 +100,6 @@ package struct ResponseHead: Sendable {
   /// Whether a field may cross to the client: by its name, and not named by a Connection field.
   package func crosses(_ field: HeaderField, in raw: Span<UInt8>) -> Bool {
     FieldRules.crossesToClient(raw.extracting(field.name))
-      && !FieldRules.isNamedByConnection(field.name, fields, in: raw)
+      && !(has(.connection) && FieldRules.isNamedByConnection(field.name, fields, in: raw))
   }
 }

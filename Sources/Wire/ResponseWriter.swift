@@ -28,11 +28,16 @@ extension ByteBuffer {
     append("\r\n" as StaticString)
   }
 
-  /// The name must be a token; control characters in the value become spaces.
-  package mutating func appendField(_ name: Span<UInt8>, _ value: Span<UInt8>) {
-    append(name)
-    append(": " as StaticString)
-    append(fieldValue: value)
+  /// A field as one of our parsers has read it from `head`, which has looked at every byte of it.
+  package mutating func append(_ field: HeaderField, of head: Span<UInt8>) {
+    let space = field.name.upperBound + 1
+    if field.value.lowerBound == space + 1, head[space] == 32 {
+      append(head.extracting(field.name.lowerBound..<field.value.upperBound))
+    } else {
+      append(head.extracting(field.name))
+      append(": " as StaticString)
+      append(head.extracting(field.value))
+    }
     append("\r\n" as StaticString)
   }
 

@@ -1,0 +1,93 @@
+// Eight, 16 and 32 bytes at a time, for scans that mostly find nothing. The first byte is the lowest.
+
+extension Span<UInt8> {
+  /// The eight bytes from `at` on.
+  @inlinable @inline(__always)
+  package func word(at: Int) -> UInt64 {
+    // Lifetime: a bounds-checked load from the span itself; "unsafe" names only the choice of the type.
+    UInt64(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self))
+  }
+
+  /// The four bytes from `at` on.
+  @inlinable @inline(__always)
+  package func halfWord(at: Int) -> UInt64 {
+    // Lifetime: as above.
+    UInt64(UInt32(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: at, as: UInt32.self)))
+  }
+
+  /// The 16 bytes from `at` on.
+  @inlinable @inline(__always)
+  package func block(at: Int) -> ByteBlock {
+    // Lifetime: as above.
+    bytes.unsafeLoadUnaligned(fromByteOffset: at, as: ByteBlock.self)
+  }
+
+  /// The 32 bytes from `at` on. Only for questions that do not depend on the order of bytes.
+  @inlinable @inline(__always)
+  package func words(at: Int) -> WordBlock {
+    // Lifetime: as above.
+    bytes.unsafeLoadUnaligned(fromByteOffset: at, as: WordBlock.self)
+  }
+}
+
+extension UnsafeRawPointer {
+  // Lifetime: the caller keeps what is pointed at, and knows its length.
+  func word(at: Int) -> UInt64 { UInt64(littleEndian: loadUnaligned(fromByteOffset: at, as: UInt64.self)) }
+  func halfWord(at: Int) -> UInt64 {
+    UInt64(UInt32(littleEndian: loadUnaligned(fromByteOffset: at, as: UInt32.self)))
+  }
+}
+
+extension UInt64 {
+  /// That byte eight times.
+  @inlinable @inline(__always)
+  package static func every(_ byte: UInt8) -> UInt64 { 0x0101_0101_0101_0101 &* UInt64(byte) }
+  @inlinable @inline(__always) package static var highBits: UInt64 { 0x8080_8080_8080_8080 }
+  /// The high bit of every byte that is zero. Bits above the first may be set falsely.
+  @inlinable @inline(__always) package var zeroBytes: UInt64 { (self &- .every(1)) & ~self & .highBits }
+
+  /// The same bytes with ASCII capitals made small.
+  @inlinable @inline(__always) package var asciiLowercased: UInt64 {
+    // Without their high bits no byte carries into the next.
+    let low = self & ~UInt64.highBits
+    let fromA = low &+ .every(0x80 - UInt8(ascii: "A"))
+    let aboveZ = low &+ .every(0x7F - UInt8(ascii: "Z"))
+    return self | (fromA & ~aboveZ & ~self & .highBits) >> 2
+  }
+}
+
+/// Sixteen bytes, each reckoned for itself. Comparisons of SIMD vectors are compiled byte by byte, so a question
+/// is put as arithmetic whose answer is in the high bits: marks.
+@usableFromInline package typealias ByteBlock = SIMD16<UInt8>
+
+extension ByteBlock {
+  /// Marks every byte that equals `byte`, which is ASCII; bytes from 0x80 on may be marked too.
+  @inlinable @inline(__always) package func marks(equal byte: UInt8) -> ByteBlock {
+    (self ^ ByteBlock(repeating: byte)) &- ByteBlock(repeating: 1)
+  }
+
+  /// Marks every byte from `byte` on, which is ASCII; what it says of bytes from 0x80 on means nothing.
+  @inlinable @inline(__always) package func marks(from byte: UInt8) -> ByteBlock {
+    self &+ ByteBlock(repeating: 0x80 - byte)
+  }
+
+  /// The place of the first byte that is marked; 16 where none is.
+  @inlinable @inline(__always) package var firstMark: Int {
+    let halves = unsafeBitCast(self, to: SIMD2<UInt64>.self)
+    let low = UInt64(littleEndian: halves[0]) & .highBits
+    if low != 0 { return low.trailingZeroBitCount / 8 }
+    let high = UInt64(littleEndian: halves[1]) & .highBits
+    return high != 0 ? 8 &+ high.trailingZeroBitCount / 8 : 16
+  }
+}
+
+/// Four words at once.
+@usableFromInline package typealias WordBlock = SIMD4<UInt64>
+
+extension WordBlock {
+  /// That byte 32 times.
+  @inlinable @inline(__always)
+  package static func filled(_ byte: UInt8) -> Self { Self(repeating: UInt64.every(byte)) }
+  /// The bits of all four words together.
+  @inlinable @inline(__always) package var union: UInt64 { self[0] | self[1] | self[2] | self[3] }
+}
