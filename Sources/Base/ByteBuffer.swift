@@ -4,7 +4,7 @@ internal import CLinux
 ///
 /// The only owner of its memory, which it frees itself; ranges handed out by the parsers are offsets from
 /// the first readable byte and stay valid until bytes are consumed. It holds no memory until the first
-/// append, and `release()` gives all of it back.
+/// append, and `release()` gives all of it back. Frozen: else nothing of it is inlined in other modules.
 @frozen @usableFromInline package struct ByteBuffer: ~Copyable {
   // Lifetime: allocated by `reserve`, freed by `release`; nobody else keeps it beyond a `with…` closure.
   @usableFromInline var storage: UnsafeMutableRawPointer?
