@@ -37,6 +37,10 @@ class Process:
                 if not found.done() and re.search(pattern, text):
                     found.set_result(text)
             self._waiting = [(p, f) for p, f in self._waiting if not f.done()]
+        # Nothing more is said: who waits is told, and not left to wait out its time.
+        for pattern, found in self._waiting:
+            if not found.done():
+                found.set_exception(ConnectionError(f"it ended without saying {pattern!r}: " + "\n".join(self.tail[-20:])))
 
     def expect(self, pattern):
         """A future of the next line that matches. Asked for before what brings the line about."""
