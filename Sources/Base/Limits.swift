@@ -63,6 +63,8 @@ package enum Limits {
 
   /// Bytes of a model's name in a form.
   package static let modelName = 256
+  /// Models' names that are kept for requests that name them again: a power of two.
+  package static let recentNames = 64
   /// Nesting of JSON before it is refused.
   package static let jsonDepth = 128
   /// Top-level members of a request body whose ranges are remembered.

@@ -107,7 +107,7 @@ final class Runner {
       record(reply, run: nil, word: Ending.clientLeft.word, now)
     case .over: break
     }
-    reply.source = .over
+    reply.end()
   }
 
   private func drained(_ id: SlotID, _ now: Moment) {

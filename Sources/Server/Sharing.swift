@@ -8,7 +8,9 @@ final class Sharing {
   var cache: ResponseCache
   var flights: FlightTable
   /// A reload changes who shares; size and time of the store stay as they were at the start.
-  var settings: CacheSettings
+  var settings: CacheSettings {
+    didSet { varied = settings.vary + Self.alwaysVary }
+  }
   /// The exchanges of flights, by `FlightID.index`; kept for slow followers after their end.
   private var runs: [ExchangeRun?] = []
   /// The clients in flights, by `Seat.index`.
@@ -18,6 +20,7 @@ final class Sharing {
 
   init(_ settings: CacheSettings, memory: Int, connections: Int, seed: UInt64, secondSeed: UInt64) {
     self.settings = settings
+    varied = settings.vary + Self.alwaysVary
     let pool = BlockPool()
     cache = ResponseCache(budget: settings.enabled ? settings.size : 0, ttl: settings.ttl, pool: pool)
     var bounds = FlightTable.Bounds(recording: cache.largestAnswer, memory: memory)
@@ -68,6 +71,8 @@ final class Sharing {
   private static let alwaysVary = [
     "x-synaxis-provider", "openai-beta", "anthropic-beta", "anthropic-version",
   ]
+  /// These, and those of the file.
+  private var varied: [String]
 
   /// The key of a request whose body the probe has just scanned; nil where it cannot have one.
   func fingerprint(
@@ -75,7 +80,7 @@ final class Sharing {
     client: String?, probe: borrowing JSONProbe
   ) -> Fingerprint? {
     var key = RequestKey(key: key, path: path, isStream: isStream)
-    for name in settings.vary + Self.alwaysVary {
+    for name in varied {
       key.beginField(name)
       for field in head.fields where bytes.extracting(field.name).equalsIgnoringCase(name) {
         key.addLine(bytes.extracting(field.value))
