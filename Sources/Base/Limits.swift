@@ -220,6 +220,8 @@ package enum Limits {
   package static let cacheEntries = 64 * 1024
   /// Entries taken out of the cache to make room for one.
   package static let evictionsPerInsert = 256
+  /// Entries dropped in one turn of the loop once the cache was cleared or made smaller.
+  package static let evictionsPerTurn = 64
   /// Flights at a time, and followers of one.
   package static let flights = 1024
   package static let followers = 1024

@@ -12,8 +12,8 @@ final class Reply {
   enum Source {
     /// A place in a flight: an exchange that others may share.
     case seat(Seat)
-    /// A stored answer, as far as it has been sent.
-    case replay(CachedAnswer, offset: Int, began: Instant)
+    /// A stored answer, as far as it has been sent; with its gaps, where it is paced.
+    case replay(CachedAnswer, offset: Int, pacedSince: Instant?)
     case over
   }
 

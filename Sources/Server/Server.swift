@@ -57,8 +57,7 @@ package final class Server {
     let setup = Setup(configuration, upstream: upstream, seed: seed, keeping: nil)
     front = Front(poller: poller, limits: configuration.limits, gate: setup.gate)
     let sharing = Sharing(
-      configuration.cache, memory: configuration.limits.memory, connections: configuration.limits.connections,
-      seed: seed, secondSeed: secondSeed)
+      configuration.cache, limits: configuration.limits, seed: seed, secondSeed: secondSeed)
     runner = Runner(
       front: front, upstream: upstream, log: log, setup: setup, sharing: sharing, seed: seed,
       now: Clock.instant())
@@ -245,7 +244,9 @@ package final class Server {
     front.destroyClosed()
     runner.sharing.cache.sweep(now: now.instant, steps: 4)
     log.flush()
-    if runner.runs.count > 0 {
+    let isClearing = !runner.sharing.cache.isSettled
+    if isClearing { runner.sharing.cache.settle(steps: Limits.evictionsPerTurn) }
+    if isClearing || runner.runs.count > 0 {
       trimAt = now.instant + Limits.trimAfter
     } else if let due = trimAt, due <= now.instant {
       // After a peak glibc keeps what was freed; a sidecar gives it back.
@@ -257,6 +258,7 @@ package final class Server {
   }
 
   private func timeout(now: Instant) -> Interval? {
+    if !runner.sharing.cache.isSettled { return .zero }
     var due = Instant.distantFuture
     if let at = front.timers.next { due = min(due, at) }
     if let at = runner.timers.next { due = min(due, at) }
