@@ -15,7 +15,12 @@ package final class BlockPool {
 
   package init() { spare.reserveCapacity(Limits.spareBlocks) }
 
-  deinit { for block in spare { munmap(block, Self.room) } }
+  deinit { empty() }
+
+  /// Gives the spare blocks back to the kernel.
+  package func empty() {
+    while let block = spare.popLast() { munmap(block, Self.room) }
+  }
 
   /// A block with anything in it.
   func take() -> UnsafeMutableRawPointer {

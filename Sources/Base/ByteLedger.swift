@@ -6,7 +6,7 @@ package final class ByteLedger {
   package var limit: Int
   package private(set) var used = 0
   /// Where the owners' blocks come from.
-  let pool: BlockPool
+  package let pool: BlockPool
 
   package init(limit: Int, pool: BlockPool = BlockPool()) {
     self.limit = limit

@@ -67,6 +67,8 @@ package enum Limits {
 
   /// Bytes of a model's name in a form.
   package static let modelName = 256
+  /// Models' names that are kept for requests that name them again: a power of two.
+  package static let recentNames = 64
   /// Nesting of JSON before it is refused.
   package static let jsonDepth = 128
   /// Top-level members of a request body whose ranges are remembered.
@@ -227,6 +229,8 @@ package enum Limits {
   package static let cacheEntries = 64 * 1024
   /// Entries taken out of the cache to make room for one.
   package static let evictionsPerInsert = 256
+  /// Entries dropped in one turn of the loop once the cache was cleared or made smaller.
+  package static let evictionsPerTurn = 64
   /// Flights at a time, and followers of one.
   package static let flights = 1024
   package static let followers = 1024

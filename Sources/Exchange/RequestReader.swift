@@ -20,6 +20,7 @@ package struct RequestFacts: Sendable {
 /// Reads a request's body as far as routing needs it. Holds the probe's memory between requests.
 package struct RequestReader: Sendable {
   package private(set) var probe = JSONProbe()
+  private var names = RecentNames()
 
   package init() {}
 
@@ -52,7 +53,7 @@ package struct RequestReader: Sendable {
     if probe.count(of: "stream", in: body) > 1 {
       throw .invalidField("stream", reason: "it stands twice in the body")
     }
-    let name = try Self.name(model, in: body)
+    let name = try name(model, in: body)
     var facts = RequestFacts(
       form: .json, modelRange: model.value, model: name, wantsStream: false,
       estimatedTokens: body.count / 4)
@@ -76,7 +77,9 @@ package struct RequestReader: Sendable {
     return facts
   }
 
-  private func readForm(_ body: Span<UInt8>, contentType: Span<UInt8>) throws(LocalError) -> RequestFacts {
+  private mutating func readForm(_ body: Span<UInt8>, contentType: Span<UInt8>) throws(LocalError)
+    -> RequestFacts
+  {
     let form: MultipartForm
     do throws(MultipartFault) {
       form = try MultipartForm.scan(body, contentType: contentType)
@@ -87,31 +90,23 @@ package struct RequestReader: Sendable {
     if model.count > Limits.modelName { throw .invalidField("model", reason: "it is too long") }
     let wantsStream = form.stream.map { body.extracting($0).equals("true") } ?? false
     return RequestFacts(
-      form: .multipart, modelRange: model, model: Self.array(body.extracting(model)),
+      form: .multipart, modelRange: model, model: names.array(of: body.extracting(model)),
       wantsStream: wantsStream, estimatedTokens: 0)
   }
 
   /// The text of a string that is not empty. Names without escapes are taken as they stand.
-  private static func name(_ member: JSONMember, in body: Span<UInt8>) throws(LocalError) -> [UInt8] {
+  private mutating func name(_ member: JSONMember, in body: Span<UInt8>) throws(LocalError) -> [UInt8] {
     if member.kind == .string {
       let text = body.extracting(member.value.lowerBound + 1..<member.value.upperBound - 1)
       if text.isEmpty { throw .missingField("model") }
-      if text.firstIndex(of: UInt8(ascii: "\\")) == nil { return array(text) }
+      if text.firstIndex(of: UInt8(ascii: "\\")) == nil { return names.array(of: text) }
     }
     var name = ByteBuffer()
     guard body.jsonString(member, into: &name) else {
       throw .invalidField("model", reason: "it is not a string")
     }
     if name.isEmpty { throw .missingField("model") }
-    return array(name)
-  }
-
-  private static func array(_ buffer: borrowing ByteBuffer) -> [UInt8] {
-    buffer.withBytes { array($0) }
-  }
-
-  private static func array(_ bytes: Span<UInt8>) -> [UInt8] {
-    bytes.withUnsafeBufferPointer { Array($0) }
+    return name.withBytes { names.array(of: $0) }
   }
 }
 

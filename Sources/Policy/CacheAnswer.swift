@@ -43,6 +43,8 @@ package final class CachedAnswer {
   package let head: AnswerHead
   package let usage: AnswerUsage
   package let storedAt: Instant
+  /// The cache's, when it was stored.
+  let era: UInt32
   /// Whole and sealed.
   package private(set) var recording: Recording
   private let ledger: ByteLedger
@@ -51,11 +53,15 @@ package final class CachedAnswer {
   /// The object, its arrays' headers and malloc's headers.
   private static let fixedCost = 320
 
-  init(head: AnswerHead, usage: AnswerUsage, recording: Recording, storedAt: Instant, ledger: ByteLedger) {
+  init(
+    head: AnswerHead, usage: AnswerUsage, recording: Recording, storedAt: Instant, era: UInt32,
+    ledger: ByteLedger
+  ) {
     self.head = head
     self.usage = usage
     self.recording = recording
     self.storedAt = storedAt
+    self.era = era
     self.ledger = ledger
     cost = Self.cost(of: head)
     ledger.takeAnyway(cost)

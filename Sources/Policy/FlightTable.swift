@@ -64,7 +64,7 @@ package struct FlightTable: ~Copyable {
     }
   }
 
-  package let bounds: Bounds
+  package private(set) var bounds: Bounds
   package private(set) var figures = Figures()
   package private(set) var flightCount = 0
 
@@ -79,6 +79,14 @@ package struct FlightTable: ~Copyable {
     self.bounds = bounds
     ledger = ByteLedger(limit: bounds.memory, pool: pool)
     index = CacheIndex(capacity: bounds.flights)
+  }
+
+  /// Other bounds, for what begins from now on. Flights under way keep their recordings as they are.
+  package mutating func adopt(_ bounds: Bounds) {
+    self.bounds = bounds
+    ledger.limit = bounds.memory
+    index = CacheIndex(capacity: max(bounds.flights, flights.count))
+    for slot in flights.indices where flights[slot].isListed { index.insert(flights[slot].key, slot: slot) }
   }
 
   package var seatCount: Int { seats.count }

@@ -6,6 +6,8 @@ package import Base
 /// lookup allocates nothing. An entry that is being replayed is not evicted, since that would free nothing;
 /// one that is replaced, expired or cleared meanwhile lives on for its replay and stays counted until the
 /// replay lets go, so the budget holds for what is really in memory.
+///
+/// `clear` and `adopt` only say what shall be; `settle` does it bit by bit, so that the loop never waits for it.
 package struct ResponseCache {
   package struct Figures: Hashable, Sendable {
     package var hits = 0
@@ -37,10 +39,16 @@ package struct ResponseCache {
 
   private static let none: Int32 = -1
 
-  package let budget: Int
-  package let ttl: Interval
+  package private(set) var budget: Int
+  package private(set) var ttl: Interval
   package private(set) var figures = Figures()
+  /// Entries that can be found.
   package private(set) var count = 0
+  /// Entries that were cleared and are still to be dropped. They are at the old end of the list, since none of
+  /// them is used again.
+  private var doomed = 0
+  /// Raised by `clear`: entries of another era are doomed.
+  private var era: UInt32 = 0
 
   private let ledger: ByteLedger
   private var index: CacheIndex
@@ -50,6 +58,10 @@ package struct ResponseCache {
   private var free = none
   /// Where the sweep for expired entries goes on.
   private var hand = 0
+  /// Bytes of index and slots, as they were counted; 0 before the first insert.
+  private var overhead = 0
+  /// Entries, index or slots do not fit the budget yet.
+  private var isResizing = false
 
   /// - Parameters:
   ///   - budget: bytes for everything; zero or less stores nothing.
@@ -59,8 +71,10 @@ package struct ResponseCache {
     self.budget = max(0, budget)
     self.ttl = ttl
     ledger = ByteLedger(limit: max(0, budget), pool: pool)
-    index = CacheIndex(capacity: min(max(self.budget / 1024, 16), Limits.cacheEntries))
+    index = CacheIndex(capacity: Self.entries(of: self.budget))
   }
+
+  private static func entries(of budget: Int) -> Int { min(max(budget / 1024, 16), Limits.cacheEntries) }
 
   /// Bytes held: also by entries that are out but still being replayed.
   package var bytes: Int { ledger.used }
@@ -72,11 +86,11 @@ package struct ResponseCache {
 
   /// The answer to a request, if there is one that is young enough; it becomes the most recently used.
   ///
-  /// 1. Nothing stored: a miss.
+  /// 1. Nothing stored, or cleared: a miss.
   /// 2. Older than `ttl`: dropped, a miss.
   /// 3. Older than the request's own `maxAge` (RFC 9111 §5.2.1.1): a miss, and the entry stays for others.
   package mutating func lookup(_ key: Fingerprint, now: Instant, maxAge: Interval? = nil) -> CachedAnswer? {
-    guard let slot = index.find(key), let answer = slots[slot].answer else {  // 1
+    guard let slot = index.find(key), let answer = slots[slot].answer, answer.era == era else {  // 1
       figures.misses += 1
       return nil
     }
@@ -122,7 +136,7 @@ package struct ResponseCache {
       return .noRoom
     }
     slots[slot].answer = CachedAnswer(
-      head: head, usage: usage, recording: recording, storedAt: now, ledger: ledger)
+      head: head, usage: usage, recording: recording, storedAt: now, era: era, ledger: ledger)
     index.insert(key, slot: slot)
     link(slot)
     count += 1
@@ -134,9 +148,66 @@ package struct ResponseCache {
     if let slot = index.find(key) { drop(slot) }
   }
 
-  /// Drops every entry, for `POST /admin/cache/clear`. Replays under way go on.
+  /// Drops every entry: none is found any more. Replays under way go on.
   package mutating func clear() {
-    while oldest != Self.none { drop(Int(oldest)) }
+    doomed += count
+    count = 0
+    era &+= 1
+  }
+
+  /// Another budget and age. The age holds for what is stored already, too: who shortens it wants nothing older.
+  package mutating func adopt(budget: Int, ttl: Interval) {
+    self.budget = max(0, budget)
+    self.ttl = ttl
+    ledger.limit = self.budget
+    if self.budget == 0 { clear() }
+    isResizing = true
+  }
+
+  /// Nothing of `clear` or `adopt` is left to do.
+  package var isSettled: Bool { doomed == 0 && !isResizing }
+
+  /// Drops up to `steps` entries, cleared ones first; then index and slots take their new size.
+  package mutating func settle(steps: Int) {
+    var left = steps
+    while mustDrop {
+      if left == 0 { return }
+      if doomed == 0 { figures.evictions += 1 }
+      drop(Int(oldest))
+      left -= 1
+    }
+    guard isResizing else { return }
+    if overhead > 0, budget == 0 || index.capacity != Self.entries(of: budget) { rebuild() }
+    // More slots may have left less room for entries.
+    isResizing = mustDrop
+  }
+
+  private var mustDrop: Bool {
+    if doomed > 0 { return true }
+    if count == 0 { return false }
+    let wanted = min(overhead, Self.overhead(of: CacheIndex(capacity: Self.entries(of: budget))))
+    return ledger.used - overhead + wanted > budget || count > Self.entries(of: budget)
+  }
+
+  /// Moves the entries over into an index and slots of the right size, or gives all up where nothing is kept.
+  private mutating func rebuild() {
+    let old = (slots: slots, index: index)
+    var at = oldest
+    ledger.give(overhead)
+    overhead = 0
+    slots = []
+    index = CacheIndex(capacity: Self.entries(of: budget))
+    (newest, oldest, free, hand) = (Self.none, Self.none, Self.none, 0)
+    if budget == 0 { ledger.pool.empty() }
+    if at == Self.none { return }
+    setUp()
+    while at != Self.none {
+      let slot = slots.count
+      slots.append(old.slots[Int(at)])
+      index.insert(old.index.key(of: Int(at)), slot: slot)
+      link(slot)
+      at = old.slots[Int(at)].newer
+    }
   }
 
   /// Looks at a few slots, round and round, and drops what has expired, so that an idle process gives its
@@ -145,7 +216,7 @@ package struct ResponseCache {
     for _ in 0..<min(steps, slots.count) {
       hand = hand + 1 < slots.count ? hand + 1 : 0
       if let answer = slots[hand].answer, answer.age(at: now) >= ttl {
-        figures.expirations += 1
+        if answer.era == era { figures.expirations += 1 }
         drop(hand)
       }
     }
@@ -155,23 +226,27 @@ package struct ResponseCache {
   ///
   /// 1. It fits: done.
   /// 2. The bound of evictions, or the list, is used up: no room.
-  /// 3. An entry that is being replayed counts as just used, and is passed over.
-  /// 4. Any other goes.
+  /// 3. A cleared one goes.
+  /// 4. An entry that is being replayed counts as just used, and is passed over.
+  /// 5. Any other goes.
   private mutating func makeRoom(for cost: Int) -> Bool {
-    if slots.isEmpty, budget > 0 { setUp() }
+    if overhead == 0, budget > 0 { setUp() }
+    let entries = min(index.capacity, Self.entries(of: budget))
     for _ in 0..<Limits.evictionsPerInsert {
-      if cost <= budget - ledger.used, count < index.capacity { return true }  // 1
+      if cost <= budget - ledger.used, count + doomed < entries { return true }  // 1
       if oldest == Self.none { return false }  // 2
       let slot = Int(oldest)
-      if isInUse(slot) {  // 3
+      if doomed > 0 {  // 3
+        drop(slot)
+      } else if isInUse(slot) {  // 4
         unlink(slot)
         link(slot)
-      } else {  // 4
+      } else {  // 5
         figures.evictions += 1
         drop(slot)
       }
     }
-    return cost <= budget - ledger.used && count < index.capacity
+    return cost <= budget - ledger.used && count + doomed < entries
   }
 
   private mutating func isInUse(_ slot: Int) -> Bool {
@@ -182,7 +257,12 @@ package struct ResponseCache {
   /// Reserves the slots for good: their memory is touched only as they are used, but counted at once.
   private mutating func setUp() {
     slots.reserveCapacity(index.capacity)
-    ledger.takeAnyway(index.footprint + index.capacity * MemoryLayout<Slot>.stride + 32)
+    overhead = Self.overhead(of: index)
+    ledger.takeAnyway(overhead)
+  }
+
+  private static func overhead(of index: CacheIndex) -> Int {
+    index.footprint + index.capacity * MemoryLayout<Slot>.stride + 32
   }
 
   // MARK: - Slots
@@ -201,10 +281,10 @@ package struct ResponseCache {
   private mutating func drop(_ slot: Int) {
     index.remove(index.key(of: slot))
     unlink(slot)
+    if slots[slot].answer?.era == era { count -= 1 } else { doomed -= 1 }
     slots[slot].answer = nil
     slots[slot].newer = free
     free = Int32(slot)
-    count -= 1
   }
 
   private mutating func link(_ slot: Int) {

@@ -132,6 +132,7 @@ extension Runner {
     reply.source = .over
     connection.reply = nil
     record(reply, run: run, word: word, now)
+    reply.end()
     front.finishAnswer(connection, keepsAlive: keepsAlive, now: now.instant)
   }
 

@@ -266,7 +266,8 @@ extension Runner {
 
   /// Answers from the cache, as fast as the client reads.
   func replay(_ entry: CachedAnswer, _ reply: Reply, _ connection: Connection, _ now: Moment) {
-    reply.source = .replay(entry, offset: 0, began: now.instant)
+    let start = sharing.settings.replay == .paced ? now.instant : nil
+    reply.source = .replay(entry, offset: 0, pacedSince: start)
     reply.firstByteAt = now.instant
     scratch.removeAll()
     composeHead(
@@ -276,22 +277,20 @@ extension Runner {
 
   /// 1. The client's socket is full: when it has drained. 2. Paced: when the recorded time has come. 3. Done.
   func pumpReplay(_ reply: Reply, _ connection: Connection, _ now: Moment) {
-    guard case .replay(let entry, var offset, let began) = reply.source else { return }
-    let reach =
-      sharing.settings.replay == .paced
-      ? entry.recording.reach(after: now.instant - began) : entry.recording.end
+    guard case .replay(let entry, var offset, let start) = reply.source else { return }
+    let reach = start.map { entry.recording.reach(after: now.instant - $0) } ?? entry.recording.end
     while offset < reach, !connection.outlet.isBlocked {
       offset += write(entry.recording, from: offset, upTo: reach, reply, connection)
     }
     flushScratch(to: connection)
-    reply.source = .replay(entry, offset: offset, began: began)
+    reply.source = .replay(entry, offset: offset, pacedSince: start)
     if offset == entry.recording.end {  // 3
       reply.source = .over
       finish(reply, connection, run: nil, keepsAlive: true, now)
     } else if connection.outlet.isBlocked {  // 1
       front.settle(connection, now: now.instant)
-    } else {  // 2
-      replayTimers.arm(Int(connection.id.slot), at: began + entry.recording.arrival(of: offset))
+    } else if let start {  // 2
+      replayTimers.arm(Int(connection.id.slot), at: start + entry.recording.arrival(of: offset))
     }
   }
 

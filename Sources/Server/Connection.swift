@@ -45,6 +45,8 @@ final class Connection {
   var isHalfClosed = false
   /// What the client is owed.
   var reply: Reply?
+  /// The object that `reply` is while there is one; made by the first request that may become an exchange.
+  lazy var ownReply = Reply(connection: id)
   /// What the gate said about the current request.
   var passage = Passage()
   /// The current request's body, until its exchange has it.

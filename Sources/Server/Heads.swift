@@ -70,7 +70,7 @@ extension Runner {
   /// What every answer carries. `provider`: whose answer it is, if any's.
   func appendOwnFields(_ reply: Reply, run: ExchangeRun?, provider: String?, _ now: Moment) {
     scratch.appendField("X-Request-ID", reply.requestID.span)
-    guard reply.setup.configuration.exposeHeaders else { return }
+    guard reply.exposesHeaders else { return }
     if let provider {
       scratch.append("X-Synaxis-Provider: ")
       scratch.append(provider)

@@ -13,7 +13,7 @@ extension Log {
     line(.info) { line in
       line.add("msg", "exchange")
       line.add("id", reply.requestID.span)
-      line.add("client", reply.client.map { reply.setup.configuration.clients[$0].name } ?? "-")
+      line.add("client", reply.client ?? "-")
       line.add("endpoint", reply.endpoint.name)
       line.add("model", model.span.extracting(0..<min(model.count, Limits.modelName)))
       if let run {

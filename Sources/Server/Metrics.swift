@@ -104,7 +104,7 @@ package final class Metrics {
   /// A client's exchange has ended. `word` and `run` as in the log.
   func record(_ reply: Reply, run: ExchangeRun?, word: StaticString?, overhead own: Interval, now: Moment) {
     let end = ends.place(of: word ?? run?.exchange.ending?.word ?? "complete")
-    let client = reply.client.map { clients.place(of: reply.setup.configuration.clients[$0].name) } ?? 0
+    let client = reply.client.map { clients.place(of: $0) } ?? 0
     exchanges[client * ends.capacity + end] &+= 1
     cacheStates[reply.cacheState.rawValue] &+= 1
     var key = self.key(run, model: reply.model, endpoint: reply.endpoint)

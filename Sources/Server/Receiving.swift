@@ -73,9 +73,11 @@ extension Runner {
       shape.preference = connection.inbound.withBytes(wish) { setup.catalog.providerIndex(named: $0) }
     }
     if let account = connection.passage.account { connection.seat = ClientSeat(account) }
-    let reply = Reply(
-      connection: connection, setup: setup, requestID: requestID(of: connection), endpoint: endpoint,
-      facts: facts, bytesIn: body.count, client: clientIndex(of: connection), now: now.instant)
+    let reply = connection.ownReply
+    reply.begin(
+      requestID(of: connection), endpoint: endpoint, facts: facts, bytesIn: body.count,
+      isHTTP10: head.minorVersion == 0, client: clientName(of: connection),
+      exposesHeaders: setup.configuration.exposeHeaders, now: now.instant)
     share(connection, reply, shape, facts, body: body, suffix: suffix, now)
   }
 
@@ -91,7 +93,7 @@ extension Runner {
       key = connection.inbound.withBytes { bytes in
         sharing.fingerprint(
           head, bytes, path: bytes.extracting(suffix), body: body, isStream: facts.wantsStream,
-          client: reply.client.map { setup.configuration.clients[$0].name }, probe: reader.probe)
+          client: reply.client, probe: reader.probe)
       }
     }
     if key == nil { wish = Sharing.Wish(looksUp: false, stores: false, coalesces: false) }

@@ -35,10 +35,12 @@ extension Server {
     }
     replaceListeners(places, now: now.instant)
     for address in added { log.note(.info, "listening", address) }
+    let former = runner.configuration
+    let forgets = configuration.providers != former.providers || configuration.aliases != former.aliases
     runner.adopt(configuration, now: now.instant)
     runner.runs.capacity = configuration.limits.connections
     front.apply(configuration.limits)
-    runner.sharing.settings = configuration.cache
+    runner.sharing.adopt(configuration.cache, limits: configuration.limits, forgets: forgets)
     log.settings = configuration.log
     log.note(.info, "reloaded")
     announce()

@@ -5,13 +5,15 @@ internal import Upstream
 internal import Wire
 
 /// What one client is owed for one request: the client's side of an exchange, or of a stored answer.
+///
+/// A connection has one at a time, so one object serves its requests in turn: `begin`, then `end`.
 final class Reply {
   /// Where the answer comes from.
   enum Source {
     /// A place in a flight: an exchange that others may share.
     case seat(Seat)
-    /// A stored answer, as far as it has been sent.
-    case replay(CachedAnswer, offset: Int, began: Instant)
+    /// A stored answer, as far as it has been sent; with its gaps, where it is paced.
+    case replay(CachedAnswer, offset: Int, pacedSince: Instant?)
     case over
   }
 
@@ -28,16 +30,17 @@ final class Reply {
   }
 
   let connection: SlotID
-  let setup: Setup
-  let requestID: RequestID
-  let endpoint: Endpoint
-  let model: [UInt8]
-  let wantsStream: Bool
-  let bytesIn: Int
-  let isHTTP10: Bool
-  let acceptedAt: Instant
-  /// Index in the configuration's clients.
-  let client: Int?
+  private(set) var requestID = RequestID(number: 0)
+  private(set) var endpoint = Endpoint.chatCompletions
+  private(set) var model: [UInt8] = []
+  private(set) var wantsStream = false
+  private(set) var bytesIn = 0
+  private(set) var isHTTP10 = false
+  private(set) var acceptedAt = Instant.distantPast
+  /// Its name in the configuration that the request came under.
+  private(set) var client: String?
+  /// The answer says who gave it, and what the cache did.
+  private(set) var exposesHeaders = true
 
   var source = Source.over
   var cacheState = CacheState.bypass
@@ -51,20 +54,37 @@ final class Reply {
   var firstByteAt: Instant?
   var bytesOut: UInt64 = 0
 
-  init(
-    connection: Connection, setup: Setup, requestID: RequestID, endpoint: Endpoint, facts: RequestFacts,
-    bytesIn: Int, client: Int?, now: Instant
+  init(connection: SlotID) { self.connection = connection }
+
+  /// Nothing has been sent yet of what this request is owed.
+  func begin(
+    _ requestID: RequestID, endpoint: Endpoint, facts: RequestFacts, bytesIn: Int, isHTTP10: Bool,
+    client: String?, exposesHeaders: Bool, now: Instant
   ) {
-    self.connection = connection.id
-    self.setup = setup
     self.requestID = requestID
     self.endpoint = endpoint
     self.bytesIn = bytesIn
+    self.isHTTP10 = isHTTP10
     self.client = client
+    self.exposesHeaders = exposesHeaders
     model = facts.model
     wantsStream = facts.wantsStream
-    isHTTP10 = connection.parser.head.minorVersion == 0
     acceptedAt = now
+    source = .over
+    cacheState = .bypass
+    hasHead = false
+    isStream = false
+    framing = .identity
+    isCloseDelimited = false
+    status = 0
+    firstByteAt = nil
+    bytesOut = 0
+  }
+
+  /// Lets go of what belongs to others: a stored answer lives only as long as somebody replays it.
+  func end() {
+    source = .over
+    model = []
   }
 
   /// A length that is known is told; else chunks where the client knows them, else the connection's end.

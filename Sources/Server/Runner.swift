@@ -13,7 +13,7 @@ final class Runner {
   private(set) var setup: Setup
   private(set) var checks: Checks
   /// The tier file's own configuration, without what was discovered since.
-  private var configuration: Configuration
+  private(set) var configuration: Configuration
   let metrics: Metrics
   var runs: SlotTable<ExchangeRun>
   var timers = Timers()
@@ -107,7 +107,7 @@ final class Runner {
       record(reply, run: nil, word: Ending.clientLeft.word, now)
     case .over: break
     }
-    reply.source = .over
+    reply.end()
   }
 
   private func drained(_ id: SlotID, _ now: Moment) {

@@ -16,9 +16,11 @@ extension Runner {
     return account.mayUse(model, of: setup.catalog) ? nil : .modelNotAllowed  // 2
   }
 
-  /// The client's place in the configuration's list, for log and metrics.
-  func clientIndex(of connection: Connection) -> Int? {
-    connection.passage.account.flatMap { setup.gate.index(of: $0) }
+  /// The client's name in the configuration, for log, metrics and the cache's key.
+  func clientName(of connection: Connection) -> String? {
+    connection.passage.account.flatMap { setup.gate.index(of: $0) }.map {
+      setup.configuration.clients[$0].name
+    }
   }
 
   /// Starts an exchange that has been given its run, or lets it wait for its turn. There is a place in the line:

@@ -58,8 +58,7 @@ package final class Server {
     let setup = Setup(configuration, upstream: upstream, seed: seed, keeping: nil)
     front = Front(poller: poller, limits: configuration.limits, gate: setup.gate)
     let sharing = Sharing(
-      configuration.cache, memory: configuration.limits.memory, connections: configuration.limits.connections,
-      seed: seed, secondSeed: secondSeed)
+      configuration.cache, limits: configuration.limits, seed: seed, secondSeed: secondSeed)
     runner = Runner(
       front: front, upstream: upstream, log: log, setup: setup, sharing: sharing, seed: seed,
       now: Clock.instant())
@@ -246,7 +245,9 @@ package final class Server {
     front.destroyClosed()
     runner.sharing.cache.sweep(now: now.instant, steps: 4)
     log.flush()
-    giveBackMemory(now.instant)
+    let isClearing = !runner.sharing.cache.isSettled
+    if isClearing { runner.sharing.cache.settle(steps: Limits.evictionsPerTurn) }
+    giveBackMemory(now.instant, isWorking: isClearing || runner.runs.count > 0)
     runner.measureAnswers(now: now.instant)
     supervisor.turn(now: now.instant)
   }
@@ -254,8 +255,8 @@ package final class Server {
   /// glibc keeps what was freed, and Linux what was read of the program's file; a sidecar gives both back: the heap
   /// now and then, since connections that come at once leave more garbage behind than they hold, and the program's
   /// pages after a quiet time.
-  private func giveBackMemory(_ now: Instant) {
-    if runner.runs.count > 0 {
+  private func giveBackMemory(_ now: Instant, isWorking: Bool) {
+    if isWorking {
       restAt = now + Limits.restAfter
       trimAt = trimAt ?? now + Limits.trimEvery
     }
@@ -272,6 +273,7 @@ package final class Server {
   }
 
   private func timeout(now: Instant) -> Interval? {
+    if !runner.sharing.cache.isSettled { return .zero }
     var due = Instant.distantFuture
     if let at = front.timers.next { due = min(due, at) }
     if let at = runner.timers.next { due = min(due, at) }

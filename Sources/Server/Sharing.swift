@@ -7,24 +7,48 @@ internal import Wire
 final class Sharing {
   var cache: ResponseCache
   var flights: FlightTable
-  /// A reload changes who shares; size and time of the store stay as they were at the start.
-  var settings: CacheSettings
+  private(set) var settings: CacheSettings
   /// The exchanges of flights, by `FlightID.index`; kept for slow followers after their end.
   private var runs: [ExchangeRun?] = []
   /// The clients in flights, by `Seat.index`.
   private var replies: [Reply?] = []
-  private let key: KeyedHash.Key
+  private var key: KeyedHash.Key
   private var serial: UInt64 = 0
 
-  init(_ settings: CacheSettings, memory: Int, connections: Int, seed: UInt64, secondSeed: UInt64) {
+  init(_ settings: CacheSettings, limits: LimitSettings, seed: UInt64, secondSeed: UInt64) {
     self.settings = settings
     let pool = BlockPool()
-    cache = ResponseCache(budget: settings.enabled ? settings.size : 0, ttl: settings.ttl, pool: pool)
-    var bounds = FlightTable.Bounds(recording: cache.largestAnswer, memory: memory)
-    bounds.flights = connections
-    bounds.keepsPace = settings.replay == .paced
-    flights = FlightTable(bounds: bounds, pool: pool)
+    cache = ResponseCache(budget: Self.budget(settings), ttl: settings.ttl, pool: pool)
+    flights = FlightTable(
+      bounds: Self.bounds(settings, limits, largestAnswer: cache.largestAnswer), pool: pool)
     key = KeyedHash.Key(first: seed, second: secondSeed)
+    varied = settings.vary + Self.alwaysVary
+  }
+
+  private static func budget(_ settings: CacheSettings) -> Int { settings.enabled ? settings.size : 0 }
+
+  private static func bounds(_ settings: CacheSettings, _ limits: LimitSettings, largestAnswer: Int)
+    -> FlightTable.Bounds
+  {
+    var bounds = FlightTable.Bounds(recording: largestAnswer, memory: limits.memory)
+    bounds.flights = limits.connections
+    bounds.keepsPace = settings.replay == .paced
+    return bounds
+  }
+
+  /// Goes on with the settings of a reloaded file. Flights and replays under way end as they began.
+  ///
+  /// - Parameter forgets: a model's name may mean another model now. Nothing that was stored or is in flight
+  ///   answers a later request: under another key none is found.
+  func adopt(_ settings: CacheSettings, limits: LimitSettings, forgets: Bool) {
+    self.settings = settings
+    varied = settings.vary + Self.alwaysVary
+    cache.adopt(budget: Self.budget(settings), ttl: settings.ttl)
+    flights.adopt(Self.bounds(settings, limits, largestAnswer: cache.largestAnswer))
+    if forgets {
+      key.first &+= 1
+      cache.clear()
+    }
   }
 
   /// What a request wants of the cache, by its header and the configuration.
@@ -68,6 +92,8 @@ final class Sharing {
   private static let alwaysVary = [
     "x-synaxis-provider", "openai-beta", "anthropic-beta", "anthropic-version",
   ]
+  /// These, and those of the file.
+  private var varied: [String]
 
   /// The key of a request whose body the probe has just scanned; nil where it cannot have one.
   func fingerprint(
@@ -75,7 +101,7 @@ final class Sharing {
     client: String?, probe: borrowing JSONProbe
   ) -> Fingerprint? {
     var key = RequestKey(key: key, path: path, isStream: isStream)
-    for name in settings.vary + Self.alwaysVary {
+    for name in varied {
       key.beginField(name)
       for field in head.fields where bytes.extracting(field.name).equalsIgnoringCase(name) {
         key.addLine(bytes.extracting(field.value))

@@ -131,6 +131,20 @@ import Testing
     #expect(throws: LocalError.missingField("model")) { try reader.read(third.span, contentType: none.span) }
   }
 
+  /// Names are kept for requests that repeat them: each request gets its own, also where many share a place.
+  @Test func namesAreNotMixedUp() throws {
+    var reader = RequestReader()
+    let none = "".bytes
+    let long = String(repeating: "x", count: Limits.modelName)
+    for round in 0..<4 {
+      for number in 0..<Limits.recentNames * 8 {
+        let name = number % 7 == 0 ? "\(long)\(number)" : "model-\(number * (round % 2 + 1))"
+        let body = #"{"model":"\#(name)"}"#.bytes
+        #expect(try reader.read(body.span, contentType: none.span).model == name.bytes)
+      }
+    }
+  }
+
   // MARK: - Forms
 
   private static func form(_ parts: [(String, String)]) -> [UInt8] {

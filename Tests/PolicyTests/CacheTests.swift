@@ -29,6 +29,16 @@ private func body(_ size: Int) -> Recording {
 private func at(_ seconds: Int64) -> Instant { Instant(nanoseconds: 1_000) + .seconds(seconds) }
 
 extension ResponseCache {
+  /// How many steps of `steps` entries it took.
+  @discardableResult fileprivate mutating func settleAll(steps: Int = 8) -> Int {
+    var turns = 0
+    while !isSettled, turns < 10_000 {
+      settle(steps: steps)
+      turns += 1
+    }
+    return turns
+  }
+
   fileprivate mutating func put(_ n: Int, _ text: String, _ seconds: Int64 = 0) {
     #expect(insert(key(n), head: head(), recording: body(text), now: at(seconds)) == .stored)
   }
@@ -102,6 +112,8 @@ extension ResponseCache {
     var replay = cache.lookup(key(1), now: at(1))
     let full = cache.bytes
     cache.clear()
+    #expect(cache.count == 0 && cache.text(1, 1) == nil && !cache.isSettled)
+    cache.settleAll()
     #expect(cache.count == 0 && cache.bytes == full && full > empty)
     #expect(replay?.recording.withBytes(from: 3_000) { $0.count } == 1_000)
     replay = nil
@@ -134,6 +146,68 @@ extension ResponseCache {
     #expect(insertion == .noRoom && cache.figures.evictions == 0 && cache.bytes <= 60_000)
     replays = []
     #expect(cache.insert(key(n), head: head(), recording: body(3_000), now: at(0)) == .stored)
+  }
+
+  @Test func aSmallerBudgetKeepsTheLatest() {
+    var cache = ResponseCache(budget: 8 << 20, ttl: .seconds(300), pool: BlockPool())
+    for n in 0..<1_000 { cache.put(n, "answer \(n)") }
+    _ = cache.text(0)
+    cache.adopt(budget: 256 << 10, ttl: .seconds(300))
+    // Bit by bit, and it can be used meanwhile.
+    cache.settle(steps: 8)
+    #expect(cache.count == 992 && !cache.isSettled && cache.text(0) == "answer 0")
+    #expect(cache.settleAll() > 50)
+    #expect(cache.bytes <= 256 << 10 && cache.count <= 256 && cache.count > 150)
+    let first = 1_001 - cache.count
+    #expect(cache.text(0) == "answer 0" && cache.text(first - 1) == nil)
+    for n in first..<1_000 { #expect(cache.text(n) == "answer \(n)") }
+    // Grown again, it has room for as many as before.
+    cache.adopt(budget: 8 << 20, ttl: .seconds(300))
+    cache.settleAll()
+    for n in 2_000..<3_000 { cache.put(n, "later") }
+    #expect(cache.text(999) == "answer 999" && cache.text(2_000) == "later" && cache.isSettled)
+  }
+
+  @Test func withoutABudgetNothingIsHeld() {
+    var cache = ResponseCache(budget: 1 << 20, ttl: .seconds(300), pool: BlockPool())
+    for n in 0..<100 { cache.put(n, String(repeating: "x", count: 5_000)) }
+    var replay = cache.lookup(key(99), now: at(0))
+    cache.adopt(budget: 0, ttl: .seconds(300))
+    #expect(cache.count == 0 && cache.text(98) == nil)
+    cache.settleAll()
+    #expect(cache.bytes > 5_000 && cache.bytes < 10_000 && replay?.recording.end == 5_000)
+    replay = nil
+    #expect(cache.bytes == 0)
+    #expect(cache.insert(key(1), head: head(), recording: body(1), now: at(0)) == .unfit)
+    cache.adopt(budget: 1 << 20, ttl: .seconds(300))
+    cache.settleAll()
+    cache.put(1, "again")
+    #expect(cache.text(1) == "again")
+  }
+
+  @Test func anotherAgeHoldsForWhatIsStored() {
+    var cache = ResponseCache(budget: 1 << 20, ttl: .seconds(300), pool: BlockPool())
+    cache.put(1, "one")
+    cache.put(2, "two")
+    cache.adopt(budget: 1 << 20, ttl: .seconds(10))
+    #expect(cache.text(1, 9) == "one" && cache.text(1, 10) == nil)
+    cache.adopt(budget: 1 << 20, ttl: .seconds(1_000))
+    #expect(cache.text(2, 999) == "two" && cache.text(2, 1_000) == nil)
+  }
+
+  @Test func whatWasClearedMakesRoomAtOnce() {
+    var cache = ResponseCache(budget: 100_000, ttl: .seconds(300), pool: BlockPool())
+    var n = 0
+    while cache.figures.evictions == 0 {
+      cache.put(n, String(repeating: "x", count: 3_000))
+      n += 1
+    }
+    cache.clear()
+    let evictions = cache.figures.evictions
+    for later in 100..<110 { cache.put(later, String(repeating: "y", count: 3_000)) }
+    #expect(cache.count == 10 && cache.figures.evictions == evictions && cache.bytes <= 100_000)
+    cache.settleAll()
+    for later in 100..<110 { #expect(cache.text(later) != nil) }
   }
 
   @Test func makingRoomIsBounded() {
@@ -198,6 +272,10 @@ extension ResponseCache {
       case 3 where next(200) == 0:
         cache.clear()
         model = [:]
+      case 4 where next(100) == 0:
+        cache.adopt(budget: 100_000 + next(50_000), ttl: .seconds(50))
+      case 5:
+        cache.settle(steps: next(3))
       default:
         if let answer = cache.lookup(crowded(n), now: at(clock)) {
           var bytes: [UInt8] = []

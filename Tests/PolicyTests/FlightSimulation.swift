@@ -279,6 +279,7 @@ struct FlightSimulation: ~Copyable {
       guard let seat = table.firstSeat(of: flight), table.seat(after: seat) == nil else { continue }
       if table.goDirect(seat) { upstreams[index].direct = Int(table.follower(of: seat).raw) }
     }
+    cache.settle(steps: 2)
     mostBytes = max(mostBytes, table.bytes)
     check(cache.bytes <= cache.budget, "the cache is over its budget")
   }

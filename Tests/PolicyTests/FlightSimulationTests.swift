@@ -15,6 +15,7 @@ import Testing
     #expect(run.table.flightCount == 0 && run.table.seatCount == 0 && run.table.bytes == 0)
     #expect(run.mostBytes <= run.table.bounds.memory + 4 * 4 * BlockPool.room)
     run.cache.clear()
+    run.cache.settle(steps: .max)
     let empty = run.cache.bytes
     run.clients = []
     #expect(run.cache.bytes == empty && run.cache.count == 0)

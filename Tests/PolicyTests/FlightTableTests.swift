@@ -40,6 +40,28 @@ extension FlightTable {
 }
 
 @Suite struct FlightTableTests {
+  @Test func otherBoundsHoldForWhatBeginsThen() throws {
+    var table = table(flights: 2)
+    let first = try table.seat(1, 1)
+    _ = try table.seat(2, 2)
+    #expect(throws: Refused.self) { try table.seat(3, 3) }
+    var bounds = table.bounds
+    bounds.flights = 40
+    bounds.recording = 5
+    table.adopt(bounds)
+    for n in UInt64(3)..<40 { _ = try table.seat(n, n) }
+    // The flights of before are still found, and keep what they were given.
+    let joined = try table.seat(50, 1)
+    #expect(table.flight(of: joined) == table.flight(of: first))
+    table.commit(table.flight(of: first), head: head)
+    table.record(table.flight(of: first), 100)
+    #expect(table.recording(of: table.flight(of: first))?.isOverflown == false)
+    bounds.flights = 1
+    table.adopt(bounds)
+    #expect(try table.seat(51, 39) != joined)
+    #expect(throws: Refused.self) { try table.seat(52, 52) }
+  }
+
   @Test func theFirstLeadsAndTheOthersFollow() throws {
     var table = table()
     guard case .lead(let first) = table.join(key(1), follower: FollowerID(10)),
