@@ -216,7 +216,7 @@ package final class LoadGenerator {
   // MARK: - One request
 
   private func start(_ connection: LoadConnection, _ now: Instant) {
-    if !options.same { request.advance() }
+    request.advance()
     if connection.isOpen {
       connection.state = .sending
       write(connection, now)

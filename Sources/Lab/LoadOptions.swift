@@ -28,8 +28,8 @@ package struct LoadOptions: Equatable, Sendable {
   /// Requests on each connection before the measurement begins.
   package var warmUp = 1
   package var allowRemote = false
-  /// Send the same bytes each time, so that a cache may answer; else a number in the prompt differs.
-  package var same = false
+  /// How many different requests are sent in turn, so that a cache may answer; nil: none is sent twice.
+  package var distinct: Int?
 
   package init() {}
 
@@ -38,11 +38,21 @@ package struct LoadOptions: Equatable, Sendable {
     var arguments = Arguments(list)
     var url: String?
     var path: String?
+    var measure: String?
     while let name = try arguments.next() {
       switch name {
       case "-c", "--connections": options.connections = try arguments.number(1...Limits.loadConnections)
-      case "-n", "--requests": options.amount = .requests(try arguments.number(1...1_000_000_000))
-      case "--for": options.amount = .time(try arguments.duration())
+      case "-n", "--requests", "--for":
+        if let measure, (measure == "--for") != (name == "--for") {
+          throw UsageError("\(measure) and \(name) exclude each other: a number of requests, or a time")
+        }
+        measure = name
+        options.amount =
+          if name == "--for" {
+            .time(try arguments.duration())
+          } else {
+            .requests(try arguments.number(1...1_000_000_000))
+          }
       case "--stream": options.stream = true
       case "--model": options.model = try arguments.value()
       case "--rate": options.rate = try arguments.number(1...1_000_000)
@@ -53,7 +63,8 @@ package struct LoadOptions: Equatable, Sendable {
       case "--timeout": options.timeout = try arguments.duration()
       case "--warm-up": options.warmUp = try arguments.number(0...1_000)
       case "--allow-remote": options.allowRemote = true
-      case "--same": options.same = true
+      case "--same": options.distinct = 1
+      case "--distinct": options.distinct = try arguments.number(1...1_000_000_000)
       case "--help", "-h": return .help
       default:
         if name.hasPrefix("-") { throw arguments.unknown() }
@@ -131,6 +142,7 @@ package struct LoadOptions: Equatable, Sendable {
       --timeout D       time for one answer (default 60s)
       --warm-up N       requests on each connection before the measurement (default 1)
       --same            send the same request each time, so that a cache may answer; else each is different
+      --distinct N      send N different requests in turn
       --json            print the result as JSON
       --allow-remote    permit a target that is not on this machine: its requests may cost money
 

@@ -1,13 +1,16 @@
 internal import Base
 internal import Wire
 
-/// The bytes of the request that a load run repeats, with a number in the prompt that makes each one different.
+/// The bytes of the request that a load run repeats, with a number in the prompt that makes one differ from
+/// another.
 struct LoadRequest: ~Copyable {
   private(set) var bytes = ByteBuffer()
   private var serial = 0..<0
   private var count: UInt64 = 0
+  private let distinct: UInt64
 
   init(_ options: LoadOptions) {
+    distinct = options.distinct.map { UInt64($0) } ?? .max
     var prompt = ByteBuffer()
     var body = ByteBuffer()
     let isChat = options.path.hasSuffix("/chat/completions")
@@ -43,15 +46,15 @@ struct LoadRequest: ~Copyable {
     bytes.append("\r\nContent-Length: ")
     bytes.append(decimal: body.count)
     bytes.append("\r\n\r\n")
-    if !options.same { serial = bytes.count + start..<bytes.count + start + 16 }
+    serial = bytes.count + start..<bytes.count + start + 16
     body.withBytes { bytes.append($0) }
   }
 
-  /// Makes the bytes differ from all before. A request that is half sent may go on with the new number: its
-  /// length and its form are the same.
+  /// Makes the bytes those of the next request. One that is half sent may go on with the new number: its length
+  /// and its form are the same.
   mutating func advance() {
     count += 1
-    var rest = count
+    var rest = count % distinct
     let serial = serial
     bytes.withMutableBytes { bytes in
       for index in serial.reversed() {

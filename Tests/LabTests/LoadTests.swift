@@ -6,8 +6,10 @@ import Testing
 
 @Suite struct LoadTests {
   /// A load run against a mock, both on this thread; ends when the run does.
+  /// Once `stallsAfter` answers are there, the mock does nothing for `stall`.
   private static func run(
-    mock change: (inout MockOptions) -> Void = { _ in }, load: (inout LoadOptions) -> Void
+    mock change: (inout MockOptions) -> Void = { _ in }, stallsAfter: Int = .max, stall: Interval = .zero,
+    load: (inout LoadOptions) -> Void
   ) throws -> (LoadReport, MockStatistics) {
     var mockOptions = MockOptions()
     mockOptions.listen = .unix(path: "/tmp/ll-\(getpid())-\(UInt64.random(in: 0 ... .max)).sock")
@@ -28,11 +30,17 @@ import Testing
     var events = PolledEvents()
     try poller.add(mock.pollDescriptor, .read, token: Token(bits: 0))
     try poller.add(generator.pollDescriptor, .read, token: Token(bits: 1))
+    var goesOnAt: Instant?
     try generator.turn(now: Kernel.Clock.instant())
     while !generator.isFinished {
-      let next = [mock.nextDeadline, generator.nextDeadline].compactMap { $0 }.min()
-      try poller.wait(timeout: next.map { $0 - Kernel.Clock.instant() }, into: &events)
-      try mock.turn(now: Kernel.Clock.instant())
+      let now = Kernel.Clock.instant()
+      if goesOnAt == nil, generator.report.completed >= stallsAfter { goesOnAt = now + stall }
+      let isStalled = goesOnAt.map { $0 > now } ?? false
+      let next = [isStalled ? goesOnAt : mock.nextDeadline, generator.nextDeadline].compactMap { $0 }.min()
+      // A stalled mock leaves its descriptor readable: it is not waited for.
+      let wait = isStalled ? .milliseconds(1) : next.map { max(.zero, $0 - Kernel.Clock.instant()) }
+      try poller.wait(timeout: wait, into: &events)
+      if !isStalled { try mock.turn(now: Kernel.Clock.instant()) }
       try generator.turn(now: Kernel.Clock.instant())
     }
     return (generator.report, mock.statistics)
@@ -86,6 +94,29 @@ import Testing
     // The k-th answer comes 20 × (k + 1) ms after the start at the earliest, and was due at k ms.
     #expect(report.total.greatest >= .milliseconds(6 * 20 - 5))
     #expect(report.total.least >= .milliseconds(19))
+  }
+
+  @Test(arguments: [false, true])
+  func aStallShowsInEveryRequestThatWasDueInIt(isStream: Bool) throws {
+    // 100 requests, one due every 2 ms. A quarter is answered, then the server does nothing for 100 ms: some 50
+    // fall due meanwhile, of which two are under way. All of them are late.
+    let (report, _) = try Self.run(
+      stallsAfter: 25, stall: .milliseconds(100),
+      load: { options in
+        options.connections = 2
+        options.rate = 500
+        options.amount = .requests(100)
+        options.stream = isStream
+        options.warmUp = 0
+      })
+    #expect(report.completed == 100)
+    // Due k × 2 ms into the stall is late by 100 − 2k ms: 40 requests by 20 ms or more, 25 by 50 ms or more. A
+    // slow machine makes more of them late, never fewer.
+    for histogram in [report.total, report.firstToken] {
+      #expect(histogram.percentile(0.65)! >= .milliseconds(20))
+      #expect(histogram.percentile(0.80)! >= .milliseconds(50))
+      #expect(histogram.percentile(0.99)! >= .milliseconds(95))
+    }
   }
 
   @Test func aTimedRunEnds() throws {

@@ -137,9 +137,10 @@ import Testing
       options {
         $0.warmUp = 0
         $0.allowRemote = true
-        $0.same = true
+        $0.distinct = 1
       }
     ),
+    (["http://127.0.0.1:8080", "--distinct", "20"], options { $0.distinct = 20 }),
   ])
   func accepted(arguments: [String], expected: LoadOptions) throws {
     guard case .run(let options) = try LoadOptions.parse(arguments) else {
@@ -156,6 +157,10 @@ import Testing
     (["http://a", "--for", "0s"], "wants a time"), (["http://a", "--for", "1d"], "wants a time"),
     (["http://a", "--for", "s"], "wants a time"), (["http://a", "--stream=1"], "takes no value"),
     (["http://a", "--key", "a b"], "control character"), (["http://a", "--path", "x"], "slash"),
+    (["http://a", "-n", "5", "--for", "1s"], "exclude each other"),
+    (["http://a", "--for", "1s", "-n", "5"], "exclude each other"),
+    (["http://a", "--rate", "0"], "from 1 to"), (["http://a", "--rate", "1.5"], "from 1 to"),
+    (["http://a", "--distinct", "0"], "from 1 to"), (["http://a", "-n"], "wants a value"),
     (["http://a/x y"], "control character"), (["http://a", "--fast"], "unknown argument '--fast'"),
   ])
   func refused(arguments: [String], message: String) {
