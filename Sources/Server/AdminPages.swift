@@ -86,7 +86,7 @@ extension Runner {
       page.append(#"{"cleared":"#)
       page.append(decimal: cleared)
       page.append(#","cache":""#)
-      page.append(cacheFacts == nil ? "disabled" : "enabled")
+      page.append(cacheFacts.isEnabled ? "enabled" : "disabled")
       page.append("\"}")
     case .none: return
     }
@@ -146,17 +146,28 @@ extension Runner {
     page.append(#","inFlight":"#)
     page.append(decimal: runs.count)
     page.append(#"},{"name":"cache","status":""#)
-    if let cache = cacheFacts {
-      page.append(#"healthy","entries":"#)
-      page.append(decimal: cache.entries)
-      page.append(#","bytes":"#)
-      page.append(decimal: cache.bytes)
-      page.append("}")
-    } else {
-      page.append(#"disabled"}"#)
-    }
+    writeCache(cacheFacts)
     page.append(#"],"providers":"#)
     ProviderPage.write(statuses, now: now, into: &page)
+    page.append("}")
+  }
+
+  private func writeCache(_ cache: CacheFacts) {
+    page.append(cache.isEnabled ? "healthy" : "disabled")
+    page.append(#"","entries":"#)
+    page.append(decimal: cache.entries)
+    page.append(#","bytes":"#)
+    page.append(decimal: cache.bytes)
+    for state in Reply.CacheState.allCases {
+      page.append(",\"")
+      page.append(state.name)
+      page.append("\":")
+      page.append(decimal: Int(metrics.cacheStates[state.rawValue]))
+    }
+    page.append(#","evicted":"#)
+    page.append(decimal: cache.evicted)
+    page.append(#","callsSaved":"#)
+    page.append(decimal: metrics.callsSaved)
     page.append("}")
   }
 }
@@ -166,12 +177,11 @@ extension Runner {
   /// Empties the response cache; says how many entries that were.
   func clearCache() -> Int { sharing.clear() }
 
-  /// Nil where there is no cache.
-  var cacheFacts: CacheFacts? {
-    guard sharing.settings.enabled else { return nil }
+  var cacheFacts: CacheFacts {
     let figures = sharing.cache.figures
     return CacheFacts(
-      entries: sharing.cache.count, bytes: sharing.cache.bytes, stored: figures.inserts,
+      isEnabled: sharing.settings.enabled, entries: sharing.cache.count, bytes: sharing.cache.bytes,
+      stored: figures.inserts,
       evicted: figures.evictions, expired: figures.expirations)
   }
 

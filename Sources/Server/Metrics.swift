@@ -31,6 +31,10 @@ package final class Metrics {
   private(set) var attempts: [UInt64] = []
   private(set) var refusals: [UInt64] = Array(repeating: 0, count: 48)
   /// By `Reply.CacheState`.
+  /// Upstream calls that were not made: each hit, and each exchange that joined another.
+  var callsSaved: Int {
+    Int(cacheStates[Reply.CacheState.hit.rawValue] &+ cacheStates[Reply.CacheState.coalesced.rawValue])
+  }
   private(set) var cacheStates: [UInt64] = Array(repeating: 0, count: Reply.CacheState.allCases.count)
   private(set) var bytesIn: UInt64 = 0
   private(set) var bytesOut: UInt64 = 0

@@ -3,8 +3,9 @@ internal import Kernel
 package import Policy
 internal import Wire
 
-/// What the pages tell of the cache.
+/// What the pages tell of the cache. What is counted goes on counting when a reload switches it off.
 package struct CacheFacts: Sendable {
+  var isEnabled = false
   var entries = 0
   var bytes = 0
   var stored = 0
@@ -23,7 +24,7 @@ package struct OperatingFacts: Sendable {
   /// Bytes of requests and answers that wait in clients' connections.
   var bufferedBytes = 0
   var logLinesDropped = 0
-  var cache: CacheFacts?
+  var cache = CacheFacts()
 
   package init(now: Moment, statuses: [ProviderStatus]) {
     self.now = now
@@ -225,10 +226,8 @@ package enum MetricsPage {
     out.end(1)
   }
 
-  /// Without a cache all are 0.
-  private static func writeCache(_ metrics: Metrics, _ cache: CacheFacts?, into out: inout ByteBuffer) {
-    let facts = cache ?? CacheFacts()
-    out.single("synaxis_cache_enabled", "gauge", "1 where answers are kept.", cache == nil ? 0 : 1)
+  private static func writeCache(_ metrics: Metrics, _ facts: CacheFacts, into out: inout ByteBuffer) {
+    out.single("synaxis_cache_enabled", "gauge", "1 where answers are kept.", facts.isEnabled ? 1 : 0)
     out.family(
       "synaxis_cache_requests_total", "counter",
       "Exchanges by what the cache did: hit, miss, bypass, or coalesced with another.")
@@ -237,6 +236,9 @@ package enum MetricsPage {
       out.label("outcome", state.name)
       out.end(Int(metrics.cacheStates[state.rawValue]))
     }
+    out.single(
+      "synaxis_cache_calls_saved_total", "counter", "Upstream calls that hits and coalescing made needless.",
+      metrics.callsSaved)
     out.single("synaxis_cache_stored_total", "counter", "Answers that were kept.", facts.stored)
     out.single("synaxis_cache_evicted_total", "counter", "Answers dropped to make room.", facts.evicted)
     out.single(

@@ -19,6 +19,8 @@ struct StatusReport {
   /// Of the instance's clock, as it was sent.
   var timestamp = ""
   var rows: [Row] = []
+  /// What the cache does, in words; nil: the instance does not tell.
+  var cache: String?
 
   /// Nil where the body is not what `/admin/health` answers.
   init?(_ body: Span<UInt8>) {
@@ -31,6 +33,23 @@ struct StatusReport {
     let now = HTTPDate.parseRFC3339(timestamp.utf8Span.span)
     var cursor = JSONCursor(list)
     while let provider = cursor.next(body) { rows.append(Self.row(body, provider, now)) }
+    guard let services = body.jsonMember("services", in: probe.root), services.kind == .array else { return }
+    cursor = JSONCursor(services)
+    while let service = cursor.next(body) {
+      if Self.text(body, "name", service) == "cache" { cache = Self.cacheLine(body, service) }
+    }
+  }
+
+  private static func cacheLine(_ body: Span<UInt8>, _ cache: JSONMember) -> String? {
+    if text(body, "status", cache) == "disabled" { return "cache: off" }
+    func count(_ key: StaticString) -> Int? { number(body, key, cache).map { Int(clamped: $0) } }
+    guard let entries = count("entries"), let bytes = count("bytes"), let hits = count("hit"),
+      let misses = count("miss"), let coalesced = count("coalesced"), let evicted = count("evicted"),
+      let saved = count("callsSaved")
+    else { return nil }
+    return
+      "cache: hits \(hits), misses \(misses), coalesced \(coalesced), upstream calls saved \(saved); "
+      + "answers \(entries) in \((bytes + 1023) / 1024) KiB, evicted \(evicted)"
   }
 
   private static func row(_ body: Span<UInt8>, _ provider: JSONMember, _ now: WallTime?) -> Row {

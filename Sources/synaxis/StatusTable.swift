@@ -31,6 +31,7 @@ enum StatusTable {
     let enabled = report.rows.filter { $0.state != "disabled" }.count
     text += "\n\(report.overall): \(usable) of \(enabled) providers online, \(report.timestamp)"
     if !report.version.isEmpty { text += ", synaxis \(report.version)" }
+    if let cache = report.cache { text += "\n\(cache)" }
     return text + "\n"
   }
 

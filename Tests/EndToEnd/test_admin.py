@@ -149,6 +149,11 @@ def test_clear_cache(gateway, mock):
     for _ in range(3):
         assert complete(at)[0] == 200
     assert behind.stats["requests"] == 1
+    cache = next(s for s in ask(at, "/admin/health", token=TOKEN).json["services"] if s["name"] == "cache")
+    assert cache.pop("bytes") > 0
+    assert cache == {
+        "name": "cache", "status": "healthy", "entries": 1, "hit": 2, "miss": 1, "coalesced": 0, "bypass": 0,
+        "evicted": 0, "callsSaved": 2}
     cleared = ask(at, "/admin/cache/clear", "POST", token=TOKEN).json
     assert cleared == {"cleared": 1, "cache": "enabled"}
     assert ask(at, "/admin/cache/clear", "POST", token=TOKEN).json["cleared"] == 0

@@ -69,7 +69,18 @@ def test_table(at):
     assert good[6] == "19 req"
     assert off[:2] == ["off", "disabled"]
     assert "degraded: 1 of 2 providers online" in done.stdout
+    assert "\ncache: off\n" in done.stdout
     assert "\x1b" not in done.stdout
+
+
+def test_what_the_cache_does(gateway, mock):
+    at = gateway(mock(), more=f"admin: {{ token: {TOKEN} }}\ncache: {{ enabled: true }}")
+    for _ in range(3):
+        assert complete(at)[0] == 200
+    done = status("--url", at.url, "--token", TOKEN)
+    line = done.stdout.splitlines()[-1]
+    assert re.fullmatch(
+        r"cache: hits 2, misses 1, coalesced 0, upstream calls saved 2; answers 1 in \d+ KiB, evicted 0", line), line
 
 
 def test_where_it_asks(at, tmp_path):

@@ -1,0 +1,63 @@
+"""What 24 MiB are enough for: 200 streams and a burst of 100 requests, without a failure.
+
+The process may have no more than 24 MiB of memory of its own (RLIMIT_DATA: heap and private mappings; at the limit an
+allocation fails, and the process ends), and afterwards all that was ever resident, the pages of its files counted,
+must have been below 24 MiB. A service manager's MemoryMax counts less: the pages of files are taken from it first.
+"""
+
+import json
+import resource
+import subprocess
+
+from gateway import BINARY, Gateway
+
+MOST = 24 << 20
+
+TIER_FILE = """
+limits: { concurrent_requests: 300, queue: 100, connections: 320, request_body: 4MiB, memory: 12MiB }
+cache: { size: 2MiB }
+providers:
+"""
+
+
+def bench(at, *options):
+    return subprocess.Popen(
+        [BINARY, "bench", at.url, "--json", "--model", "m", *map(str, options)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def report(process):
+    out, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said.decode()
+    return json.loads(out)
+
+
+def test_streams_and_a_burst(start, mock):
+    behind = mock("--gap-ms 20 --chunks 100")
+    at = start(Gateway, TIER_FILE + f"  a: {behind.provider()}\n")
+    resource.prlimit(at.pid, resource.RLIMIT_DATA, (MOST, MOST))
+    streams = bench(at, "-c", 200, "-n", 400, "--stream", "--warm-up", 0)
+    for _ in range(3):
+        burst = report(bench(at, "-c", 100, "-n", 100, "--warm-up", 0))
+        assert (burst["completed"], burst["error_rate"]) == (100, 0)
+    streamed = report(streams)
+    assert (streamed["completed"], streamed["error_rate"]) == (400, 0)
+    assert at.status("VmHWM") < MOST
+
+
+def test_the_limit_is_felt(start, mock):
+    """The same limit ends a process that wants more: it is no decoration."""
+    behind = mock()
+    at = start(Gateway, "limits: { request_body: 64MiB, memory: 200MiB }\nproviders:\n" + f"  a: {behind.provider()}\n")
+    resource.prlimit(at.pid, resource.RLIMIT_DATA, (MOST, MOST))
+    with at.connect() as connection:
+        connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 48000000\r\n\r\n")
+        try:
+            for _ in range(48):
+                connection.sendall(b" " * 1_000_000)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        at.child.wait(30)
+    assert at.child.returncode != 0
+    # It has ended by itself, as it should here.
+    at.stop = lambda: None
