@@ -49,7 +49,7 @@ extension MockScript {
       out.append(
         "{\"created\":1700000000,\"data\":[{\"b64_json\":\"iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ")
       out.append("AAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==\"}]}")
-    case .models, .stats, .last, .unknown: break
+    case .models, .health, .stats, .last, .unknown: break
     }
     addBody(out)
   }

@@ -98,6 +98,7 @@ extension MockProvider {
   private func answerGet(_ connection: MockConnection) {
     switch ask.endpoint {
     case .models: answer(connection, library.models)
+    case .health: answer(connection, MockScript(contentType: "text/plain; charset=utf-8"))
     case .stats:
       let script = MockScript()
       var body = ByteBuffer()

@@ -4,7 +4,7 @@ internal import Base
 enum MockEndpoint: UInt8, Sendable {
   case chat, completions, embeddings, responses, messages, moderations, rerank
   case speech, transcriptions, images
-  case models, stats, last
+  case models, health, stats, last
   case unknown
 
   init(path: Span<UInt8>, isPost: Bool) {
@@ -34,6 +34,8 @@ enum MockEndpoint: UInt8, Sendable {
       }
     } else if path.hasSuffix("/models") {
       self = .models
+    } else if path.equals("/health") {
+      self = .health
     } else if path.equals("/mock/stats") {
       self = .stats
     } else if path.equals("/mock/last") {
@@ -47,8 +49,8 @@ enum MockEndpoint: UInt8, Sendable {
   var canStream: Bool {
     switch self {
     case .chat, .completions, .responses, .messages: true
-    case .embeddings, .moderations, .rerank, .speech, .transcriptions, .images, .models, .stats, .last,
-      .unknown:
+    case .embeddings, .moderations, .rerank, .speech, .transcriptions, .images, .models, .health, .stats,
+      .last, .unknown:
       false
     }
   }

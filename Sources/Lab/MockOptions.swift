@@ -128,7 +128,7 @@ package struct MockOptions: Equatable, Sendable {
           refuse-after:N      N POSTs are answered, then it listens no more
           reset-after-chunks:N  each stream is reset after N chunks, a plain answer in its middle
 
-    Besides: GET /v1/models, GET /mock/stats (JSON: requests, completed, cancelled, failed, bytes) and
-    GET /mock/last (the last POST as it came).
+    Besides: GET /v1/models, /health, /mock/stats (JSON: requests, completed, cancelled, failed, bytes) and
+    /mock/last (the last POST as it came).
     """
 }

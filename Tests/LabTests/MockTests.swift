@@ -208,6 +208,8 @@ extension [String: Any] {
     #expect(statistics["completed"] as? Int == 1)
     #expect(statistics["cancelled"] as? Int == 0)
     #expect(statistics["connections"] as? Int == 3)
+    // A router in front may ask for it, as vLLM and SGLang have it.
+    #expect(try bench.answer(to: get("/health")).status == 200)
   }
 }
 
