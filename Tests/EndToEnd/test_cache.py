@@ -347,3 +347,25 @@ def test_not_shared_where_switched_off(start, mock):
     assert [reader.read()[0]["x-synaxis-cache"] for reader in readers] == ["miss"] * 3
     assert slow.stats["requests"] == 3
     eventually(lambda: states(at, [PLAIN]) == ["hit"], "the stored answer")
+
+
+def test_models_and_aliases_that_keep_out(start, mock):
+    """`cache: off` and `coalesce: false` of one model or one name leave the others as they are."""
+    slow = mock("--think-ms 300 --gap-ms 0")
+    at = start(Gateway, f"""cache: {{ enabled: true }}
+providers:
+  a:
+    type: openai
+    endpoint: "http://{slow.address}/v1"
+    models: {{ m: m, fresh: {{ model: fresh, cache: off }}, alone: {{ model: alone, coalesce: false }} }}
+aliases:
+  new: {{ candidates: [a/m], cache: off }}
+""")
+    bodies = {name: json.dumps({"model": name, "messages": []}) for name in ("m", "fresh", "alone", "new")}
+    for name, expected in {"m": ["miss", "hit"], "fresh": ["bypass"] * 2, "new": ["bypass"] * 2}.items():
+        assert states(at, [bodies[name]] * 2) == expected, name
+    readers = [Reader(at.connect()) for _ in range(2)]
+    for reader in readers:
+        reader.socket.sendall(post(bodies["alone"]))
+    assert [reader.read()[0]["x-synaxis-cache"] for reader in readers] == ["miss"] * 2
+    assert slow.stats["requests"] == 7
