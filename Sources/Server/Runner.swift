@@ -19,15 +19,15 @@ final class Runner {
   var timers = Timers()
   var reader = RequestReader()
   /// Connections of races that others won: their ends still tell about their providers.
-  private var stragglers: [TransferID: Straggler] = [:]
+  var stragglers: [TransferID: Straggler] = [:]
   /// Effects that wait to be performed; kept for its memory.
   private var effects: [ExchangeEffect] = []
   /// Heads and error bodies are composed here.
   var scratch = ByteBuffer()
   var page = ByteBuffer()
   /// The head that was last read, and whose it is: a transfer's head is looked at several times in a row.
-  private(set) var responseHead = ResponseHead()
-  private var headOwner: TransferID?
+  var responseHead = ResponseHead()
+  var headOwner: TransferID?
   /// The plain answer that was judged last, if it was good.
   var answerProbe = AnswerProbe()
   private var serial: UInt64
@@ -38,7 +38,7 @@ final class Runner {
   /// Exchanges whose last client has left, until they are told.
   var abandoned: [ExchangeRun] = []
 
-  private struct Straggler {
+  struct Straggler {
     var ledger: Ledger
     var ticket: AttemptTicket
     var provider: Int
@@ -136,157 +136,6 @@ final class Runner {
     sharing.bind(run, to: sharing.flights.flight(of: seat))
     run.requestID = sharing.reply(at: seat)?.requestID
     if let reply = sharing.reply(at: seat) { admit(run, for: reply.connection, now: now) }
-  }
-
-  // MARK: - The providers' side
-
-  /// Passes on what happened to a transfer.
-  func take(_ event: TransferEvent, now: Moment) {
-    if checks.owns(event.transfer) {
-      if checks.take(event, now: now.instant) { adopt(configuration, now: now.instant) }
-      return
-    }
-    if !stragglers.isEmpty, let straggler = stragglers[event.transfer] {
-      follow(straggler, event, now: now)
-      return
-    }
-    let (id, attempt) = ExchangeRun.untag(event.tag)
-    guard let run = runs[id], attempt < run.transfers.count, run.transfers[attempt] == event.transfer else {
-      upstream.cancel(event.transfer)
-      return
-    }
-    switch event.fact {
-    case .connected: tell(run, .connected(attempt), now)
-    case .head(let status):
-      learn(run, attempt, event.transfer, now: now)
-      tell(run, .answered(attempt, status: status), now)
-    case .content:
-      let verdict = judge(run, event.transfer, now: now) { answer, shape, sawError in
-        Judge.stream(answer, sawError: sawError, shape: shape, now: now)
-      }
-      noteDetail(run, attempt, event.transfer, verdict)
-      tell(run, .contentBegan(attempt, verdict), now)
-    case .heldFull:
-      let verdict = judge(run, event.transfer, now: now) { answer, shape, _ in
-        Judge.beginning(
-          answer, hasHeadOut: run.exchange.hasSentHead, shape: shape, now: now)
-      }
-      noteDetail(run, attempt, event.transfer, verdict)
-      tell(run, .heldFull(attempt, verdict), now)
-    case .blocked:
-      if let flight = run.flight, let seat = sharing.flights.firstSeat(of: flight),
-        let reply = sharing.reply(at: seat), let connection = front.connection(reply.connection)
-      {
-        front.settle(connection, now: now.instant)
-      }
-    case .recorded: if let flight = run.flight { pumpAll(flight, now) }
-    case .ended(let outcome): ended(run, attempt, event.transfer, outcome, now: now)
-    }
-    cancelAbandoned(now)
-  }
-
-  /// A straggler's connection is ready or has failed: the round trip is learned, the ticket given back.
-  private func follow(_ straggler: Straggler, _ event: TransferEvent, now: Moment) {
-    guard case .ended(let outcome) = event.fact else { return }
-    noteRoundTrip(outcome, provider: straggler.provider, ledger: straggler.ledger)
-    let fault = outcome.fault.map { Judge.transfer(TransferEnd($0)) } ?? .raceLost
-    straggler.ledger.end(straggler.ticket, AttemptOutcome(fault: fault), now: now.instant)
-    stragglers[event.transfer] = nil
-    upstream.cancel(event.transfer)
-  }
-
-  private func noteRoundTrip(_ outcome: TransferOutcome, provider: Int, ledger: Ledger) {
-    if !outcome.isReused, outcome.connectTime > .zero {
-      ledger.noteRoundTrip(outcome.connectTime, provider: provider)
-    }
-  }
-
-  private func ended(
-    _ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID, _ outcome: TransferOutcome, now: Moment
-  ) {
-    let choice = run.exchange.attempts[attempt].choice
-    noteRoundTrip(outcome, provider: choice.provider, ledger: run.setup.ledger)
-    let verdict: Verdict
-    if case .committed(attempt) = run.exchange.state {
-      let sawError = upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
-      verdict =
-        sawError && outcome.fault == nil
-        ? .fault(.errorInside) : isWhole(run, transfer, outcome) ? .good : .fault(.cut)
-    } else if let fault = outcome.fault, !(outcome.isHeadSeen && outcome.status >= 400) {
-      verdict = .fault(Judge.transfer(TransferEnd(fault)))
-    } else {
-      let judged = judge(run, transfer, now: now) { answer, shape, sawError in
-        Judge.whole(
-          answer, sawError: sawError, hasHeadOut: run.exchange.hasSentHead, shape: shape, now: now,
-          reading: &answerProbe)
-      }
-      // A client's error that was cut short cannot be relayed as it came.
-      verdict = outcome.fault != nil && judged == .relay ? .fault(.cut) : judged
-    }
-    upstream.withObserver(transfer) { run.usage = $0.usage }
-    noteUsage(run, attempt, transfer, verdict)
-    noteDetail(run, attempt, transfer, verdict)
-    tell(run, .ended(attempt, verdict, tokens: run.usage.sum), now)
-  }
-
-  /// A committed answer has come to its end. For a chat stream the transport's end is not enough: a proxy on
-  /// the way may have ended it in good form when its own upstream died.
-  private func isWhole(_ run: ExchangeRun, _ transfer: TransferID, _ outcome: TransferOutcome) -> Bool {
-    if outcome.fault != nil { return false }
-    let endpoint = run.exchange.shape.endpoint
-    return upstream.withObserver(transfer) { stream -> Bool in
-      switch endpoint {
-      case .chatCompletions, .completions: stream.end != .none || stream.sawFinish
-      case .responses, .messages: stream.end != .none
-      case .embeddings, .moderations, .rerank, .images, .audio: stream.endsBetweenEvents
-      }
-    } ?? true
-  }
-
-  /// Lends a transfer's raw head; `responseHead` has been read from it.
-  @discardableResult func withResponseHead<R>(_ transfer: TransferID, _ body: (Span<UInt8>) -> R) -> R? {
-    upstream.withHead(transfer) { raw in
-      if headOwner != transfer {
-        responseHead.parse(raw)
-        headOwner = transfer
-      }
-      return body(raw)
-    }
-  }
-
-  private func judge(
-    _ run: ExchangeRun, _ transfer: TransferID, now: Moment,
-    _ decide: (borrowing Answer, ExchangeShape, Bool) -> Verdict
-  ) -> Verdict {
-    let isStream = upstream.progress(transfer)?.isEventStream ?? false
-    let sawError = upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
-    let shape = run.exchange.shape
-    return withResponseHead(transfer) { raw in
-      upstream.withHeld(transfer) { body in
-        let answer = Answer(head: responseHead, raw: raw, body: body, isEventStream: isStream)
-        return decide(answer, shape, sawError)
-      }
-    }.flatMap { $0 } ?? .fault(.cut)
-  }
-
-  /// Takes the rate-limit headers in, by the preset's names.
-  private func learn(_ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID, now: Moment) {
-    let made = run.exchange.attempts[attempt]
-    guard made.isLive else { return }
-    let pairs = run.setup.catalog.providers[made.choice.provider].quotaHeaders.pairs
-    if pairs.isEmpty { return }
-    withResponseHead(transfer) { raw in
-      for index in pairs.indices {
-        guard let left = responseHead.value(named: pairs[index].remaining, in: raw),
-          let remaining = RetryHints.remaining(raw.extracting(left)),
-          let reset = responseHead.value(named: pairs[index].reset, in: raw),
-          let interval = RetryHints.resetInterval(raw.extracting(reset), now: now.wall)
-        else { continue }
-        run.setup.ledger.learn(
-          made.ticket, pair: index, remaining: Int(remaining), resetAt: now.instant + interval,
-          now: now.instant)
-      }
-    }
   }
 
   // MARK: - Exchanges
@@ -450,27 +299,5 @@ final class Runner {
     }
     run.release()
     runs.remove(run.id)
-  }
-}
-
-extension TransferEnd {
-  init(_ fault: TransferFault) {
-    switch fault {
-    case .couldNotResolve, .couldNotConnect, .connectTimedOut, .localFault: self = .unreachable
-    case .tlsFailed: self = .tls
-    case .reset: self = .reset
-    case .closedEarly: self = .cut
-    case .reusedConnectionDied: self = .stale
-    case .lostRace: self = .raceLost
-    case .protocolError: self = .unreadable
-    }
-  }
-}
-
-extension TokenUsage {
-  /// Tokens of request and answer together.
-  var sum: Int? {
-    if let total { return Int(clamping: total) }
-    return isKnown ? Int(clamping: (input ?? 0) &+ (output ?? 0)) : nil
   }
 }

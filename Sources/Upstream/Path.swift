@@ -94,3 +94,38 @@ extension Upstream {
     return result == 0 ? info : nil
   }
 }
+
+// A path that is dead: what leads the same way is of no use either.
+extension Upstream {
+  /// Closes the idle connections to the target's host: they lead where a path has just been found dead.
+  ///
+  /// libcurl has no call for it. A socket that is shut down is found dead before it is used again.
+  package func dropConnections(of id: TargetID) {
+    guard let target = targets[Int(id.index)] else { return }
+    target.speaksHTTP2 = false
+    var busy: [Int32] = []
+    for slot in slots where slot.phase == .running && slot.host == target.host {
+      if let descriptor = descriptor(of: slot) { busy.append(descriptor) }
+    }
+    dropLines(to: target.host)
+    for (at, entry) in sockets.entries.enumerated() where entry.isOpen && entry.host == target.host {
+      let isConnecting = live(entry.opener).map { $0.phase == .running && $0.connectedAt == nil } ?? false
+      if !isConnecting, !busy.contains(Int32(at)), isOurs(Int32(at)) { shutOff(Int32(at)) }
+    }
+  }
+
+  /// Makes a connection useless. What the kernel has not delivered is thrown away when the descriptor is
+  /// closed: it would go on trying, and when the path comes back within a minute or two the provider would get a
+  /// request that another one has answered.
+  func shutOff(_ descriptor: Int32) {
+    closeAtOnce(descriptor)
+    _ = shutdown(descriptor, Int32(SHUT_RDWR))
+    if sockets[descriptor]?.wanted.isEmpty == true { sockets.turnAway(descriptor) }
+  }
+
+  /// Lets a later close(2) be a reset, and drop what is on its way.
+  func closeAtOnce(_ descriptor: Int32) {
+    var atOnce = linger(l_onoff: 1, l_linger: 0)
+    _ = setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &atOnce, socklen_t(MemoryLayout<linger>.size))
+  }
+}

@@ -41,7 +41,7 @@ package final class Upstream {
   private var idle: [Int] = []
   private var bare: [Int] = []
   private var handles = 0
-  private var targets: [Target?] = []
+  private(set) var targets: [Target?] = []
   /// Races of which one transfer sends its request, or has sent it.
   var wonRaces: Set<RaceID> = []
   private var hosts: [String] = []
@@ -133,38 +133,6 @@ package final class Upstream {
     guard let target = targets[Int(id.index)], target.holders > 0 else { return }
     target.holders -= 1
     if target.holders == 0 { targets[Int(id.index)] = nil }
-  }
-
-  /// Closes the idle connections to the target's host: they lead where a path has just been found dead.
-  ///
-  /// libcurl has no call for it. A socket that is shut down is found dead before it is used again.
-  package func dropConnections(of id: TargetID) {
-    guard let target = targets[Int(id.index)] else { return }
-    target.speaksHTTP2 = false
-    var busy: [Int32] = []
-    for slot in slots where slot.phase == .running && slot.host == target.host {
-      if let descriptor = descriptor(of: slot) { busy.append(descriptor) }
-    }
-    dropLines(to: target.host)
-    for (at, entry) in sockets.entries.enumerated() where entry.isOpen && entry.host == target.host {
-      let isConnecting = live(entry.opener).map { $0.phase == .running && $0.connectedAt == nil } ?? false
-      if !isConnecting, !busy.contains(Int32(at)), isOurs(Int32(at)) { shutOff(Int32(at)) }
-    }
-  }
-
-  /// Makes a connection useless. What the kernel has not delivered is thrown away when the descriptor is
-  /// closed: it would go on trying, and when the path comes back within a minute or two the provider would get a
-  /// request that another one has answered.
-  private func shutOff(_ descriptor: Int32) {
-    closeAtOnce(descriptor)
-    _ = shutdown(descriptor, Int32(SHUT_RDWR))
-    if sockets[descriptor]?.wanted.isEmpty == true { sockets.turnAway(descriptor) }
-  }
-
-  /// Lets a later close(2) be a reset, and drop what is on its way.
-  func closeAtOnce(_ descriptor: Int32) {
-    var atOnce = linger(l_onoff: 1, l_linger: 0)
-    _ = setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &atOnce, socklen_t(MemoryLayout<linger>.size))
   }
 
   // MARK: - Transfers
