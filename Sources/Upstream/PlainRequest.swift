@@ -55,17 +55,10 @@ struct PlainRequest {
     case .post: head.append("POST")
     }
     head.append(start.span)
-    var at = 0
-    while at < lines.count {
-      let rest = lines.extracting(at..<lines.count)
-      let end = rest.firstIndex(of: UInt8(ascii: "\n")) ?? rest.count
-      let isReturn = end > 0 && rest[end - 1] == UInt8(ascii: "\r")
-      let line = rest.extracting(0..<(isReturn ? end - 1 : end))
-      if line.count > 0 {
-        head.append(line)
-        head.append("\r\n")
-      }
-      at += end + 1
+    lines.eachLine { line in
+      if line.count == 0 { return }
+      head.append(line)
+      head.append("\r\n")
     }
     if method == .post {
       head.append("Content-Length: ")

@@ -18,14 +18,7 @@ struct HeaderList: ~Copyable {
   /// Complete lines, each ended by CRLF or LF; empty ones are skipped.
   mutating func fill(_ lines: Span<UInt8>) {
     clear()
-    var at = 0
-    while at < lines.count {
-      let rest = lines.extracting(at..<lines.count)
-      let end = rest.firstIndex(of: UInt8(ascii: "\n")) ?? rest.count
-      let isReturn = end > 0 && end <= rest.count && rest[end - 1] == UInt8(ascii: "\r")
-      add(rest.extracting(0..<(isReturn ? end - 1 : end)))
-      at += end + 1
-    }
+    lines.eachLine { add($0) }
   }
 
   mutating func clear() {
@@ -75,6 +68,20 @@ struct HeaderList: ~Copyable {
       }
     }
     return nodes
+  }
+}
+
+extension Span<UInt8> {
+  /// Lends each line without its end, which is CRLF or LF; the last one may have none.
+  func eachLine(_ body: (Span<UInt8>) -> Void) {
+    var at = 0
+    while at < count {
+      let rest = extracting(at..<count)
+      let end = rest.firstIndex(of: UInt8(ascii: "\n")) ?? rest.count
+      let isReturn = end > 0 && rest[end - 1] == UInt8(ascii: "\r")
+      body(rest.extracting(0..<(isReturn ? end - 1 : end)))
+      at += end + 1
+    }
   }
 }
 
