@@ -110,6 +110,10 @@ package enum Limits {
   package static let stragglers = 64
   /// Attempts of one exchange.
   package static let attempts = 16
+  /// Time between two looks at the path under an answer that has begun, and how long something of ours may stay
+  /// unacknowledged there: as long as keep-alive probes take to find it dead.
+  package static let pathLook = Interval.seconds(10)
+  package static let deadPath = Interval.seconds(19)
   /// Time between comments to a streaming client that waits for its first content.
   package static let keepAliveComment = Interval.seconds(15)
   /// Idle upstream connections kept over all providers.

@@ -18,6 +18,8 @@ package struct Attempt: Sendable {
   package let openedAt: Instant
   package internal(set) var phase = Phase.connecting
   package internal(set) var sentAt: Instant?
+  /// The connection had carried a request before.
+  package internal(set) var isReused = false
   /// The head of the answer was complete.
   package internal(set) var answeredAt: Instant?
   package internal(set) var firstContentAt: Instant?
@@ -54,7 +56,7 @@ package struct Attempt: Sendable {
 package enum ExchangeEvent: Sendable {
   case started
   /// The connection of an attempt is ready, and it won its race.
-  case connected(Int)
+  case connected(Int, isReused: Bool = false)
   /// The head of the answer is complete.
   case answered(Int, status: Int)
   /// A stream has shown its first content, or an error.
@@ -126,8 +128,12 @@ package enum Ending: Sendable {
 package enum PathReport: Equatable, Sendable {
   case connecting
   case handshaking(roundTrip: Interval)
-  /// Bytes have been out that long without any acknowledgement.
+  /// Bytes wait, and none has been acknowledged for that long.
   case unacknowledged(for: Interval)
+  /// Bytes wait, and the kernel knows that they cannot be delivered.
+  case undeliverable
+  /// Bytes wait, and the provider is there: it takes no more for now.
+  case heldUp
   case acknowledged
   case unknown
 }

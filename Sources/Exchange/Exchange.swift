@@ -54,7 +54,7 @@ package struct Exchange: Sendable {
   private var soonest: Instant {
     switch state {
     case .ended: return .distantFuture
-    case .committed(let index): return attempts[index].idleAt
+    case .committed(let index): return min(attempts[index].idleAt, attempts[index].checkAt)
     case .waiting(let until): return min(until, min(deadline, commentAt))
     case .seeking:
       var due = min(deadline, min(commentAt, hedgeAt))
@@ -75,7 +75,8 @@ package struct Exchange: Sendable {
     }
     switch event {
     case .started: seek(in: lastRound, ledger, now, &effects)
-    case .connected(let index): connected(index, ledger, now, &effects)
+    case .connected(let index, let isReused):
+      connected(index, isReused: isReused, ledger, now, &effects)
     case .answered(let index, let status): answered(index, status, now)
     case .contentBegan(let index, let verdict), .heldFull(let index, let verdict):
       held(index, verdict, ledger, now, &effects)
@@ -171,10 +172,11 @@ package struct Exchange: Sendable {
 
   /// The connection is ready and this attempt sends the request: those that raced it are let go.
   mutating func connected(
-    _ index: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+    _ index: Int, isReused: Bool, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
     guard attempts[index].phase == .connecting else { return }
     attempts[index].phase = .sent
+    attempts[index].isReused = isReused
     attempts[index].sentAt = now
     attempts[index].checkAt = now + attempts[index].threshold
     attempts[index].firstTokenAt = now + shape.timeouts.firstToken
@@ -226,7 +228,7 @@ package struct Exchange: Sendable {
           attempts[index].ticket, timeToFirstToken: now - attempts[index].openedAt, now: now)
       }
       attempts[index].firstTokenAt = .distantFuture
-      attempts[index].checkAt = .distantFuture
+      attempts[index].checkAt = now + Limits.pathLook
       attempts[index].idleAt = now + shape.timeouts.streamIdle
       cancelOthers(than: index, ledger, now, &effects)
       state = .committed(index)
@@ -255,7 +257,7 @@ package struct Exchange: Sendable {
       conclude(.cut, &effects)
     case (.committed(index), .fault(let fault)):
       settle(index, fault, ledger, now)
-      effects.append(.breakOff(.upstreamCut))
+      effects.append(.breakOff(fault == .silence ? .pathLost : .upstreamCut))
       conclude(.cut, &effects)
     case (_, .good):
       attempts[index].firstContentAt = attempts[index].firstContentAt ?? now
@@ -294,7 +296,9 @@ package struct Exchange: Sendable {
     attempts[index].close(fault, now)
     let attempt = attempts[index]
     if let fault {
-      trail.note(fault, of: attempt.choice, context: ledger.catalog[attempt.choice.candidate].context)
+      trail.note(
+        fault, of: attempt.choice, onPooled: attempt.isReused,
+        context: ledger.catalog[attempt.choice.candidate].context)
     }
     let toFirst = attempt.firstContentAt.map { $0 - attempt.openedAt }
     let outcome = AttemptOutcome(fault: fault, timeToFirstToken: toFirst, tokens: attempt.tokens)

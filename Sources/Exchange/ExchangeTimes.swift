@@ -6,12 +6,17 @@ extension Exchange {
   /// What the kernel says about an attempt's way, asked when its threshold had passed.
   ///
   /// Connecting: 1. the SYN is not answered: the next candidate is started beside it; 2. the handshake gets
-  /// four round trips more, then the same. Sent: 3. bytes unacknowledged: the path is dead; 4. acknowledged:
-  /// the provider thinks, and is not asked again; 5. still on its way: asked again.
+  /// four round trips more, then the same. Sent: 3. bytes unacknowledged, or known not to arrive: the path is
+  /// dead; 4. acknowledged: the provider thinks, and is not asked again; 5. still on its way, or held up by a
+  /// provider that is slow to read: asked again. 6. An answer that has begun is given up only after long.
   mutating func path(
     _ index: Int, _ report: PathReport, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
-    guard attempts[index].isLive, !isCommitted else { return }
+    guard attempts[index].isLive else { return }
+    if isCommitted {  // 6
+      pathUnderAnswer(index, report, ledger, now, &effects)
+      return
+    }
     let threshold = attempts[index].threshold
     switch (attempts[index].phase, report) {
     case (.connecting, .handshaking(let roundTrip)):  // 2
@@ -23,14 +28,32 @@ extension Exchange {
       }
     case (.connecting, .connecting): race(index, ledger, now, &effects)  // 1
     case (.connecting, _): attempts[index].checkAt = now + threshold  // 5
-    case (_, .unacknowledged(let time)) where time >= threshold:  // 3
-      effects.append(.dropPath(index))
-      effects.append(.cancel(index))
-      replace(index, .silence, ledger, now, &effects)
+    case (_, .unacknowledged(let time)) where time >= threshold: isDead(index, ledger, now, &effects)  // 3
+    case (_, .undeliverable): isDead(index, ledger, now, &effects)  // 3
     case (_, .unacknowledged(let time)): attempts[index].checkAt = now + (threshold - time)  // 5
     case (_, .acknowledged): attempts[index].checkAt = .distantFuture  // 4
-    case (_, .connecting), (_, .handshaking), (_, .unknown): attempts[index].checkAt = now + threshold  // 5
+    case (_, .connecting), (_, .handshaking), (_, .heldUp), (_, .unknown):
+      attempts[index].checkAt = now + threshold  // 5
     }
+  }
+
+  private mutating func isDead(
+    _ index: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+  ) {
+    effects.append(.dropPath(index))
+    effects.append(.cancel(index))
+    replace(index, .silence, ledger, now, &effects)
+  }
+
+  /// Where something of ours waits, the kernel sends no keep-alive probes: what they would find is found here.
+  private mutating func pathUnderAnswer(
+    _ index: Int, _ report: PathReport, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+  ) {
+    guard case .unacknowledged(let time) = report, time >= Limits.deadPath else { return }
+    settle(index, .silence, ledger, now)
+    effects.append(.breakOff(.pathLost))
+    effects.append(.dropPath(index))
+    conclude(.cut, &effects)
   }
 
   mutating func race(
@@ -68,7 +91,12 @@ extension Exchange {
   /// 4. a second request, where that is wanted; 5. each attempt's own times.
   mutating func timePassed(_ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]) {
     if case .committed(let index) = state {
-      if attempts[index].idleAt <= now { effects.append(.checkProgress(index)) }
+      if attempts[index].idleAt <= now {
+        effects.append(.checkProgress(index))
+      } else if attempts[index].checkAt <= now {
+        attempts[index].checkAt = now + Limits.pathLook
+        effects.append(.checkPath(index))
+      }
       return
     }
     if deadline <= now {  // 1

@@ -33,6 +33,7 @@ package enum LocalError: Error, Equatable, Sendable {
   case deadlineExceeded
   case upstreamCut
   case upstreamStalled
+  case pathLost
   case followerTooSlow
 
   /// Whose fault it is.
@@ -102,6 +103,7 @@ package enum LocalError: Error, Equatable, Sendable {
     case .deadlineExceeded: Row(status: 504, code: "deadline_exceeded", kind: .server, side: .upstream)
     case .upstreamCut: Row(status: 502, code: "upstream_cut", kind: .server, side: .upstream)
     case .upstreamStalled: Row(status: 504, code: "upstream_stalled", kind: .server, side: .upstream)
+    case .pathLost: Row(status: 502, code: "path_lost", kind: .server, side: .upstream)
     case .followerTooSlow: Row(status: 503, code: "reader_too_slow", kind: .server, side: .client)
     }
   }

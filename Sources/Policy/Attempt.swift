@@ -58,6 +58,8 @@ package struct Trail: Sendable {
     var candidate: Int32 = -1
     var key: Int32 = -1
     var fault: Fault?
+    /// Its connection had carried a request before.
+    var wasPooled = false
   }
   private var entries = InlineArray<16, Entry>(repeating: Entry())
   package private(set) var count = 0
@@ -79,11 +81,14 @@ package struct Trail: Sendable {
   }
 
   /// The latest attempt at that choice ended with a fault. `context` is the candidate's, if known.
-  package mutating func note(_ fault: Fault, of choice: Choice, context: Int? = nil) {
+  package mutating func note(
+    _ fault: Fault, of choice: Choice, onPooled: Bool = false, context: Int? = nil
+  ) {
     if fault == .tooLong { tooLongFor = max(tooLongFor ?? 0, context ?? 0) }
     for n in stride(from: count - 1, through: 0, by: -1)
     where entries[n].candidate == choice.candidate.index && entries[n].key == choice.key {
       entries[n].fault = fault
+      entries[n].wasPooled = onPooled
       return
     }
   }

@@ -6,7 +6,7 @@ extension Ledger {
   /// 1. Candidates that are ready and that this exchange has not tried, in the order of `Rank`; of those that
   ///    share the best rank, the better of two picked at random. Where only a key or an account failed, the
   ///    candidate's other keys remain, and that key once more after its cooldown.
-  /// 2. A candidate whose pooled connection was closed under the request, on a fresh one.
+  /// 2. A candidate whose pooled connection was closed under the request or fell silent, on a fresh one.
   /// 3. A provider that is alone for its model, where only its breaker stands in the way.
   /// 4. One that is due within the deadline and `Limits.coolingWait` of the first wait: wait for it.
   /// 5. Nothing is left: all failed, all at their limits, or none available.

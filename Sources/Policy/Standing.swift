@@ -108,11 +108,13 @@ extension Trail {
     return true
   }
 
-  /// The candidate's only fault so far was one stale connection: it may be tried on a fresh one.
+  /// The candidate's only fault so far was one pooled connection that was closed, or that fell silent before it
+  /// had acknowledged the request: it may be tried on a fresh one.
   func isOnlyStale(_ candidate: CandidateID) -> Bool {
     var stale = 0
     for n in 0..<count where self[n].candidate == candidate.index && self[n].fault != .raceLost {
-      guard self[n].fault == .staleConnection else { return false }
+      let isOfThePool = self[n].fault == .staleConnection || (self[n].fault == .silence && self[n].wasPooled)
+      guard isOfThePool else { return false }
       stale += 1
     }
     return stale == 1

@@ -131,6 +131,9 @@ struct ErrorText {
       out.append("The provider's answer broke off before its end. What has come is not complete.")
     case .upstreamStalled:
       out.append("The provider sent nothing for `timeouts.stream_idle`. What has come is not complete.")
+    case .pathLost:
+      out.append("The way to the provider was lost: its machine does not answer any more. ")
+      out.append("What has come is not complete.")
     case .followerTooSlow: out.append("The answer was read too slowly to be kept for you.")
     }
   }

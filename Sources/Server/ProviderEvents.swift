@@ -23,7 +23,7 @@ extension Runner {
       return
     }
     switch event.fact {
-    case .connected: tell(run, .connected(attempt), now)
+    case .connected(let isReused): tell(run, .connected(attempt, isReused: isReused), now)
     case .head(let status):
       learn(run, attempt, event.transfer, now: now)
       tell(run, .answered(attempt, status: status), now)
@@ -78,7 +78,8 @@ extension Runner {
       let sawError = upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
       verdict =
         sawError && outcome.fault == nil
-        ? .fault(.errorInside) : isWhole(run, transfer, outcome) ? .good : .fault(.cut)
+        ? .fault(.errorInside)
+        : isWhole(run, transfer, outcome) ? .good : .fault(outcome.isPathLost ? .silence : .cut)
     } else if let fault = outcome.fault, !(outcome.isHeadSeen && outcome.status >= 400) {
       verdict = .fault(Judge.transfer(TransferEnd(fault)))
     } else {

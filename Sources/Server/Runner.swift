@@ -267,14 +267,16 @@ final class Runner {
 
   private func checkPath(_ attempt: Int, _ run: ExchangeRun, _ now: Moment) -> ExchangeEvent {
     guard let transfer = run.transfers[attempt] else { return .path(attempt, .unknown) }
-    switch upstream.pathState(transfer, now: now.instant, threshold: .zero) {
+    switch upstream.pathState(transfer, now: now.instant) {
     case .connecting: return .path(attempt, .connecting)
     case .handshaking(let roundTrip): return .path(attempt, .handshaking(roundTrip: roundTrip))
-    case .unacknowledged(let time): return .path(attempt, .unacknowledged(for: time))
-    case .acknowledged(let roundTrip):
+    case .sent(.unacknowledged(let time)): return .path(attempt, .unacknowledged(for: time))
+    case .sent(.failed): return .path(attempt, .undeliverable)
+    case .sent(.heldUp): return .path(attempt, .heldUp)
+    case .sent(.acknowledged(let roundTrip)):
       run.setup.ledger.noteRoundTrip(roundTrip, provider: run.exchange.attempts[attempt].choice.provider)
       return .path(attempt, .acknowledged)
-    case .unknown: return .path(attempt, .unknown)
+    case .sent(.unknown), .unknown: return .path(attempt, .unknown)
     }
   }
 

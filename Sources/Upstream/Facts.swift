@@ -85,7 +85,7 @@ extension Upstream {
   ///
   /// A dead path under an idle stream is found in 10 s + 3 × 3 s by keep-alive probes. TCP_USER_TIMEOUT would
   /// find it under unsent data too, but it also ends a connection whose peer holds its window shut while it
-  /// answers every probe: a provider that is slow to read a large body. `pathState` covers that case.
+  /// answers every probe: a provider that is slow to read a large body. `Delivery` tells the two apart.
   func openSocket(_ address: UnsafeMutablePointer<curl_sockaddr>, _ slot: Slot) -> Int32 {
     if isSecondTry(slot) { return -1 }
     let descriptor = socket(

@@ -44,6 +44,10 @@ package struct TransferOutcome: Equatable, Sendable {
   package var systemError: Int32
 
   package var isHeadSeen: Bool { status != 0 }
+  /// The kernel gave the connection up: keep-alive probes, or bytes of ours, went unanswered (tcp(7)).
+  package var isPathLost: Bool {
+    systemError == ETIMEDOUT || systemError == EHOSTUNREACH || systemError == ENETUNREACH
+  }
 }
 
 extension TransferFault {

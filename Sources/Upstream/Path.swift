@@ -2,7 +2,7 @@ package import Base
 internal import CCurl
 internal import CLinux
 
-/// What the kernel knows about a transfer's way to its provider (TCP_INFO, tcp(7)).
+/// What the kernel knows about a transfer's way to its provider.
 ///
 /// Behind an HTTP proxy it is the way to the proxy.
 package enum PathState: Equatable, Sendable {
@@ -11,50 +11,35 @@ package enum PathState: Equatable, Sendable {
   case connecting
   /// TCP stands, the TLS handshake is not done.
   case handshaking(roundTrip: Interval)
-  /// Bytes of the request have been out for at least the threshold without any acknowledgement.
-  case unacknowledged(for: Interval)
-  /// The other side's kernel has what we sent: silence now is thinking.
-  case acknowledged(roundTrip: Interval)
+  /// The connection carries the request.
+  case sent(Delivery)
   /// Not open, ended, or the connection could not be found.
   case unknown
 }
 
 extension Upstream {
-  /// 1. Before the connection is ready, the best of the sockets that the transfer has opened tells. 2. After
-  /// it, the connection's own: dead where bytes are out and the request was started at least `threshold` ago,
-  /// and nothing of its body was acknowledged, 3. or the last acknowledgement of anything came as long ago.
-  ///
-  /// A host that hears nothing may still send: what it had sent before and misses the acknowledgement of comes
-  /// again, and is an acknowledgement too. A zero window holds bytes back in the kernel without counting them
-  /// as out, so a provider that reads slowly is not taken for a dead one.
-  ///
-  /// With a threshold of zero every silence is told, and the caller decides when to look again.
-  package func pathState(_ id: TransferID, now: Instant, threshold: Interval) -> PathState {
+  /// Before the connection is ready, the best of the sockets that the transfer has opened tells; after it, the
+  /// connection's own.
+  package func pathState(_ id: TransferID, now: Instant) -> PathState {
     guard let slot = live(id), slot.phase == .running else { return .unknown }
-    guard let connectedAt = slot.connectedAt else { return connectingState(id) }  // 1
-    guard let descriptor = descriptor(of: slot), let info = tcpInfo(descriptor) else { return .unknown }
-    if info.tcpi_unacked > 0 {
-      var silence = now - connectedAt
-      if !isUnheard(slot, descriptor) {  // 2
-        silence = min(silence, .milliseconds(Int64(info.tcpi_last_ack_recv)))  // 3
-      }
-      if silence >= threshold { return .unacknowledged(for: silence) }
+    guard let connectedAt = slot.connectedAt else { return connectingState(id) }
+    guard let descriptor = descriptor(of: slot) else { return .unknown }
+    // Where streams share a connection, others' bytes cannot be told from this one's.
+    let isShared = sharesConnections && slot.line < 0 && slot.target?.speaksHTTP2 ?? false
+    let body = slot.isBodyLent ? slot.bodySize : slot.bodyTaken
+    let delivery = Delivery.of(
+      descriptor, since: connectedAt, request: isShared ? nil : body + 1, now: now)
+    // What the socket has taken is there, and more is to come.
+    if case .acknowledged(let roundTrip) = delivery, slot.needsBody {
+      return .sent(.heldUp(roundTrip: roundTrip))
     }
-    return .acknowledged(roundTrip: .microseconds(Int64(info.tcpi_rtt)))
-  }
-
-  /// No byte of the body was acknowledged. Where streams share a connection, others' bytes cannot be told from
-  /// this one's.
-  private func isUnheard(_ slot: Slot, _ descriptor: Int32) -> Bool {
-    if sharesConnections, slot.target?.speaksHTTP2 ?? false { return false }
-    return linux_unacknowledged_bytes(descriptor) > (slot.isBodyLent ? slot.bodySize : slot.bodyTaken)
+    return delivery == .unknown ? .unknown : .sent(delivery)
   }
 
   private func connectingState(_ id: TransferID) -> PathState {
     for (descriptor, entry) in sockets.entries.enumerated() where entry.isOpen && entry.opener == id {
       if !isOurs(Int32(descriptor)) { continue }
-      guard let info = tcpInfo(Int32(descriptor)), info.tcpi_state == UInt8(TCP_ESTABLISHED) else { continue }
-      return .handshaking(roundTrip: .microseconds(Int64(info.tcpi_rtt)))
+      if let roundTrip = Delivery.roundTrip(Int32(descriptor)) { return .handshaking(roundTrip: roundTrip) }
     }
     return .connecting
   }
@@ -82,16 +67,6 @@ extension Upstream {
       }
     }
     return nil
-  }
-
-  private func tcpInfo(_ descriptor: Int32) -> tcp_info? {
-    var info = tcp_info()
-    var length = socklen_t(MemoryLayout<tcp_info>.size)
-    // Lifetime: getsockopt writes into the local during the call.
-    let result = withUnsafeMutablePointer(to: &info) {
-      getsockopt(descriptor, Int32(IPPROTO_TCP), TCP_INFO, $0, &length)
-    }
-    return result == 0 ? info : nil
   }
 }
 

@@ -144,6 +144,9 @@ final class Slot {
   /// Something of the request has not been sent on the line.
   var isSending: Bool { !isSendBroken && (!lent.isEmpty || segment < segments.count) }
 
+  /// Some of the body is still the caller's to keep in place.
+  var needsBody: Bool { line >= 0 ? isSending : !isBodyLent && bodyTaken < bodySize }
+
   /// Counts what a line took of the head, then of the body.
   func advance(by sent: Int) {
     let ofHead = min(sent, lent.count)

@@ -210,7 +210,7 @@ package final class Upstream {
   /// The body's bytes are not read any more, and the caller may give them up. False: some have not been taken.
   package func releaseBody(_ id: TransferID) -> Bool {
     guard let slot = live(id) else { return true }
-    if slot.line >= 0 ? slot.isSending : !slot.isBodyLent && slot.bodyTaken < slot.bodySize { return false }
+    if slot.needsBody { return false }
     slot.segments.removeAll(keepingCapacity: true)
     slot.segment = 0
     return true

@@ -103,12 +103,13 @@ import Testing
   @Test(arguments: [true, false])
   func stalled(_ stream: Bool) {
     var scene = Self.committed(stream: stream)
-    #expect(scene.exchange.nextDue == scene.now + .seconds(60), "the deadline is over")
+    let committedAt = scene.now
     let last = scene.now + .seconds(50)
-    #expect(scene.passToDue() == [.checkProgress(0)])
+    #expect(scene.passToProgress() == [.checkProgress(0)])
+    #expect(scene.now == committedAt + .seconds(60), "the deadline is over")
     #expect(scene.tell(.progress(0, AttemptProgress(lastContentAt: last, isPaused: false))) == [])
-    #expect(scene.exchange.nextDue == last + .seconds(60))
-    #expect(scene.passToDue() == [.checkProgress(0)])
+    #expect(scene.passToProgress() == [.checkProgress(0)])
+    #expect(scene.now == last + .seconds(60))
     #expect(
       scene.tell(.progress(0, AttemptProgress(lastContentAt: last, isPaused: false)))
         == [.breakOff(.upstreamStalled), .concluded])
@@ -120,16 +121,38 @@ import Testing
     var scene = Self.committed()
     let last = scene.now
     for _ in 0..<5 {
-      #expect(scene.passToDue() == [.checkProgress(0)])
+      let before = scene.now
+      #expect(scene.passToProgress() == [.checkProgress(0)])
+      #expect(scene.now == before + .seconds(60))
       #expect(scene.tell(.progress(0, AttemptProgress(lastContentAt: last, isPaused: true))) == [])
-      #expect(scene.exchange.nextDue == scene.now + .seconds(60))
     }
+  }
+
+  /// Where bytes of ours wait unacknowledged, there are no keep-alive probes to find the path dead.
+  @Test func thePathIsLookedAtUnderAnAnswer() {
+    var scene = Self.committed()
+    let committedAt = scene.now
+    #expect(scene.passToDue() == [.checkPath(0)])
+    #expect(scene.now == committedAt + Limits.pathLook)
+    #expect(scene.tell(.path(0, .unacknowledged(for: .seconds(9)))) == [])
+    #expect(scene.passToDue() == [.checkPath(0)])
+    #expect(
+      scene.tell(.path(0, .unacknowledged(for: .seconds(19))))
+        == [.breakOff(.pathLost), .dropPath(0), .concluded])
+    #expect(scene.exchange.attempts[0].fault == .silence)
+    #expect(scene.ledger.inFlight == 0)
+  }
+
+  /// The kernel's probes went unanswered.
+  @Test func thePathIsLostUnderAnAnswer() {
+    var scene = Self.committed()
+    #expect(scene.tell(.ended(0, .fault(.silence), tokens: nil)) == [.breakOff(.pathLost), .concluded])
   }
 
   @Test func aStreamMayLastLongerThanTheDeadline() {
     var scene = Self.committed()
     for _ in 0..<20 {
-      #expect(scene.passToDue() == [.checkProgress(0)])
+      #expect(scene.passToProgress() == [.checkProgress(0)])
       #expect(scene.tell(.progress(0, AttemptProgress(lastContentAt: scene.now, isPaused: false))) == [])
     }
     #expect(scene.now > scene.exchange.startedAt + .seconds(1_000))

@@ -179,6 +179,7 @@ struct ExchangeSimulation {
     }
     return pick([
       .acknowledged, .acknowledged, .unacknowledged(for: .milliseconds(Int64(dice.below(300)))), .unknown,
+      .heldUp, .undeliverable,
     ])
   }
 

@@ -84,6 +84,7 @@ import Testing
       error: .attemptsFailed, status: 502, code: "upstream_routing_failure", type: "server_error",
       side: .upstream),
     Row(error: .upstreamCut, status: 502, code: "upstream_cut", type: "server_error", side: .upstream),
+    Row(error: .pathLost, status: 502, code: "path_lost", type: "server_error", side: .upstream),
     Row(
       error: .unavailable(.seconds(9)), status: 503, code: "no_provider_available", type: "server_error",
       side: .upstream, retry: 9),

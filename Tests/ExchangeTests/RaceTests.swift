@@ -130,6 +130,46 @@ import Testing
     #expect(scene.now - scene.exchange.startedAt < .milliseconds(100))
   }
 
+  @Test func whatCannotBeDeliveredIsNotWaitedFor() {
+    var scene = Scene([provider("a"), provider("b", tier: 1)])
+    scene.tell(.started)
+    scene.tell(.connected(0))
+    scene.passToDue()
+    #expect(scene.tell(.path(0, .undeliverable)) == [.dropPath(0), .cancel(0), .open(1)])
+  }
+
+  /// A pooled connection that a NAT forgot, say: a fresh one may lead there.
+  @Test func aLoneProviderIsTriedAgainOnAFreshConnection() {
+    var scene = Scene([provider("a")])
+    scene.tell(.started)
+    #expect(!scene.exchange.attempts[0].choice.needsFreshConnection)
+    scene.tell(.connected(0, isReused: true))
+    scene.passToDue()
+    #expect(
+      scene.tell(.path(0, .unacknowledged(for: .milliseconds(80)))) == [.dropPath(0), .cancel(0), .open(1)])
+    #expect(scene.exchange.attempts[1].choice.needsFreshConnection)
+    // Silence there is the provider's.
+    scene.tell(.connected(1))
+    scene.passToDue()
+    #expect(
+      scene.tell(.path(1, .unacknowledged(for: .milliseconds(80))))
+        == [.dropPath(1), .cancel(1), .answerError(.attemptsFailed), .concluded])
+  }
+
+  /// A provider that reads slowly is there, and asked about until it has everything.
+  @Test func whoTakesNoMoreForNowIsNotGivenUp() {
+    var scene = Scene([provider("a"), provider("b", tier: 1)])
+    scene.tell(.started)
+    scene.tell(.connected(0))
+    for _ in 0..<20 {
+      #expect(scene.passToDue() == [.checkPath(0)])
+      #expect(scene.tell(.path(0, .heldUp)) == [])
+    }
+    scene.passToDue()
+    #expect(
+      scene.tell(.path(0, .unacknowledged(for: .milliseconds(80)))) == [.dropPath(0), .cancel(0), .open(1)])
+  }
+
   @Test func bytesThatAreShortlyOutAreAskedAboutAgain() {
     var scene = Scene([provider("a"), provider("b", tier: 1)])
     scene.tell(.started)

@@ -55,6 +55,13 @@ struct Scene {
     return tell(.timePassed)
   }
 
+  /// The same, past the looks at the path of an answer that has begun.
+  mutating func passToProgress() -> [ExchangeEffect] {
+    var effects = passToDue()
+    while effects == [.checkPath(0)] { effects = passToDue() }
+    return effects
+  }
+
   mutating func endStragglers() {
     for ticket in stragglers { ledger.end(ticket, AttemptOutcome(fault: .raceLost), now: now) }
     stragglers = []

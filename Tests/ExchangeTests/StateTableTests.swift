@@ -14,7 +14,8 @@ import Testing
   enum Event: CaseIterable, Sendable {
     case connected, answered, contentGood, contentFault, heldGood, heldRelay, heldFault
     case endedGood, endedRelay, endedFault, endedTooLong, endedErrorInside
-    case pathConnecting, pathHandshaking, pathSilent, pathShortlySilent, pathAcknowledged, pathUnknown
+    case pathConnecting, pathHandshaking, pathSilent, pathShortlySilent, pathLongSilent, pathUndeliverable
+    case pathHeldUp, pathAcknowledged, pathUnknown
     case progressFresh, progressStale, progressPaused
     case timePassed, clientLeft, couldNotOpen
   }
@@ -65,6 +66,9 @@ import Testing
     case .pathHandshaking: return .path(0, .handshaking(roundTrip: .milliseconds(50)))
     case .pathSilent: return .path(0, .unacknowledged(for: .milliseconds(80)))
     case .pathShortlySilent: return .path(0, .unacknowledged(for: .milliseconds(79)))
+    case .pathLongSilent: return .path(0, .unacknowledged(for: .seconds(19)))
+    case .pathUndeliverable: return .path(0, .undeliverable)
+    case .pathHeldUp: return .path(0, .heldUp)
     case .pathAcknowledged: return .path(0, .acknowledged)
     case .pathUnknown: return .path(0, .unknown)
     case .progressFresh: return .progress(0, AttemptProgress(lastContentAt: scene.now, isPaused: false))
@@ -106,12 +110,15 @@ import Testing
       return ([.breakOff(.upstreamCut), .concluded], .ended("upstream_cut"))
     case (.committed, .progressStale):
       return ([.breakOff(.upstreamStalled), .concluded], .ended("upstream_stalled"))
-    case (.committed, .timePassed): return ([.checkProgress(0)], .committed)
+    case (.committed, .pathLongSilent):
+      return ([.breakOff(.pathLost), .dropPath(0), .concluded], .ended("upstream_cut"))
+    case (.committed, .timePassed): return ([.checkPath(0)], .committed)
     case (.committed, .connected), (.committed, .answered), (.committed, .contentGood),
       (.committed, .contentFault), (.committed, .heldGood), (.committed, .heldRelay),
       (.committed, .heldFault),
       (.committed, .pathConnecting), (.committed, .pathHandshaking), (.committed, .pathSilent),
-      (.committed, .pathShortlySilent), (.committed, .pathAcknowledged), (.committed, .pathUnknown),
+      (.committed, .pathShortlySilent), (.committed, .pathUndeliverable), (.committed, .pathHeldUp),
+      (.committed, .pathAcknowledged), (.committed, .pathUnknown),
       (.committed, .progressFresh), (.committed, .progressPaused), (.committed, .couldNotOpen):
       return ([], .committed)
 
@@ -139,10 +146,12 @@ import Testing
 
     // The path, before the request is sent and after.
     case (.connecting, .pathConnecting): return ([.open(1)], .seeking)
-    case (.sent, .pathSilent), (.answered, .pathSilent):
+    case (.sent, .pathSilent), (.answered, .pathSilent), (.sent, .pathLongSilent),
+      (.answered, .pathLongSilent), (.sent, .pathUndeliverable), (.answered, .pathUndeliverable):
       return ([.dropPath(0), .cancel(0), .open(1)], .seeking)
     case (_, .pathConnecting), (_, .pathHandshaking), (_, .pathSilent), (_, .pathShortlySilent),
-      (_, .pathAcknowledged), (_, .pathUnknown):
+      (_, .pathLongSilent), (_, .pathUndeliverable), (_, .pathHeldUp), (_, .pathAcknowledged),
+      (_, .pathUnknown):
       return ([], .seeking)
 
     // Progress.

@@ -18,18 +18,45 @@ import Upstream
     for i in 1...2 {
       let id = try #require(driver.open(target))
       #expect(driver.run { server.requests == i })
-      let state = driver.upstream.pathState(id, now: Driver.now, threshold: .zero)
-      guard case .acknowledged(let roundTrip) = state else {
+      let state = driver.upstream.pathState(id, now: Driver.now)
+      guard case .sent(.acknowledged(let roundTrip)) = state else {
         Issue.record("\(state)")
         return
       }
       #expect(roundTrip > .zero)
       answers.open()
       #expect(try driver.end(id).isReused == (i == 2))
-      #expect(driver.upstream.pathState(id, now: Driver.now, threshold: .zero) == .unknown)
+      #expect(driver.upstream.pathState(id, now: Driver.now) == .unknown)
       driver.cancel(id)
-      #expect(driver.upstream.pathState(id, now: Driver.now, threshold: .zero) == .unknown)
+      #expect(driver.upstream.pathState(id, now: Driver.now) == .unknown)
     }
+  }
+
+  /// A peer that does not read acknowledges what fits, and answers the kernel's probes: it is there.
+  @Test func slowReaderIsHeldUp() throws {
+    let reads = Gate()
+    let server = ScriptedServer { _, peer, _ in
+      reads.pass()
+      while peer.readRequest() != nil { peer.answer("{}") }
+    }
+    let driver = try Driver()
+    let body = [UInt8](repeating: UInt8(ascii: "x"), count: 16 << 20)
+    let id = try #require(driver.open(driver.target(server.url), body: [body]))
+    // A moment after the window has shut, nothing is on its way any more.
+    let isHeldUp = driver.run {
+      if case .sent(.heldUp) = driver.upstream.pathState(id, now: Driver.now) { return true }
+      return false
+    }
+    #expect(isHeldUp)
+    for _ in 0..<20 {
+      driver.turn(10)
+      guard case .sent(.heldUp) = driver.upstream.pathState(id, now: Driver.now) else {
+        Issue.record("\(driver.upstream.pathState(id, now: Driver.now))")
+        return
+      }
+    }
+    reads.open()
+    #expect(try driver.end(id).fault == nil)
   }
 
   /// A full accept queue leaves further SYNs unanswered, as a dead host does.
@@ -48,8 +75,8 @@ import Upstream
       if !driver.isConnected(id) { stuck = id }
     }
     let id = try #require(stuck)
-    #expect(driver.upstream.pathState(id, now: Driver.now, threshold: .zero) == .connecting)
-    #expect(driver.upstream.pathState(first, now: Driver.now, threshold: .zero) != .connecting)
+    #expect(driver.upstream.pathState(id, now: Driver.now) == .connecting)
+    #expect(driver.upstream.pathState(first, now: Driver.now) != .connecting)
     driver.cancel(id)
     #expect(driver.outcome(id) == nil)
   }
@@ -60,7 +87,7 @@ import Upstream
     let id = try #require(driver.open(driver.target("https://127.0.0.1:\(server.port)/")))
     #expect(driver.run { server.connections == 1 })
     let reached = driver.run {
-      if case .handshaking = driver.upstream.pathState(id, now: Driver.now, threshold: .zero) {
+      if case .handshaking = driver.upstream.pathState(id, now: Driver.now) {
         true
       } else {
         false

@@ -61,6 +61,18 @@ static inline int64_t linux_unacknowledged_bytes(int fd) {
   return ioctl(fd, TIOCOUTQ, &bytes) != 0 ? -1 : (int64_t)bytes;
 }
 
+/// tcpi_snd_wnd of TCP_INFO (Linux 5.4): bytes that the other side has room for; 0 where the kernel does not say. Read by
+/// its place, since glibc's struct ends before it.
+static inline int64_t linux_send_window(int fd) {
+  enum { place = 228 };
+  unsigned char info[256];
+  socklen_t length = sizeof info;
+  uint32_t window;
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &length) != 0 || length < place + sizeof window) return 0;
+  memcpy(&window, info + place, sizeof window);
+  return window;
+}
+
 /// fcntl(F_SETFL, flags | O_NONBLOCK): variadic in C. Returns -1 and errno on failure.
 static inline int linux_set_nonblocking(int fd) {
   int flags = fcntl(fd, F_GETFL, 0);
