@@ -51,7 +51,7 @@ package final class Recording {
   ///   - ledger: what all recordings of its kind may hold together.
   ///   - keepsPace: remember when each chunk came (for `replay: paced`).
   package init(cap: Int, window: Int, ledger: ByteLedger, keepsPace: Bool = false) {
-    precondition(cap >= 0 && cap <= Int(UInt32.max) && window >= 0)
+    precondition(cap >= 0 && UInt64(cap) <= UInt64(UInt32.max) && window >= 0)
     self.cap = cap
     self.window = window
     self.ledger = ledger

@@ -18,3 +18,14 @@ static int linux_drop_object(struct dl_phdr_info *object, size_t size, void *con
 }
 
 void linux_drop_file_pages(void) { dl_iterate_phdr(linux_drop_object, NULL); }
+
+static int argument_count;
+static char **arguments;
+
+// glibc gives every constructor what it gives main.
+__attribute__((constructor)) static void linux_keep_arguments(int count, char **list) {
+  argument_count = count;
+  arguments = list;
+}
+
+const char *linux_argument(int n) { return n < argument_count ? arguments[n] : NULL; }

@@ -1,7 +1,7 @@
 internal import CLinux
 
 /// An open file descriptor with one owner, closed when the owner goes.
-package struct Descriptor: ~Copyable {
+@frozen @usableFromInline package struct Descriptor: ~Copyable {
   package let raw: Int32
 
   /// Takes ownership of an open descriptor.

@@ -36,7 +36,7 @@ package struct PolledEvent: Sendable {
 }
 
 /// Room for the events of one wait, made once.
-package struct PolledEvents: ~Copyable {
+package final class PolledEvents {
   // Lifetime: allocated by init, freed by deinit; epoll_wait writes to it during `Poller.wait` only.
   fileprivate let storage: UnsafeMutablePointer<epoll_event>
   fileprivate let capacity: Int
@@ -99,7 +99,7 @@ package final class Poller {
 
   /// Waits for events, at most `timeout` (nil: for ever; negative: not at all). A signal is no event: it ends
   /// the wait with none.
-  package func wait(timeout: Interval?, into events: inout PolledEvents) throws(KernelFault) {
+  package func wait(timeout: Interval?, into events: PolledEvents) throws(KernelFault) {
     let room = Int32(events.capacity)
     var n: Int32 = -1
     events.count = 0

@@ -18,7 +18,7 @@ package enum Signal: CaseIterable, Equatable, Sendable {
 ///
 /// Make it before any other thread starts: threads inherit the mask, and a thread without it would still be
 /// killed. SIGPIPE is ignored for the whole process from then on. The former mask is restored at the end.
-package struct Signals: ~Copyable {
+package final class Signals {
   private let source: Descriptor
   // Lifetime: a value copied from the kernel, given back to it in deinit.
   private var formerMask: sigset_t

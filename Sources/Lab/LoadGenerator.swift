@@ -18,7 +18,7 @@ package final class LoadGenerator {
   private let options: LoadOptions
   private let address: SocketAddress
   private let poller: Poller
-  private var events = PolledEvents()
+  private let events = PolledEvents()
   private var timers: Timers
   private var connections: [LoadConnection] = []
   private var idle: [Int] = []
@@ -69,7 +69,7 @@ package final class LoadGenerator {
 
   /// Does what is to be done now, without waiting.
   package func turn(now: Instant) throws(KernelFault) {
-    try poller.wait(timeout: .zero, into: &events)
+    try poller.wait(timeout: .zero, into: events)
     step(now)
   }
 
@@ -84,7 +84,7 @@ package final class LoadGenerator {
       let now = Clock.instant()
       var next = timers.next ?? .distantFuture
       if let due = progress.next { next = min(next, due) }
-      try poller.wait(timeout: next == .distantFuture ? nil : next - now, into: &events)
+      try poller.wait(timeout: next == .distantFuture ? nil : next - now, into: events)
       let after = Clock.instant()
       step(after)
       progress.show(report, since: begin, isWarmingUp: phase == .warming, now: after)

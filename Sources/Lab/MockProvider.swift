@@ -37,7 +37,7 @@ package final class MockProvider {
   package let text: String
 
   private let poller: Poller
-  private var events = PolledEvents()
+  private let events = PolledEvents()
   private var listener: Listener?
   private var isAccepting = true
   private var isSignalled = false
@@ -67,7 +67,7 @@ package final class MockProvider {
 
   /// Does what is to be done now, without waiting.
   package func turn(now: Instant) throws(KernelFault) {
-    try poller.wait(timeout: .zero, into: &events)
+    try poller.wait(timeout: .zero, into: events)
     handleEvents(now)
   }
 
@@ -77,7 +77,7 @@ package final class MockProvider {
     try poller.add(signals.descriptor, .read, token: Token(kind: Kind.signals, slot: 0))
     while !isSignalled {
       let timeout = nextDeadline.map { $0 - Clock.instant() }
-      try poller.wait(timeout: timeout, into: &events)
+      try poller.wait(timeout: timeout, into: events)
       handleEvents(Clock.instant())
     }
     // Left pending, it would be delivered when the mask is restored.

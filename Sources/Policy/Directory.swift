@@ -53,7 +53,7 @@ package final class Catalog: Sendable {
     listedLists = plan.listed.members.map { plan.append($0) }
     upstreamNames = NameTable(plan.upstream.names)
     upstreamLists = plan.upstream.members.map { plan.append($0) }
-    aliasTexts = plan.aliases.map(\.alias.name)
+    aliasTexts = plan.aliases.map { $0.alias.name }
     aliasNames = NameTable(aliasTexts)
     aliasLists = plan.aliases.map { entry in
       var list = plan.append(entry.members)
@@ -65,7 +65,7 @@ package final class Catalog: Sendable {
     wildcardList = plan.append(plan.wildcards.compactMap { $0 })
     providerNames = NameTable(configuration.providers.map { CatalogPlan.lowercased($0.name) })
     servedNames = plan.served.map { NameTable($0.names) }
-    servedCandidates = plan.served.map(\.members)
+    servedCandidates = plan.served.map { $0.members }
     lists = plan.lists
   }
 }
@@ -112,7 +112,7 @@ struct CatalogPlan {
       }
       let models = ids.map { candidates[$0.index] }
       served.append(
-        (models.map(\.name) + models.map { String(decoding: $0.upstreamName, as: UTF8.self) }, ids + ids))
+        (models.map { $0.name } + models.map { String(decoding: $0.upstreamName, as: UTF8.self) }, ids + ids))
       wildcards.append(provider.passesAnyModel ? add(nil, to: index) : nil)
     }
     for entry in served {
@@ -165,8 +165,8 @@ struct CatalogPlan {
     lists += members
     let models = members.map { candidates[$0.index] }
     return Catalog.List(
-      range: start..<lists.count, caches: Self.verdict(models.map(\.caches)),
-      coalesces: Self.verdict(models.map(\.coalesces)),
+      range: start..<lists.count, caches: Self.verdict(models.map { $0.caches }),
+      coalesces: Self.verdict(models.map { $0.coalesces }),
       isLone: models.allSatisfy { $0.provider == models.first?.provider })
   }
 

@@ -28,9 +28,9 @@ extension Ledger {
     var left = entries(route, preference: preference, tokens: tokens, now: now)
     var ordered: [CandidateID] = []
     while !left.isEmpty {
-      let group = left.map(\.key).min()!
+      let group = left.map { $0.key }.min()!
       let peers = left.filter { $0.key == group }
-      let fastest = peers.map(\.score).min()!
+      let fastest = peers.map { $0.score }.min()!
       let close = peers.filter { $0.score <= fastest * 1.1 }
       let best = close.min { (price($0.id), $0.score, $0.id) < (price($1.id), $1.score, $1.id) }!
       ordered.append(best.id)

@@ -29,7 +29,7 @@ extension Catalog {
     for member in members where member.tier < first.tier { first = member }
     return ListedModel(
       id: name, provider: providers[first.provider].name, tier: first.tier, isAlias: isAlias,
-      context: members.compactMap(\.context).max())
+      context: members.compactMap { $0.context }.max())
   }
 
   /// Up to three names that are like an unknown one, the likest first. Off the hot path, and bounded: the
@@ -39,7 +39,7 @@ extension Catalog {
     let wanted = Self.folded(model)
     var best: [(name: String, distance: Int)] = []
     for name in (aliasTexts + listedTexts).prefix(Limits.nearestCompared) {
-      let known = name.utf8.map(\.asciiLowercased)
+      let known = name.utf8.map { $0.asciiLowercased }
       guard known.count <= Limits.nearestLength, !best.contains(where: { $0.name == name }) else { continue }
       let bound = max(2, min(wanted.count, known.count) / 3)
       var distance = Self.distance(wanted, known, bound: bound)
@@ -49,7 +49,7 @@ extension Catalog {
       best.insert((name, distance), at: place)
       if best.count > Limits.nearestTold { best.removeLast() }
     }
-    return best.map(\.name)
+    return best.map { $0.name }
   }
 
   private static func folded(_ bytes: Span<UInt8>) -> [UInt8] {

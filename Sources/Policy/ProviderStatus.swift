@@ -37,7 +37,7 @@ extension Ledger {
     let good = providers[provider].good.total(now: now)
     let bad = providers[provider].bad.total(now: now)
     let isUp = standing.due <= now
-    var models = settings.models.map(\.name)
+    var models = settings.models.map { $0.name }
     if settings.passesAnyModel { models.append("*") }
     return ProviderStatus(
       name: settings.name, state: isUp ? .online : state(standing, provider), tier: settings.tier,

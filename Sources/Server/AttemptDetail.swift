@@ -87,7 +87,7 @@ package struct Redaction {
   private static let shortest = 6
 
   package init(_ provider: Provider) {
-    secrets = (provider.keys.map(\.exposed) + provider.headers.map(\.value))
+    secrets = (provider.keys.map { $0.exposed } + provider.headers.map { $0.value })
       .map { Array($0.utf8) }.filter { $0.count >= Self.shortest }
   }
 

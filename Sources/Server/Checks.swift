@@ -154,7 +154,7 @@ final class Checks {
       guard let place = setup.catalog.providers.firstIndex(where: { $0.name == provider.name }) else {
         continue
       }
-      let known = Set(provider.models.map(\.name) + provider.models.map(\.upstreamName))
+      let known = Set(provider.models.map { $0.name } + provider.models.map { $0.upstreamName })
       for name in places[place].names where !known.contains(name) {
         merged.providers[index].models.append(Model(name: name, upstreamName: name))
       }

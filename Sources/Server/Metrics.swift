@@ -56,9 +56,9 @@ package final class Metrics {
   /// Takes the names of a new configuration. What was counted under a name that is still there stays.
   package func adopt(_ catalog: Catalog, clients list: [Client]) {
     let old = (providers: providers, models: models, clients: clients)
-    providers = LabelNames(catalog.providers.map(\.name), other: "")
+    providers = LabelNames(catalog.providers.map { $0.name }, other: "")
     models = LabelNames(Self.names(of: catalog), other: "other")
-    clients = LabelNames(list.map(\.name), other: "-")
+    clients = LabelNames(list.map { $0.name }, other: "-")
     exchanges = Self.moved(exchanges, from: old.clients, to: clients, width: ends.capacity)
     attempts = Self.moved(attempts, from: old.providers, to: providers, width: reasons.capacity)
     let rename = { (key: SeriesKey) -> SeriesKey? in

@@ -21,7 +21,7 @@ package struct Guest {
 /// The loop: it waits once, reads the clocks once, and gives everybody their turn.
 package final class Server {
   let poller: Poller
-  private var events = PolledEvents()
+  private let events = PolledEvents()
   private let signals: Signals
   let front: Front
   let runner: Runner
@@ -133,7 +133,7 @@ package final class Server {
 
   private func tick() throws(KernelFault) {
     let before = Clock.instant()
-    try poller.wait(timeout: timeout(now: before), into: &events)
+    try poller.wait(timeout: timeout(now: before), into: events)
     let now = Clock.now()
     log.wall = now.wall
     for index in 0..<events.count { take(events[index], now) }

@@ -23,12 +23,12 @@ struct Candidates {
   init(_ configuration: Configuration, _ canonical: [String: [Canonical]]) {
     providers = configuration.providers
     disabled = Set(configuration.disabledProviders.map(Self.folded))
-    models = providers.map { Set($0.models.map(\.name)) }
+    models = providers.map { Set($0.models.map { $0.name }) }
     self.canonical = canonical
   }
 
   static func folded(_ name: String) -> String {
-    String(decoding: name.utf8.map(\.asciiLowercased), as: UTF8.self)
+    String(decoding: name.utf8.map { $0.asciiLowercased }, as: UTF8.self)
   }
 
   /// Resolves a name, in this order: 1. a canonical id, 2. `provider/model`, the model by our name, the
@@ -70,27 +70,27 @@ struct Candidates {
   func names(_ text: String) -> Bool {
     switch resolve(text) {
     case .targets, .disabled: true
-    case .unknown: providers.contains(where: \.passesAnyModel)
+    case .unknown: providers.contains { $0.passesAnyModel }
     }
   }
 
   private func unknownModel(_ text: String, at index: Int) -> Outcome {
     let name = providers[index].name
-    let nearest = Spelling.nearest(to: text, among: providers[index].models.map(\.name))
+    let nearest = Spelling.nearest(to: text, among: providers[index].models.map { $0.name })
     return .unknown(
       message: "the provider \"\(name)\" lists no model \"\(Spelling.excerpt(text))\"",
       hint: nearest.map { "did you mean \"\(name)/\($0)\"?" } ?? "add it to providers.\(name).models")
   }
 
   private func unknownProvider(_ name: String, _ model: String) -> Outcome {
-    let nearest = Spelling.nearest(to: name, among: providers.map(\.name))
+    let nearest = Spelling.nearest(to: name, among: providers.map { $0.name })
     return .unknown(
       message: "no provider \"\(Spelling.excerpt(name))\"",
       hint: nearest.map { "did you mean \"\($0)/\(Spelling.excerpt(model))\"?" })
   }
 
   private func unknownModel(_ text: String) -> Outcome {
-    let all = providers.flatMap { $0.models.map(\.name) } + canonical.keys.sorted()
+    let all = providers.flatMap { $0.models.map { $0.name } } + canonical.keys.sorted()
     return .unknown(
       message: "no provider lists a model \"\(Spelling.excerpt(text))\"",
       hint: Spelling.suggestion(for: text, among: all) ?? "a candidate is written provider/model")
@@ -126,7 +126,7 @@ extension Reader {
       } else if configuration.disabledProviders.contains(where: { lowercased($0) == folded }) {
         canonical[id, default: []].append(Candidates.Canonical(provider: nil, model: id))
       } else {
-        let names = configuration.providers.map(\.name) + configuration.disabledProviders
+        let names = configuration.providers.map { $0.name } + configuration.disabledProviders
         error(
           section.place(of: "Provider"), "CanonicalModels: no provider \"\(Spelling.excerpt(name))\"",
           hint: Spelling.suggestion(for: name, among: names))

@@ -44,7 +44,8 @@ extension Reader {
           client.models.append(text)
         } else {
           let known =
-            configuration.aliases.map(\.name) + configuration.providers.flatMap { $0.models.map(\.name) }
+            configuration.aliases.map { $0.name }
+            + configuration.providers.flatMap { $0.models.map { $0.name } }
           error(
             mark, "clients: \"\(Spelling.excerpt(text))\" is neither an alias nor a model",
             hint: Spelling.suggestion(for: text, among: known))
@@ -71,7 +72,7 @@ extension Reader {
     case "key_file": return secretFile(node, "clients.key_file").map { .plain($0) }
     default:
       guard let text = text(node, "clients.key_sha256") else { return nil }
-      let digits = text.utf8.compactMap(\.hexValue)
+      let digits = text.utf8.compactMap { $0.hexValue }
       guard digits.count == 64, text.utf8.count == 64 else {
         error(
           node.mark, "clients.key_sha256 must be 64 hexadecimal digits", hint: "printf %s KEY | sha256sum")

@@ -124,11 +124,11 @@ extension Reader {
   private static func isJSONNumber(_ text: String) -> Bool {
     var rest = Array(text.utf8)[...]
     if rest.first == UInt8(ascii: "-") { rest = rest.dropFirst() }
-    let whole = rest.prefix(while: \.isDigit)
+    let whole = rest.prefix { $0.isDigit }
     if whole.isEmpty || (whole.count > 1 && whole.first == UInt8(ascii: "0")) { return false }
     rest = rest[whole.endIndex...]
     if rest.first == UInt8(ascii: ".") {
-      let fraction = rest.dropFirst().prefix(while: \.isDigit)
+      let fraction = rest.dropFirst().prefix { $0.isDigit }
       if fraction.isEmpty { return false }
       rest = rest[fraction.endIndex...]
     }
@@ -137,7 +137,7 @@ extension Reader {
       if let sign = rest.first, sign == UInt8(ascii: "+") || sign == UInt8(ascii: "-") {
         rest = rest.dropFirst()
       }
-      return !rest.isEmpty && rest.allSatisfy(\.isDigit)
+      return !rest.isEmpty && rest.allSatisfy { $0.isDigit }
     }
     return rest.isEmpty
   }

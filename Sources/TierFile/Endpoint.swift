@@ -40,7 +40,7 @@ struct Endpoint {
     if bytes.contains(where: { $0 <= 32 || $0 >= 127 || "\"<>\\^`{|}".utf8.contains($0) }) {
       throw .character
     }
-    let lower = String(decoding: bytes.map(\.asciiLowercased), as: UTF8.self)
+    let lower = String(decoding: bytes.map { $0.asciiLowercased }, as: UTF8.self)
     isSecure = lower.hasPrefix("https://")
     guard isSecure || lower.hasPrefix("http://") else { throw .scheme }
     let start = isSecure ? 8 : 7

@@ -104,8 +104,8 @@ extension Reader {
     }
     error(
       node.mark, "\(label(section.path("type"))): unknown type \(quote(node))",
-      hint: Spelling.suggestion(for: type, among: Preset.all.map(\.name))
-        ?? "known types: \(Preset.all.map(\.name).joined(separator: ", "))")
+      hint: Spelling.suggestion(for: type, among: Preset.all.map { $0.name })
+        ?? "known types: \(Preset.all.map { $0.name }.joined(separator: ", "))")
     return nil
   }
 
@@ -230,12 +230,14 @@ extension Reader {
       input: number("input", in: inner, 0...1e6) ?? 0, output: number("output", in: inner, 0...1e6) ?? 0)
   }
 
+  private static let mostTokens = Int(clamping: 1_000_000_000_000 as Int64)
+
   private mutating func budgets(in section: Section) -> Budgets {
     var budgets = Budgets()
     budgets.requestsPerMinute = whole("rpm", in: section, 1...1_000_000_000)
     budgets.requestsPerDay = whole("rpd", in: section, 1...1_000_000_000)
-    budgets.tokensPerMinute = whole("tpm", in: section, 1...1_000_000_000_000)
-    budgets.tokensPerDay = whole("tpd", in: section, 1...1_000_000_000_000)
+    budgets.tokensPerMinute = whole("tpm", in: section, 1...Self.mostTokens)
+    budgets.tokensPerDay = whole("tpd", in: section, 1...Self.mostTokens)
     budgets.concurrent = whole("concurrent", in: section, 1...100_000)
     return budgets
   }

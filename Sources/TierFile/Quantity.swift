@@ -29,7 +29,7 @@ enum Quantity {
     var rest = bytes[number.endIndex...]
     if rest.first == 32 { rest = rest.dropFirst() }
     let scale: Double
-    switch String(decoding: rest.map(\.asciiLowercased), as: UTF8.self) {
+    switch String(decoding: rest.map { $0.asciiLowercased }, as: UTF8.self) {
     case "", "b": scale = 1
     case "k", "kib": scale = 1024
     case "m", "mib": scale = 1_048_576
@@ -40,12 +40,15 @@ enum Quantity {
     default: return nil
     }
     guard let value = decimal(number), value * scale <= 1e15 else { return nil }
-    return Int(value * scale + 0.5)
+    return Int(clamping: Int64(value * scale + 0.5))
   }
+
+  /// The largest size that a setting may have: 2^`power` bytes, and 1 GiB where addresses have 32 bits.
+  static func most(_ power: Int) -> Int { 1 << min(power, Int.bitWidth - 2) }
 
   /// Digits with at most one point between them, no sign and no exponent.
   static func decimal(_ bytes: ArraySlice<UInt8>) -> Double? {
-    let digits = bytes.filter(\.isDigit).count
+    let digits = bytes.filter { $0.isDigit }.count
     guard digits > 0, bytes.count <= 24, bytes.first != UInt8(ascii: "."), bytes.last != UInt8(ascii: "."),
       digits == bytes.count
         || (digits == bytes.count - 1 && bytes.firstIndex(of: UInt8(ascii: ".")) != nil)
@@ -56,7 +59,7 @@ enum Quantity {
   /// A whole number without a sign.
   static func whole(_ text: String) -> Int? {
     let bytes = Array(text.utf8)
-    return bytes.span.decimal.map { Int($0) }
+    return bytes.span.decimal.map { Int(clamping: $0) }
   }
 
   private static func nanoseconds(of unit: ArraySlice<UInt8>) -> Double? {

@@ -19,8 +19,8 @@ package struct RoutingTable {
   // MARK: - Settings
 
   private mutating func addSettings(_ configuration: Configuration) {
-    line("listen", configuration.listen.map(\.text).joined(separator: ", "))
-    var admin: [String] = configuration.admin.listen.map(\.text)
+    line("listen", configuration.listen.map { $0.text }.joined(separator: ", "))
+    var admin: [String] = configuration.admin.listen.map { $0.text }
     if configuration.admin.token != nil { admin.append("with token ****") }
     line(
       "admin",
@@ -137,7 +137,7 @@ package struct RoutingTable {
     var notes: [String] = []
     if let context = provider.context { notes.append("context \(context)") }
     if !provider.headers.isEmpty {
-      notes.append("headers \(provider.headers.map(\.name).joined(separator: ", "))")
+      notes.append("headers \(provider.headers.map { $0.name }.joined(separator: ", "))")
     }
     if !provider.edits.isEmpty { notes.append("edits \(provider.edits.map(edit).joined(separator: ", "))") }
     if provider.discovers { notes.append("its own model list, hourly") }

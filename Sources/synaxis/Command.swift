@@ -7,7 +7,13 @@ internal import Lab
 struct Command {
   private let arguments: [String]
 
-  init(_ arguments: [String]) { self.arguments = Array(arguments.dropFirst()) }
+  /// What this process was started with.
+  init() {
+    var arguments: [String] = []
+    // Lifetime: the words are the process's own and are copied here. The first is the program's name.
+    while let word = linux_argument(Int32(arguments.count + 1)) { arguments.append(String(cString: word)) }
+    self.arguments = arguments
+  }
 
   func run() -> Int32 {
     guard let name = arguments.first else {

@@ -1,3 +1,3 @@
 internal import CLinux
 
-exit(Command(CommandLine.arguments).run())
+exit(Command().run())

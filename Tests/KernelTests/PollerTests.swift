@@ -28,44 +28,44 @@ import Testing
   @Test func reportsWhatIsReadyAndOnlyThat() throws {
     let pair = Pair()
     let poller = try Poller()
-    var events = PolledEvents(capacity: 4)
+    let events = PolledEvents(capacity: 4)
     let token = Token(kind: 1, slot: 2, generation: 3)
     try poller.add(pair.a, .read, token: token)
-    try poller.wait(timeout: .zero, into: &events)
+    try poller.wait(timeout: .zero, into: events)
     #expect(events.count == 0)
 
     #expect(Socket.send(pair.b, [1, 2, 3].span) == .sent(3))
-    try poller.wait(timeout: nil, into: &events)
+    try poller.wait(timeout: nil, into: events)
     #expect(events.count == 1)
     #expect(events[0].token == token)
     #expect(events[0].readable && !events[0].writable && !events[0].peerClosed && !events[0].hungUp)
 
     // Level-triggered: reported until it is read.
-    try poller.wait(timeout: .seconds(-1), into: &events)
+    try poller.wait(timeout: .seconds(-1), into: events)
     #expect(events.count == 1)
 
     try poller.modify(pair.a, [.write, .peerClosed], token: token)
-    try poller.wait(timeout: nil, into: &events)
+    try poller.wait(timeout: nil, into: events)
     #expect(events[0].writable && !events[0].readable)
 
     Socket.shutdownWrite(pair.b)
-    try poller.wait(timeout: nil, into: &events)
+    try poller.wait(timeout: nil, into: events)
     #expect(events[0].peerClosed && !events[0].hungUp)
 
     poller.remove(pair.a)
     poller.remove(pair.a)
-    try poller.wait(timeout: .zero, into: &events)
+    try poller.wait(timeout: .zero, into: events)
     #expect(events.count == 0)
   }
 
   @Test func hangUpComesWithoutInterestAndWithDataUnread() throws {
     let pair = Pair()
     let poller = try Poller()
-    var events = PolledEvents()
+    let events = PolledEvents()
     try poller.add(pair.a, [], token: Token(bits: 9))
     #expect(Socket.send(pair.b, [1].span) == .sent(1))
     pair.closeB()
-    try poller.wait(timeout: nil, into: &events)
+    try poller.wait(timeout: nil, into: events)
     #expect(events.count == 1)
     #expect(events[0].hungUp)
     var buffer = ByteBuffer()
@@ -75,12 +75,12 @@ import Testing
 
   @Test func takesNoMoreEventsThanThereIsRoomFor() throws {
     let poller = try Poller()
-    var events = PolledEvents(capacity: 2)
+    let events = PolledEvents(capacity: 2)
     let (first, second) = (Pair(), Pair())
     for (slot, raw) in [first.a, first.b, second.a, second.b].enumerated() {
       try poller.add(raw, .write, token: Token(kind: 0, slot: slot))
     }
-    try poller.wait(timeout: .zero, into: &events)
+    try poller.wait(timeout: .zero, into: events)
     #expect(events.count == 2)
   }
 
@@ -88,13 +88,13 @@ import Testing
     let pair = Pair()
     let inner = try Poller()
     let outer = try Poller()
-    var events = PolledEvents()
+    let events = PolledEvents()
     try inner.add(pair.a, .read, token: Token(bits: 1))
     try outer.add(inner.descriptor, .read, token: Token(bits: 2))
-    try outer.wait(timeout: .zero, into: &events)
+    try outer.wait(timeout: .zero, into: events)
     #expect(events.count == 0)
     #expect(Socket.send(pair.b, [1].span) == .sent(1))
-    try outer.wait(timeout: .zero, into: &events)
+    try outer.wait(timeout: .zero, into: events)
     #expect(events.count == 1)
     #expect(events[0].token.bits == 2 && events[0].readable)
   }

@@ -14,9 +14,9 @@ import Testing
       for signal in Signal.allCases {
         raise(signal.number)
         let poller = try Poller()
-        var events = PolledEvents(capacity: 1)
+        let events = PolledEvents(capacity: 1)
         try poller.add(signals.descriptor, .read, token: Token(bits: 1))
-        try poller.wait(timeout: nil, into: &events)
+        try poller.wait(timeout: nil, into: events)
         #expect(events.count == 1 && events[0].readable)
         #expect(signals.read() == signal)
         #expect(signals.read() == nil)

@@ -6,9 +6,9 @@ import Testing
 /// Waits until a descriptor is ready for `interest`, and gives the event.
 private func awaitReady(_ descriptor: Int32, _ interest: Interest) throws -> PolledEvent {
   let poller = try Poller()
-  var events = PolledEvents(capacity: 1)
+  let events = PolledEvents(capacity: 1)
   try poller.add(descriptor, interest, token: Token(bits: 0))
-  while events.count == 0 { try poller.wait(timeout: nil, into: &events) }
+  while events.count == 0 { try poller.wait(timeout: nil, into: events) }
   return events[0]
 }
 

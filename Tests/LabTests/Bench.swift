@@ -11,7 +11,7 @@ final class Bench {
   let mock: MockProvider
   var now = Instant(nanoseconds: 1_000_000_000)
   private let poller: Poller
-  private var events = PolledEvents()
+  private let events = PolledEvents()
   private var clients: [Client] = []
 
   init(_ change: (inout MockOptions) -> Void = { _ in }) throws {
@@ -36,7 +36,7 @@ final class Bench {
     repeat {
       try mock.turn(now: now)
       for client in clients { client.read() }
-      try poller.wait(timeout: .zero, into: &events)
+      try poller.wait(timeout: .zero, into: events)
     } while events.count > 0
   }
 

@@ -27,7 +27,7 @@ import Testing
     load(&options)
     let generator = try LoadGenerator(options)
     let poller = try Poller()
-    var events = PolledEvents()
+    let events = PolledEvents()
     try poller.add(mock.pollDescriptor, .read, token: Token(bits: 0))
     try poller.add(generator.pollDescriptor, .read, token: Token(bits: 1))
     var goesOnAt: Instant?
@@ -39,7 +39,7 @@ import Testing
       let next = [isStalled ? goesOnAt : mock.nextDeadline, generator.nextDeadline].compactMap { $0 }.min()
       // A stalled mock leaves its descriptor readable: it is not waited for.
       let wait = isStalled ? .milliseconds(1) : next.map { max(.zero, $0 - Kernel.Clock.instant()) }
-      try poller.wait(timeout: wait, into: &events)
+      try poller.wait(timeout: wait, into: events)
       if !isStalled { try mock.turn(now: Kernel.Clock.instant()) }
       try generator.turn(now: Kernel.Clock.instant())
     }

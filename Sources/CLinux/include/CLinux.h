@@ -52,6 +52,9 @@ static inline const char *linux_environment(int n) {
   return environ ? environ[n] : NULL;
 }
 
+/// The n-th word of the command line, NULL behind the last: Embedded Swift has no `CommandLine`.
+const char *linux_argument(int n);
+
 /// SIOCOUTQ (tcp(7)): bytes written to a socket that the other side has not acknowledged; -1 and errno on failure.
 static inline int64_t linux_unacknowledged_bytes(int fd) {
   int bytes = 0;
