@@ -2,8 +2,10 @@
 import PackageDescription
 
 // The sources need neither the concurrency runtime nor the regex engine: without these two
-// imports an accidental `await` or `/regex/` does not compile. Whole-program inlining across
-// modules is what lets small span accessors in Base cost nothing in Wire and Upstream.
+// imports an accidental `await` or `/regex/` does not compile.
+//
+// SwiftPM builds the modules for their tests, in ordinary Swift with its checks. The product is Embedded Swift:
+// contrib/build reads the modules, what each needs, and these settings from here.
 let strict: [SwiftSetting] = [
   .enableExperimentalFeature("Lifetimes"),
   .enableUpcomingFeature("ExistentialAny"),
@@ -13,13 +15,6 @@ let strict: [SwiftSetting] = [
     "-Xfrontend", "-disable-implicit-concurrency-module-import",
     "-Xfrontend", "-disable-implicit-string-processing-module-import",
   ]),
-  // Dynamic exclusivity checks were 11 % of a request's instructions; the tests run with them. One thread
-  // touches Swift's objects, so their counts need no locked instructions.
-  .unsafeFlags(
-    [
-      "-cross-module-optimization", "-enforce-exclusivity=unchecked",
-      "-Xfrontend", "-assume-single-threaded",
-    ], .when(configuration: .release)),
 ]
 
 /// One module of the product: `ARCHITECTURE.md` says what each may import.
@@ -37,7 +32,7 @@ let package = Package(
   name: "synaxis",
   products: [.executable(name: "synaxis", targets: ["synaxis"])],
   targets: [
-    .target(name: "CLinux", linkerSettings: [.linkedLibrary("m")]),
+    .target(name: "CLinux"),
     .systemLibrary(
       name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
