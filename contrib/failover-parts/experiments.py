@@ -200,3 +200,6 @@ def count(lab, report):
                         report.fault(f"{request} was sent twice: {seen}")
             last = (at, name)
     report.note("all", f"{len(events)} requests, {twice} sent twice", twice == 0)
+
+
+EXPERIMENTS = [drop_fresh, drop_pooled, drop_one_way, rejects, killed, tls, answers]

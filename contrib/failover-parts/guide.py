@@ -35,7 +35,8 @@ def guide(lab, report):
     lab.run_gateway("guide", [
         "listen: 127.0.0.1:8080", "allow_anonymous: true", "cache: off", "log: {level: debug}", "providers:",
         "  groq: {type: groq, key: k, tier: 0, models: [llama-3.3-70b-versatile]}",
-        "  deepinfra: {type: deepinfra, key: k, tier: 1, models: {llama-3.3-70b-versatile: meta-llama/Llama-3.3-70B-Instruct}}",
+        "  deepinfra: {type: deepinfra, key: k, tier: 1,",
+        "    models: {llama-3.3-70b-versatile: meta-llama/Llama-3.3-70B-Instruct}}",
     ], 8080)
 
     def shell(script):

@@ -62,8 +62,8 @@ def thaw(lab):
 
 def forget(lab):
     """What a NAT does that has forgotten its connections: their packets vanish, and new ones pass."""
-    listed = subprocess.run(["ip", "netns", "exec", lab.space("gw"), "ss", "-Htn", "state", "established", "dst", PROVIDER],
-                            stdout=subprocess.PIPE, text=True).stdout
+    words = ["ip", "netns", "exec", lab.space("gw"), "ss", "-Htn", "state", "established", "dst", PROVIDER]
+    listed = subprocess.run(words, stdout=subprocess.PIPE, text=True).stdout
     ports = [line.split()[2].rsplit(":", 1)[1] for line in listed.splitlines()]
     rules = ["*filter"]
     rules += [f"-A INPUT -p tcp --sport {port} -j DROP" for port in ports]
@@ -161,14 +161,24 @@ def baselines(lab):
     return base
 
 
+def prepare(lab, name, cell):
+    """A gateway in the state that the cell is about. A machine that was busy elsewhere in the wrong moment gets
+    another try: this is before the fault."""
+    for number in range(5):
+        open_gateway(lab, name, cell)
+        if cell.state == "fresh":
+            return
+        # At the same time, so that each leaves a connection of its own behind.
+        warm = ask(lab, f"{name}-warm{number}", cell, think=0.1, at="p1")
+        if all(result[4].startswith("p1=200") and not result[3] for result in warm):
+            return
+        lab.stop()
+    raise RuntimeError(f"{cell}: the path was not well to begin with: {warm}")
+
+
 def experiment(lab, name, cell):
     """The results of the requests that met the fault."""
-    open_gateway(lab, name, cell)
-    if cell.state != "fresh":
-        # At the same time, so that each leaves a connection of its own behind.
-        warm = ask(lab, f"{name}-warm", cell, think=0.1, at="p1")
-        if any(result[3] or not result[4].startswith("p1=200") for result in warm):
-            raise RuntimeError(f"{cell}: the path was not well to begin with: {warm}")
+    prepare(lab, name, cell)
     cell.fault.begin(lab)
     try:
         results = ask(lab, name, cell)
@@ -210,7 +220,8 @@ def paths(lab, report, everything, only):
         if cell.fault.isHeard:
             stopped.add(name)
         text = judge(report, cell, experiment(lab, name, cell), base)
-        table.setdefault((cell.fault.name, cell.protocol), {}).setdefault((cell.candidates, cell.state), []).append(text)
+        row = table.setdefault((cell.fault.name, cell.protocol), {})
+        row.setdefault((cell.candidates, cell.state), []).append(text)
         print(f"{cell}: {text}", file=sys.stderr, flush=True)
     report.paths = list(lines(table))
     once(lab, report, stopped)
@@ -226,7 +237,8 @@ def lines(table):
         for candidates, state in columns) + " |"
     yield "|---|---|" + "---:|" * len(columns)
     for (fault, protocol), row in table.items():
-        yield f"| {fault} | {protocol} | " + " | ".join(" / ".join(row.get(column, ["–"])) for column in columns) + " |"
+        texts = [" / ".join(row.get(column, ["–"])) for column in columns]
+        yield f"| {fault} | {protocol} | " + " | ".join(texts) + " |"
 
 
 def once(lab, report, stopped):
@@ -236,8 +248,8 @@ def once(lab, report, stopped):
     seen = {}
     for provider in ("p1", "p2"):
         for _, what, request in lab.received(provider):
-            run_name = request.rsplit("-", 1)[0]
-            if what == "recv" and request.startswith("path") and run_name not in stopped:
+            cell = request.split("-")[0]
+            if what == "recv" and cell.startswith("path") and "-warm" not in request and cell not in stopped:
                 seen.setdefault(request, []).append(provider)
     twice = {request: where for request, where in seen.items() if len(where) > 1}
     report.note("paths", f"{len(seen)} requests, {len(twice)} sent twice {list(twice.items())[:3] or ''}", not twice)
