@@ -110,6 +110,8 @@ package enum Limits {
   package static let discoveredModels = 1000
   /// Lost connections that are watched until they stand or fail.
   package static let stragglers = 64
+  /// Names of models in one line of the log.
+  package static let namesInMessage = 8
   /// Attempts of one exchange.
   package static let attempts = 16
   /// Time between two looks at the path under an answer that has begun, and how long something of ours may stay

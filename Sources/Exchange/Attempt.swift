@@ -128,8 +128,8 @@ package enum Ending: Sendable {
 package enum PathReport: Equatable, Sendable {
   case connecting
   case handshaking(roundTrip: Interval)
-  /// Bytes wait, and none has been acknowledged for that long.
-  case unacknowledged(for: Interval)
+  /// Bytes wait, and none has been acknowledged for that long. The round trip is the connection's own.
+  case unacknowledged(for: Interval, roundTrip: Interval)
   /// Bytes wait, and the kernel knows that they cannot be delivered.
   case undeliverable
   /// Bytes wait, and the provider is there: it takes no more for now.

@@ -28,9 +28,15 @@ extension Exchange {
       }
     case (.connecting, .connecting): race(index, ledger, now, &effects)  // 1
     case (.connecting, _): attempts[index].checkAt = now + threshold  // 5
-    case (_, .unacknowledged(let time)) where time >= threshold: isDead(index, ledger, now, &effects)  // 3
+    case (_, .unacknowledged(let time, let roundTrip)):
+      // The connection knows its round trip before the ledger has learned one.
+      let allowed = max(threshold, Ledger.silence(allowedAt: roundTrip))
+      if time < allowed {
+        attempts[index].checkAt = now + (allowed - time)  // 5
+      } else {
+        isDead(index, ledger, now, &effects)  // 3
+      }
     case (_, .undeliverable): isDead(index, ledger, now, &effects)  // 3
-    case (_, .unacknowledged(let time)): attempts[index].checkAt = now + (threshold - time)  // 5
     case (_, .acknowledged): attempts[index].checkAt = .distantFuture  // 4
     case (_, .connecting), (_, .handshaking), (_, .heldUp), (_, .unknown):
       attempts[index].checkAt = now + threshold  // 5
@@ -49,7 +55,7 @@ extension Exchange {
   private mutating func pathUnderAnswer(
     _ index: Int, _ report: PathReport, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
-    guard case .unacknowledged(let time) = report, time >= Limits.deadPath else { return }
+    guard case .unacknowledged(let time, _) = report, time >= Limits.deadPath else { return }
     settle(index, .silence, ledger, now)
     effects.append(.breakOff(.pathLost))
     effects.append(.dropPath(index))

@@ -185,11 +185,15 @@ package final class Ledger {
       nanoseconds: known.nanoseconds + (sample.nanoseconds - known.nanoseconds) / 8)
   }
 
-  /// How long a provider's path may be silent before it is looked at: `floor`, or twice its round trip and
-  /// 40 ms (the longest that a receiver delays an acknowledgement on Linux), whichever is longer.
+  /// How long a provider's path may be silent before it is looked at: `floor`, or what its round trip allows.
   package func silenceThreshold(of provider: Int, atLeast floor: Interval) -> Interval {
     guard let roundTrip = providers[provider].roundTrip else { return floor }
-    return max(floor, roundTrip * 2 + .milliseconds(40))
+    return max(floor, Self.silence(allowedAt: roundTrip))
+  }
+
+  /// Twice the round trip and 40 ms, the longest that a receiver on Linux delays an acknowledgement.
+  package static func silence(allowedAt roundTrip: Interval) -> Interval {
+    roundTrip * 2 + .milliseconds(40)
   }
 
   private func takeSlot() -> Int {

@@ -171,5 +171,6 @@ struct ErrorText {
       return
     }
     AttemptList.write(run.exchange.attempts, run.setup.catalog.providers, now: now, into: &out)
+    if run.exchange.shape.route.isLone { out.append(". No other provider has this model.") }
   }
 }

@@ -270,7 +270,8 @@ final class Runner {
     switch upstream.pathState(transfer, now: now.instant) {
     case .connecting: return .path(attempt, .connecting)
     case .handshaking(let roundTrip): return .path(attempt, .handshaking(roundTrip: roundTrip))
-    case .sent(.unacknowledged(let time)): return .path(attempt, .unacknowledged(for: time))
+    case .sent(.unacknowledged(let time, let roundTrip)):
+      return .path(attempt, .unacknowledged(for: time, roundTrip: roundTrip))
     case .sent(.failed): return .path(attempt, .undeliverable)
     case .sent(.heldUp): return .path(attempt, .heldUp)
     case .sent(.acknowledged(let roundTrip)):

@@ -14,6 +14,7 @@ package struct RoutingTable {
       text += "\n"
       addAliases(configuration)
     }
+    addLoneModels(configuration)
   }
 
   // MARK: - Settings
@@ -170,6 +171,13 @@ package struct RoutingTable {
       rows.append([alias.name, targets])
     }
     for line in Self.columns(rows) { text += line + "\n" }
+  }
+
+  private mutating func addLoneModels(_ configuration: Configuration) {
+    let lone = Catalog(configuration).loneModels
+    if lone.isEmpty { return }
+    text += "\nOne provider only: where it fails, no other takes over.\n"
+    for models in lone { text += "  \(models.provider): \(models.list())\n" }
   }
 
   // MARK: - Layout

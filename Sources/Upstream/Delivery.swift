@@ -10,7 +10,7 @@ package enum Delivery: Equatable, Sendable {
   /// The other side is there and takes no more for now: its window is shut.
   case heldUp(roundTrip: Interval)
   /// Something of what we wrote is not acknowledged, and nothing else has been for that long.
-  case unacknowledged(for: Interval)
+  case unacknowledged(for: Interval, roundTrip: Interval)
   /// The same, and the kernel knows why (errno): no route, prohibited, unreachable.
   case failed(Int32)
   /// Not a connected TCP socket.
@@ -22,8 +22,9 @@ package enum Delivery: Equatable, Sendable {
   /// 1. Nothing waits. Only the queue's length says so: packets that this machine's own firewall, route or
   /// interface refused are not counted as out. 2. The window is shut, and the peer answers the kernel's probes.
   /// 3. An error that TCP itself takes for a hint (RFC 1122 §4.2.3.9) and that no acknowledgement has belied.
-  /// 4. Silence since the writing, 5. or since the last acknowledgement. A host that hears nothing may still
-  /// send, and what it sends acknowledges something: that counts only where part of the request is among it.
+  /// 4. Silence since the kernel sent it: this thread may have been busy, and written later than it believes.
+  /// 5. Or since the last acknowledgement: a host that hears nothing may still send, and what it sends
+  /// acknowledges something. That counts only where part of the request is among it.
   package static func of(_ descriptor: Int32, since: Instant, request: Int?, now: Instant) -> Delivery {
     let waiting = linux_unacknowledged_bytes(descriptor)
     guard waiting >= 0, let info = tcpInfo(descriptor) else { return .unknown }
@@ -35,9 +36,13 @@ package enum Delivery: Equatable, Sendable {
     }
     let fault = pendingError(descriptor)
     if fault != 0 { return .failed(fault) }  // 3
+    var silence = now - since
+    if info.tcpi_retransmits == 0, info.tcpi_probes == 0 {  // 4
+      silence = min(silence, .milliseconds(Int64(info.tcpi_last_data_sent)))
+    }
     let isUnheard = request.map { waiting >= Int64($0) } ?? false
-    if isUnheard { return .unacknowledged(for: now - since) }  // 4
-    return .unacknowledged(for: min(now - since, .milliseconds(Int64(info.tcpi_last_ack_recv))))  // 5
+    if !isUnheard { silence = min(silence, .milliseconds(Int64(info.tcpi_last_ack_recv))) }  // 5
+    return .unacknowledged(for: silence, roundTrip: roundTrip)
   }
 
   /// The round trip of a socket that is connected; nil: it is not.

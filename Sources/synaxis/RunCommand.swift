@@ -72,6 +72,7 @@ enum Service {
         return ExitCode.unavailable
       }
       for address in server.addresses { log.note(.info, "listening", address) }
+      tellLoneModels(configuration, log)
       log.flush()
       ready(server)
       do throws(KernelFault) {
@@ -93,6 +94,14 @@ enum Service {
 }
 
 extension Service {
+  /// Failover is what the program is for: says where there is nothing to fail over to.
+  private static func tellLoneModels(_ configuration: Configuration, _ log: Log) {
+    for models in Catalog(configuration).loneModels {
+      log.note(
+        .info, "one provider only", "\(models.provider): \(models.list(limit: Limits.namesInMessage))")
+    }
+  }
+
   /// Gives the server what the tier file says now. Its problems go to the log: nobody looks at a terminal.
   private static func reload(_ server: Server, _ reading: Reading?, _ log: Log) {
     for problem in reading?.problems ?? [] {
@@ -101,6 +110,7 @@ extension Service {
     }
     if let configuration = reading?.configuration {
       server.reload(configuration)
+      tellLoneModels(configuration, log)
     } else {
       server.keepConfiguration()
     }

@@ -47,6 +47,7 @@ def test_check(tmp_path):
     file.write_text("providers:\n  groq: { type: groq, key: \"${THE_KEY}\", tier: 1, models: [x] }\n")
     done = run("check", "-c", str(file), environment={"THE_KEY": "gsk-very-secret"})
     assert done.returncode == 0 and "groq" in done.stdout
+    assert "One provider only" in done.stdout and "  groq: x\n" in done.stdout
     assert "very-secret" not in done.stdout + done.stderr
     file.write_text("listn: 1\nproviders:\n  groq: { type: groq, key: \"${THE_KEY}\", teir: 1, models: [x] }\n")
     done = run("check", "-c", str(file))

@@ -54,6 +54,8 @@ def test_level(start, mock, level):
             line = child.stderr.readline().decode()
             assert "msg=listening" in line
             address = fields(line)["detail"]
+            alone = fields(child.stderr.readline().decode())
+            assert (alone["msg"], alone["detail"]) == ("one provider only", "a: m")
             assert ask(address, "/livez").status == 200
             if level == "debug":
                 assert "msg=page" in child.stderr.readline().decode()

@@ -134,10 +134,10 @@ import Testing
     let committedAt = scene.now
     #expect(scene.passToDue() == [.checkPath(0)])
     #expect(scene.now == committedAt + Limits.pathLook)
-    #expect(scene.tell(.path(0, .unacknowledged(for: .seconds(9)))) == [])
+    #expect(scene.tell(.path(0, .unacknowledged(for: .seconds(9), roundTrip: .milliseconds(1)))) == [])
     #expect(scene.passToDue() == [.checkPath(0)])
     #expect(
-      scene.tell(.path(0, .unacknowledged(for: .seconds(19))))
+      scene.tell(.path(0, .unacknowledged(for: .seconds(19), roundTrip: .milliseconds(1))))
         == [.breakOff(.pathLost), .dropPath(0), .concluded])
     #expect(scene.exchange.attempts[0].fault == .silence)
     #expect(scene.ledger.inFlight == 0)

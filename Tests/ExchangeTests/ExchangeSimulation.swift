@@ -178,7 +178,8 @@ struct ExchangeSimulation {
       ])
     }
     return pick([
-      .acknowledged, .acknowledged, .unacknowledged(for: .milliseconds(Int64(dice.below(300)))), .unknown,
+      .acknowledged, .acknowledged,
+      .unacknowledged(for: .milliseconds(Int64(dice.below(300))), roundTrip: .milliseconds(1)), .unknown,
       .heldUp, .undeliverable,
     ])
   }
@@ -278,7 +279,8 @@ struct ExchangeSimulation {
     guard let index = run.exchange.attempts.firstIndex(where: { !$0.isLive }) else { return }
     let events: [ExchangeEvent] = [
       .connected(index), .answered(index, status: 200), .contentBegan(index, .good), .heldFull(index, .good),
-      .ended(index, .good, tokens: 1), .path(index, .unacknowledged(for: .seconds(9))), .couldNotOpen(index),
+      .ended(index, .good, tokens: 1),
+      .path(index, .unacknowledged(for: .seconds(9), roundTrip: .milliseconds(1))), .couldNotOpen(index),
       .progress(index, AttemptProgress(lastContentAt: nil, isPaused: false)),
     ]
     var effects: [ExchangeEffect] = []

@@ -124,10 +124,27 @@ import Testing
     #expect(scene.tell(.connected(0)) == [])
     scene.passToDue()
     #expect(
-      scene.tell(.path(0, .unacknowledged(for: .milliseconds(80)))) == [.dropPath(0), .cancel(0), .open(1)])
+      scene.tell(.path(0, .unacknowledged(for: .milliseconds(80), roundTrip: .milliseconds(1)))) == [
+        .dropPath(0), .cancel(0), .open(1),
+      ])
     #expect(scene.exchange.attempts[0].fault == .silence)
     #expect(scene.exchange.attempts[1].round == 1)
     #expect(scene.now - scene.exchange.startedAt < .milliseconds(100))
+  }
+
+  /// The first request to a provider that is far away: nothing has been learned yet but by the connection.
+  @Test func aFarProviderHasItsRoundTrip() {
+    var scene = Scene([provider("a"), provider("b", tier: 1)])
+    scene.tell(.started)
+    scene.tell(.connected(0))
+    scene.passToDue()
+    let far = Interval.milliseconds(300)
+    #expect(scene.tell(.path(0, .unacknowledged(for: .milliseconds(80), roundTrip: far))) == [])
+    #expect(scene.exchange.nextDue == scene.now + .milliseconds(560))
+    #expect(scene.passToDue() == [.checkPath(0)])
+    #expect(
+      scene.tell(.path(0, .unacknowledged(for: .milliseconds(640), roundTrip: far)))
+        == [.dropPath(0), .cancel(0), .open(1)])
   }
 
   @Test func whatCannotBeDeliveredIsNotWaitedFor() {
@@ -146,13 +163,15 @@ import Testing
     scene.tell(.connected(0, isReused: true))
     scene.passToDue()
     #expect(
-      scene.tell(.path(0, .unacknowledged(for: .milliseconds(80)))) == [.dropPath(0), .cancel(0), .open(1)])
+      scene.tell(.path(0, .unacknowledged(for: .milliseconds(80), roundTrip: .milliseconds(1)))) == [
+        .dropPath(0), .cancel(0), .open(1),
+      ])
     #expect(scene.exchange.attempts[1].choice.needsFreshConnection)
     // Silence there is the provider's.
     scene.tell(.connected(1))
     scene.passToDue()
     #expect(
-      scene.tell(.path(1, .unacknowledged(for: .milliseconds(80))))
+      scene.tell(.path(1, .unacknowledged(for: .milliseconds(80), roundTrip: .milliseconds(1))))
         == [.dropPath(1), .cancel(1), .answerError(.attemptsFailed), .concluded])
   }
 
@@ -167,7 +186,9 @@ import Testing
     }
     scene.passToDue()
     #expect(
-      scene.tell(.path(0, .unacknowledged(for: .milliseconds(80)))) == [.dropPath(0), .cancel(0), .open(1)])
+      scene.tell(.path(0, .unacknowledged(for: .milliseconds(80), roundTrip: .milliseconds(1)))) == [
+        .dropPath(0), .cancel(0), .open(1),
+      ])
   }
 
   @Test func bytesThatAreShortlyOutAreAskedAboutAgain() {
@@ -175,7 +196,7 @@ import Testing
     scene.tell(.started)
     scene.tell(.connected(0))
     scene.passToDue()
-    #expect(scene.tell(.path(0, .unacknowledged(for: .milliseconds(30)))) == [])
+    #expect(scene.tell(.path(0, .unacknowledged(for: .milliseconds(30), roundTrip: .milliseconds(1)))) == [])
     #expect(scene.exchange.nextDue == scene.now + .milliseconds(50))
     #expect(scene.passToDue() == [.checkPath(0)])
     #expect(scene.tell(.path(0, .unknown)) == [])

@@ -64,9 +64,10 @@ import Testing
     case .endedErrorInside: return .ended(0, .fault(.errorInside), tokens: nil)
     case .pathConnecting: return .path(0, .connecting)
     case .pathHandshaking: return .path(0, .handshaking(roundTrip: .milliseconds(50)))
-    case .pathSilent: return .path(0, .unacknowledged(for: .milliseconds(80)))
-    case .pathShortlySilent: return .path(0, .unacknowledged(for: .milliseconds(79)))
-    case .pathLongSilent: return .path(0, .unacknowledged(for: .seconds(19)))
+    case .pathSilent: return .path(0, .unacknowledged(for: .milliseconds(80), roundTrip: .milliseconds(1)))
+    case .pathShortlySilent:
+      return .path(0, .unacknowledged(for: .milliseconds(79), roundTrip: .milliseconds(1)))
+    case .pathLongSilent: return .path(0, .unacknowledged(for: .seconds(19), roundTrip: .milliseconds(1)))
     case .pathUndeliverable: return .path(0, .undeliverable)
     case .pathHeldUp: return .path(0, .heldUp)
     case .pathAcknowledged: return .path(0, .acknowledged)

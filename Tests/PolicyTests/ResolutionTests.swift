@@ -37,6 +37,20 @@ import Testing
       Alias(name: "all", targets: [.init(provider: "", model: "llama-70b")]),
     ])
 
+  @Test func namesThatOneProviderHasAlone() {
+    #expect(
+      world.catalog.loneModels == [
+        LoneModels(provider: "Groq", names: ["both"]),
+        LoneModels(provider: "deepinfra", names: ["meta-llama/Llama-3.1"]),
+        LoneModels(provider: "meta-llama", names: ["Llama-9"]),
+        LoneModels(provider: "ollama", names: ["shadowed"]),
+      ])
+    let many = LoneModels(provider: "p", names: ["a", "b", "c"])
+    #expect(many.list() == "a, b, c")
+    #expect(many.list(limit: 3) == "a, b, c")
+    #expect(many.list(limit: 1) == "a and 2 more")
+  }
+
   @Test(arguments: [
     // An alias, its double target folded.
     ("fast", Route.Kind.alias, ["Groq:llama-3.3-70b-versatile", "deepinfra:meta-llama/Llama-3.3-70B"], 0),
