@@ -40,16 +40,35 @@ static size_t append_place(char *line, size_t at, uintptr_t place) {
   return at;
 }
 
+/// Whether the instruction in front of `place` is a call.
+static int is_behind_call(uintptr_t place) {
+  if (place < (uintptr_t)__executable_start + 8 || place >= (uintptr_t)etext) return 0;
+  const unsigned char *p = (const unsigned char *)place;
+#if defined(__x86_64__)
+  // To an address; and by a register or memory, of which the length varies.
+  if (p[-5] == 0xe8) return 1;
+  return (p[-2] == 0xff && (p[-1] & 0x38) == 0x10) || (p[-3] == 0xff && (p[-2] & 0x38) == 0x10) ||
+         (p[-6] == 0xff && (p[-5] & 0x38) == 0x10);
+#else
+  uint32_t before;
+  if (place % 4 != 0) return 0;
+  memcpy(&before, p - 4, 4);
+#if defined(__aarch64__)
+  return (before & 0xfc000000) == 0x94000000 || (before & 0xfffffc1f) == 0xd63f0000;
+#else
+  return (before & 0x0f000000) == 0x0b000000 || (before & 0x0ffffff0) == 0x012fff30;
+#endif
+#endif
+}
+
 static void crashed(int number, siginfo_t *info, void *context) {
-  (void)info;
   const mcontext_t *machine = &((const ucontext_t *)context)->uc_mcontext;
 #if defined(__x86_64__)
   uintptr_t place = (uintptr_t)machine->gregs[REG_RIP], stack = (uintptr_t)machine->gregs[REG_RSP];
-  uintptr_t frame = (uintptr_t)machine->gregs[REG_RBP];
 #elif defined(__aarch64__)
-  uintptr_t place = machine->pc, stack = machine->sp, frame = machine->regs[29];
+  uintptr_t place = machine->pc, stack = machine->sp;
 #else
-  uintptr_t place = machine->arm_pc, stack = machine->arm_sp, frame = machine->arm_fp;
+  uintptr_t place = machine->arm_pc, stack = machine->arm_sp;
 #endif
   char line[1024];
   size_t at = append(line, 0, "synaxis: crashed: ");
@@ -61,21 +80,20 @@ static void crashed(int number, siginfo_t *info, void *context) {
   }
   at = append(line, at, "; contrib/symbolize tells the lines of");
   at = append_place(line, at, place);
-#if defined(__arm__)
-  // Swift keeps no frame pointers there: the place that the innermost function returns to is all there is to say.
-  at = append_place(line, at, machine->arm_lr - 1);
-#endif
-  // A frame holds its caller's, and behind it the place that it returns to. Frames lie higher and higher up.
-  for (int depth = 0; depth < 24 && frame >= stack && frame % sizeof frame == 0 && frame + 16 <= stack_end; depth++) {
-    const uintptr_t *pair = (const uintptr_t *)frame;
-    at = append_place(line, at, pair[1] - 1);
-    stack = frame + sizeof frame;
-    frame = pair[0];
+  // Swift keeps no frame pointers: what the stack holds of places behind a call is where functions return to. A few
+  // may be left over from calls that have ended. Another thread's stack is not looked at.
+  int left = stack_end - stack < 8 << 20 ? 16 : 0;
+  for (stack = (stack + 7) & ~(uintptr_t)7; left > 0 && stack < stack_end; stack += sizeof stack) {
+    uintptr_t word = *(const uintptr_t *)stack;
+    if (!is_behind_call(word)) continue;
+    at = append_place(line, at, word - 1);
+    left--;
   }
   line[at++] = '\n';
   ssize_t written = write(STDERR_FILENO, line, at);
   (void)written;
-  // The signal's own effect, a core dump if one is wanted, follows when the instruction is tried again.
+  // The signal's own effect, a core dump if one is wanted, follows when the instruction is tried again; one that was
+  // sent is sent once more.
   if (info->si_code <= 0) raise(number);
 }
 
