@@ -75,12 +75,11 @@ extension Upstream {
     _ = close(descriptor)
   }
 
-  /// Closes the idle lines to a host; what the kernel has not delivered is thrown away with them.
-  func dropLines(to host: Int32) {
-    while let descriptor = lines.takeOldest(host: host) {
-      closeAtOnce(descriptor)
-      closeLine(descriptor)
-    }
+  /// Closes an idle line; what the kernel has not delivered is thrown away with it.
+  func dropLine(_ descriptor: Int32, host: Int32) {
+    lines.remove(descriptor, host: host)
+    closeAtOnce(descriptor)
+    closeLine(descriptor)
   }
 
   /// Gives up the line of a transfer that is not over.

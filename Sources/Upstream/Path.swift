@@ -72,29 +72,32 @@ extension Upstream {
 
 // A path that is dead: what leads the same way is of no use either.
 extension Upstream {
-  /// Closes the idle connections to the target's host: they lead where a path has just been found dead.
+  /// Closes idle connections that lead where a path has just been found dead: those to the target's host and,
+  /// where the network has changed (`afterMove`), whatever else leaves from an address that is not this machine's
+  /// any more. Else each provider in turn would be waited for.
   ///
-  /// libcurl has no call for it. A socket that is shut down is found dead before it is used again.
-  package func dropConnections(of id: TargetID) {
+  /// libcurl has no call for it. A socket that is disconnected is found dead before it is used again.
+  package func dropConnections(of id: TargetID, afterMove: Bool = false) {
     guard let target = targets[Int(id.index)] else { return }
     target.speaksHTTP2 = false
     var busy: [Int32] = []
-    for slot in slots where slot.phase == .running && slot.host == target.host {
+    for slot in slots where slot.phase == .running {
       if let descriptor = descriptor(of: slot) { busy.append(descriptor) }
     }
-    dropLines(to: target.host)
-    for (at, entry) in sockets.entries.enumerated() where entry.isOpen && entry.host == target.host {
+    for (at, entry) in sockets.entries.enumerated() where entry.isOpen {
+      let descriptor = Int32(at)
       let isConnecting = live(entry.opener).map { $0.phase == .running && $0.connectedAt == nil } ?? false
-      if !isConnecting, !busy.contains(Int32(at)), isOurs(Int32(at)) { shutOff(Int32(at)) }
+      if busy.contains(descriptor) || isConnecting && !entry.isLine || !isOurs(descriptor) { continue }
+      guard entry.host == target.host || afterMove && linux_has_moved(descriptor) else { continue }
+      if entry.isLine { dropLine(descriptor, host: entry.host) } else { shutOff(descriptor) }
     }
   }
 
-  /// Makes a connection useless. What the kernel has not delivered is thrown away when the descriptor is
-  /// closed: it would go on trying, and when the path comes back within a minute or two the provider would get a
-  /// request that another one has answered.
+  /// Makes a connection useless, while libcurl may keep its descriptor. What the kernel has not delivered is
+  /// thrown away: it would go on trying, and when the path comes back within a minute or two the provider would get
+  /// a request that another one has answered.
   func shutOff(_ descriptor: Int32) {
-    closeAtOnce(descriptor)
-    _ = shutdown(descriptor, Int32(SHUT_RDWR))
+    linux_disconnect(descriptor)
     if sockets[descriptor]?.wanted.isEmpty == true { sockets.turnAway(descriptor) }
   }
 

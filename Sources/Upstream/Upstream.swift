@@ -196,7 +196,11 @@ package final class Upstream {
   package func cancel(_ id: TransferID, pathIsDead: Bool = false) {
     guard let slot = live(id) else { return }
     let target = slot.request.target
-    if pathIsDead, let descriptor = descriptor(of: slot) { shutOff(descriptor) }
+    var hasMoved = false
+    if pathIsDead, let descriptor = descriptor(of: slot) {
+      hasMoved = linux_has_moved(descriptor)
+      shutOff(descriptor)
+    }
     if slot.line >= 0 {
       hangUp(slot)
     } else if slot.phase == .running {
@@ -204,7 +208,7 @@ package final class Upstream {
       noteSilentCloses(of: slot)
     }
     end(slot)
-    if pathIsDead { dropConnections(of: target) }
+    if pathIsDead { dropConnections(of: target, afterMove: hasMoved) }
   }
 
   /// The body's bytes are not read any more, and the caller may give them up. False: some have not been taken.

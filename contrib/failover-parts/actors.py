@@ -137,7 +137,7 @@ class Clients:
             return {"results": taken}
         elif what == "burst":
             names = [f"{words['name']}-{n}" for n in range(words["count"])]
-            bodies = [{"model": "m", "stream": words["stream"], "metadata": dict(words["hints"], id=name)}
+            bodies = [{"model": words.get("model", "m"), "stream": words["stream"], "metadata": dict(words["hints"], id=name)}
                       for name in names]
             results = await asyncio.gather(*[self.single(dict(words, body=body), words["limit"]) for body in bodies])
             return {"results": results}

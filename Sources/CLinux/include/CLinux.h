@@ -19,6 +19,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,6 +72,33 @@ static inline int64_t linux_send_window(int fd) {
   if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &length) != 0 || length < place + sizeof window) return 0;
   memcpy(&window, info + place, sizeof window);
   return window;
+}
+
+/// Ends a TCP connection at once and throws away what was not delivered: shutdown(2) would go on delivering it.
+/// connect(2), AF_UNSPEC.
+static inline void linux_disconnect(int fd) {
+  struct sockaddr none = {.sa_family = AF_UNSPEC};
+  (void)!connect(fd, &none, sizeof none);
+}
+
+/// Whether a new connection to a socket's peer would leave from another address than this one does, or not at all: the
+/// network has changed under it. A datagram socket is asked, which sends nothing.
+static inline bool linux_has_moved(int fd) {
+  struct sockaddr_storage here = {0}, peer = {0}, now = {0};
+  socklen_t length = sizeof here, peer_length = sizeof peer, now_length = sizeof now;
+  if (getsockname(fd, (struct sockaddr *)&here, &length) != 0) return false;
+  if (getpeername(fd, (struct sockaddr *)&peer, &peer_length) != 0) return false;
+  int asked = socket(peer.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (asked < 0) return false;
+  bool moved = connect(asked, (struct sockaddr *)&peer, peer_length) != 0;
+  if (!moved && getsockname(asked, (struct sockaddr *)&now, &now_length) == 0) {
+    if (here.ss_family == AF_INET)
+      moved = ((struct sockaddr_in *)&here)->sin_addr.s_addr != ((struct sockaddr_in *)&now)->sin_addr.s_addr;
+    else if (here.ss_family == AF_INET6)
+      moved = memcmp(&((struct sockaddr_in6 *)&here)->sin6_addr, &((struct sockaddr_in6 *)&now)->sin6_addr, 16) != 0;
+  }
+  close(asked);
+  return moved;
 }
 
 /// fcntl(F_SETFL, flags | O_NONBLOCK): variadic in C. Returns -1 and errno on failure.
