@@ -24,11 +24,11 @@ extension Upstream {
     guard let slot = live(id), slot.phase == .running else { return .unknown }
     guard let connectedAt = slot.connectedAt else { return connectingState(id) }
     guard let descriptor = descriptor(of: slot) else { return .unknown }
-    // Where streams share a connection, others' bytes cannot be told from this one's.
+    // Where streams share a connection, others' bytes cannot be told from this one's; and who answers has heard.
     let isShared = sharesConnections && slot.line < 0 && slot.target?.speaksHTTP2 ?? false
     let body = slot.isBodyLent ? slot.bodySize : slot.bodyTaken
-    let delivery = Delivery.of(
-      descriptor, since: connectedAt, request: isShared ? nil : body + 1, now: now)
+    let request = isShared || slot.firstByteAt != nil ? nil : body + 1
+    let delivery = Delivery.of(descriptor, since: connectedAt, request: request, now: now)
     // What the socket has taken is there, and more is to come.
     if case .acknowledged(let roundTrip) = delivery, slot.needsBody {
       return .sent(.heldUp(roundTrip: roundTrip))
