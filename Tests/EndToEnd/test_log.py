@@ -148,9 +148,15 @@ def test_stalled_reader(mock, tmp_path):
     child = subprocess.Popen([BINARY, "run", "-c", str(file)], stderr=writing)
     os.close(writing)
     try:
-        eventually(lambda: os.path.exists(socket), "the socket")
         from pages import dial
 
+        def is_listening():
+            try:
+                return not dial(f"unix:{socket}").close()
+            except OSError:
+                return False
+
+        eventually(is_listening, "the socket")
         body = json.dumps({"model": "m" , "messages": []})
         with dial(f"unix:{socket}") as connection:
             reader = Reader(connection)
