@@ -149,7 +149,9 @@ internal import CLinux
     }
   }
 
-  package mutating func append(decimal value: Int) { append(decimal: Int64(value)) }
+  package mutating func append(decimal value: some FixedWidthInteger) {
+    append(decimal: Int64(clamping: value))
+  }
 
   /// Lower-case hexadecimal without leading zeros: a chunk size (RFC 9112 §7.1).
   package mutating func append(hex value: Int) {

@@ -98,6 +98,8 @@ package enum Limits {
   package static let errorMessage = 200
   /// A time to come back that lies further ahead is no time but nonsense.
   package static let believableReset = Interval.seconds(366 * 24 * 3600)
+  /// A count of tokens or requests that a provider names: more is taken as this much, so that no sum overflows.
+  package static let believableCount: Int64 = 1_000_000_000_000
   /// Bytes of a provider's error body that are read to classify it.
   package static let errorBody = 64 * 1024
   /// Time between two questions for a provider's models, until a failed one is repeated, and for an answer.

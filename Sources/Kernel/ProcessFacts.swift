@@ -4,7 +4,7 @@ internal import CLinux
 /// What the process knows about itself, and the few things that it sets for itself.
 package enum ProcessFacts {
   /// Resident memory in bytes.
-  package static var residentBytes: Int { max(0, Int(linux_resident_bytes())) }
+  package static var residentBytes: Int { max(0, Int(clamping: linux_resident_bytes())) }
 
   package static var openDescriptors: Int { max(0, Int(linux_open_descriptors())) }
 

@@ -84,5 +84,5 @@ struct Arguments {
 /// Digits only: `Int(_:)` would take a sign.
 func wholeNumber(_ text: String) -> Int? {
   var text = text
-  return text.withUTF8 { Span(_unsafeElements: $0).decimal }.map { Int($0) }
+  return text.withUTF8 { Span(_unsafeElements: $0).decimal }.map { Int(clamping: $0) }
 }

@@ -135,18 +135,20 @@ struct Account: Sendable {
       let unit = quota.pairs[n].unit
       let spent = unit == .requests ? requestsSpent : tokensSpent
       guard let remaining = learned[n].remaining(spent: spent, now: now) else { continue }
-      left.take(unit, Int(remaining))
+      left.take(unit, Int(clamping: remaining))
     }
     if let limit = budgets.requestsPerMinute {
-      left.take(.requests, limit - Int(requestsPerMinute.total(now: now)))
+      left.take(.requests, Int(clamping: Int64(limit) - requestsPerMinute.total(now: now)))
     }
     if let limit = budgets.requestsPerDay {
-      left.take(.requests, limit - Int(requestsPerDay.total(now: now)))
+      left.take(.requests, Int(clamping: Int64(limit) - requestsPerDay.total(now: now)))
     }
     if let limit = budgets.tokensPerMinute {
-      left.take(.tokens, limit - Int(tokensPerMinute.total(now: now)))
+      left.take(.tokens, Int(clamping: Int64(limit) - tokensPerMinute.total(now: now)))
     }
-    if let limit = budgets.tokensPerDay { left.take(.tokens, limit - Int(tokensPerDay.total(now: now))) }
+    if let limit = budgets.tokensPerDay {
+      left.take(.tokens, Int(clamping: Int64(limit) - tokensPerDay.total(now: now)))
+    }
     return left
   }
 

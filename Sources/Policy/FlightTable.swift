@@ -16,12 +16,12 @@ package import Base
 package struct FlightTable: ~Copyable {
   package struct Figures: Hashable, Sendable {
     /// Flights begun: upstream exchanges.
-    package var flights = 0
+    package var flights: Int64 = 0
     /// Requests that joined one: upstream exchanges saved.
-    package var joined = 0
-    package var refused = 0
-    package var fellBehind = 0
-    package var cancelled = 0
+    package var joined: Int64 = 0
+    package var refused: Int64 = 0
+    package var fellBehind: Int64 = 0
+    package var cancelled: Int64 = 0
     package init() {}
   }
 

@@ -10,15 +10,15 @@ package import Base
 /// `clear` and `adopt` only say what shall be; `settle` does it bit by bit, so that the loop never waits for it.
 package struct ResponseCache {
   package struct Figures: Hashable, Sendable {
-    package var hits = 0
-    package var misses = 0
-    package var inserts = 0
+    package var hits: Int64 = 0
+    package var misses: Int64 = 0
+    package var inserts: Int64 = 0
     /// Entries dropped to make room.
-    package var evictions = 0
+    package var evictions: Int64 = 0
     /// Entries dropped because of their age.
-    package var expirations = 0
+    package var expirations: Int64 = 0
     /// Answers not taken: too large, or no room could be made.
-    package var refusals = 0
+    package var refusals: Int64 = 0
     package init() {}
   }
 

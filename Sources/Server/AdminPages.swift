@@ -140,7 +140,7 @@ extension Runner {
     page.append(#","services":[{"name":"proxy","status":""#)
     page.append(isDraining ? "draining" : "healthy")
     page.append(#"","uptimeSeconds":"#)
-    page.append(decimal: Int((now.instant - metrics.startedAt).seconds))
+    page.append(decimal: Int64((now.instant - metrics.startedAt).seconds))
     page.append(#","connections":"#)
     page.append(decimal: front.connections.count)
     page.append(#","inFlight":"#)
@@ -162,7 +162,7 @@ extension Runner {
       page.append(",\"")
       page.append(state.name)
       page.append("\":")
-      page.append(decimal: Int(metrics.cacheStates[state.rawValue]))
+      page.append(decimal: metrics.cacheStates[state.rawValue])
     }
     page.append(#","evicted":"#)
     page.append(decimal: cache.evicted)

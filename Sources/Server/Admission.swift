@@ -13,9 +13,9 @@ package final class Admission {
   private var answerBytes = 0
   private var measuredAt = Instant.distantPast
   /// Who waits, the first one first, from `first` on; numbers ascend.
-  private var line: [(id: SlotID, number: Int)] = []
+  private var line: [(id: SlotID, number: Int64)] = []
   private var first = 0
-  private var lastNumber = 0
+  private var lastNumber: Int64 = 0
 
   package init(_ limits: LimitSettings) {
     self.limits = limits
@@ -58,7 +58,7 @@ package final class Admission {
   }
 
   /// Takes one out of the line: its turn has come, or it has left.
-  fileprivate func leaveLine(_ number: Int) {
+  fileprivate func leaveLine(_ number: Int64) {
     if waiting > 0, line[first].number == number {
       first += 1
       return
@@ -103,9 +103,9 @@ package final class Admission {
 package struct AdmissionSeat: ~Copyable {
   private let admission: Admission
   /// The place in the line, while it waits.
-  private var number: Int?
+  private var number: Int64?
 
-  fileprivate init(_ admission: Admission, number: Int?) {
+  fileprivate init(_ admission: Admission, number: Int64?) {
     self.admission = admission
     self.number = number
   }

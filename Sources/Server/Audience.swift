@@ -24,7 +24,7 @@ extension Runner {
   func relay(_ attempt: Int, _ run: ExchangeRun, _ now: Moment) {
     guard let flight = run.flight, let transfer = run.transfers[attempt] else { return }
     sharing.flights.commit(flight, head: answerHead(run, attempt, transfer))
-    run.length = upstream.withHeld(transfer) { $0.count }
+    run.length = upstream.withHeld(transfer) { Int64($0.count) }
     send(transfer, run, flight, now)
     end(run, .complete, now)
   }
@@ -271,7 +271,8 @@ extension Runner {
     reply.firstByteAt = now.instant
     scratch.removeAll()
     composeHead(
-      entry.head, reply, connection, run: nil, length: entry.recording.end, stored: entry, now)
+      entry.head, reply, connection, run: nil, length: Int64(entry.recording.end), stored: entry,
+      now)
     pumpReplay(reply, connection, now)
   }
 

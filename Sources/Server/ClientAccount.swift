@@ -41,7 +41,7 @@ package final class ClientAccount {
   /// Nil where the client has no such limit.
   package func quota(now: Instant) -> Quota? {
     guard let limit = requestsPerMinute else { return nil }
-    let used = Int(window.total(now: now))
+    let used = Int(clamping: window.total(now: now))
     let reset = used == 0 ? .zero : window.due(Int64(limit), limit: Int64(limit), now: now) - now
     return Quota(limit: limit, remaining: max(0, limit - used), reset: reset)
   }

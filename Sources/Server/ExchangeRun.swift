@@ -34,7 +34,7 @@ final class ExchangeRun {
   /// The changed places of the bodies that were sent: kept for as long as a transfer may read them.
   private(set) var patches: [Patch] = []
   /// Length of the answer's body, once that is known.
-  var length: Int?
+  var length: Int64?
   /// When the first attempt was begun, by the real clock.
   var openedAt: Instant?
   var usage = TokenUsage()

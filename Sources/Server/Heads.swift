@@ -35,7 +35,7 @@ extension Runner {
 
   /// The head of an answer that is shared or stored. `stored`: the entry it comes from.
   func composeHead(
-    _ head: AnswerHead, _ reply: Reply, _ connection: Connection, run: ExchangeRun?, length: Int?,
+    _ head: AnswerHead, _ reply: Reply, _ connection: Connection, run: ExchangeRun?, length: Int64?,
     stored: CachedAnswer?, _ now: Moment
   ) {
     reply.chooseFraming(length: length)
@@ -46,14 +46,14 @@ extension Runner {
     appendProviderFields(head.fields.span, for: connection)
     appendLength(reply, length)
     if head.isStream { appendStreamFields() }
-    if let stored { scratch.appendField("Age", decimal: Int(stored.age(at: now.instant).seconds)) }
+    if let stored { scratch.appendField("Age", decimal: Int64(stored.age(at: now.instant).seconds)) }
     appendOwnFields(reply, run: run, provider: head.providerName, now)
     appendConnectionField(connection, closes: reply.isCloseDelimited)
     scratch.appendHeadEnd()
     reply.hasHead = true
   }
 
-  func appendLength(_ reply: Reply, _ length: Int?) {
+  func appendLength(_ reply: Reply, _ length: Int64?) {
     if let length {
       scratch.appendField("Content-Length", decimal: length)
     } else if reply.framing == .chunked {
@@ -111,16 +111,16 @@ extension Runner {
 
   func appendRetryAfter(_ error: LocalError) {
     if let time = error.retryAfter {
-      scratch.appendField("Retry-After", decimal: Int(max(1, time.wholeSecondsUp)))
+      scratch.appendField("Retry-After", decimal: max(1, time.wholeSecondsUp))
     }
   }
 }
 
 extension ResponseHead {
   /// The length that the provider announced, where it is one number.
-  func contentLength(in raw: Span<UInt8>) -> Int? {
+  func contentLength(in raw: Span<UInt8>) -> Int64? {
     guard let value = value(of: .contentLength) else { return nil }
-    return raw.extracting(value).decimal.map { Int($0) }
+    return raw.extracting(value).decimal
   }
 }
 

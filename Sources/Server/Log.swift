@@ -16,8 +16,8 @@ package final class Log {
   /// Writing never waits: a regular file, or the null device.
   private let neverBlocks: Bool
   /// Lines dropped since the last one that told so, and since the start.
-  private var dropped = 0
-  private(set) var droppedLines = 0
+  private var dropped: Int64 = 0
+  private(set) var droppedLines: Int64 = 0
   package var settings: LogSettings
   /// SIGUSR1 has switched debug on, or off where the file has it on.
   package var isSwitched = false
@@ -153,7 +153,7 @@ struct LogLine: ~Copyable {
     }
   }
 
-  mutating func add(_ name: StaticString, _ number: Int) {
+  mutating func add(_ name: StaticString, _ number: some FixedWidthInteger) {
     key(name)
     bytes.append(decimal: number)
   }

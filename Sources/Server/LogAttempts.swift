@@ -46,7 +46,7 @@ extension Log {
       case .candidate: line.add("scope", "model")
       }
       line.add("reason", fault.reason)
-      line.add("for_s", Int((consequence.until - now.instant).wholeSecondsUp))
+      line.add("for_s", (consequence.until - now.instant).wholeSecondsUp)
       addDetail(of: index, run, to: &line)
     }
   }

@@ -27,11 +27,11 @@ extension Log {
       line.add("end", word ?? run?.exchange.ending?.word ?? "complete")
       if let first = reply.firstByteAt { line.add("ttft_ms", milliseconds: first - reply.acceptedAt) }
       line.add("total_ms", milliseconds: now.instant - reply.acceptedAt)
-      line.add("overhead_us", Int(overhead.microseconds))
+      line.add("overhead_us", overhead.microseconds)
       line.add("bytes_in", reply.bytesIn)
-      line.add("bytes_out", Int(reply.bytesOut))
-      if let input = run?.usage.input { line.add("tokens_in", Int(input)) }
-      if let output = run?.usage.output { line.add("tokens_out", Int(output)) }
+      line.add("bytes_out", reply.bytesOut)
+      if let input = run?.usage.input { line.add("tokens_in", input) }
+      if let output = run?.usage.output { line.add("tokens_out", output) }
       line.add("cache", reply.cacheState.name)
       if reply.wantsStream { line.add("stream", "true") }
     }

@@ -32,8 +32,8 @@ package final class Metrics {
   private(set) var refusals: [UInt64] = Array(repeating: 0, count: 48)
   /// By `Reply.CacheState`.
   /// Upstream calls that were not made: each hit, and each exchange that joined another.
-  var callsSaved: Int {
-    Int(cacheStates[Reply.CacheState.hit.rawValue] &+ cacheStates[Reply.CacheState.coalesced.rawValue])
+  var callsSaved: UInt64 {
+    cacheStates[Reply.CacheState.hit.rawValue] &+ cacheStates[Reply.CacheState.coalesced.rawValue]
   }
   private(set) var cacheStates: [UInt64] = Array(repeating: 0, count: Reply.CacheState.allCases.count)
   private(set) var bytesIn: UInt64 = 0

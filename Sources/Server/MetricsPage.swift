@@ -8,9 +8,9 @@ package struct CacheFacts: Sendable {
   var isEnabled = false
   var entries = 0
   var bytes = 0
-  var stored = 0
-  var evicted = 0
-  var expired = 0
+  var stored: Int64 = 0
+  var evicted: Int64 = 0
+  var expired: Int64 = 0
 }
 
 /// What is so at the time the page is asked for.
@@ -23,7 +23,7 @@ package struct OperatingFacts: Sendable {
   var exchanges = 0
   /// Bytes of requests and answers that wait in clients' connections.
   var bufferedBytes = 0
-  var logLinesDropped = 0
+  var logLinesDropped: Int64 = 0
   var cache = CacheFacts()
 
   package init(now: Moment, statuses: [ProviderStatus]) {
@@ -52,7 +52,7 @@ package enum MetricsPage {
         out.begin("synaxis_exchanges_total")
         out.label("client", metrics.clients.texts[client])
         out.label("end", word)
-        out.end(Int(count))
+        out.end(count)
       }
     }
     out.family(
@@ -65,7 +65,7 @@ package enum MetricsPage {
         out.begin("synaxis_attempts_total")
         out.label("provider", metrics.providers.texts[provider])
         out.label("reason", word)
-        out.end(Int(count))
+        out.end(count)
       }
     }
     out.family(
@@ -73,14 +73,14 @@ package enum MetricsPage {
     for (code, word) in metrics.refusalCodes.words.enumerated() {
       out.begin("synaxis_refusals_total")
       out.label("code", word)
-      out.end(Int(metrics.refusals[code]))
+      out.end(metrics.refusals[code])
     }
     out.single(
       "synaxis_request_body_bytes_total", "counter", "Bytes of request bodies of ended exchanges.",
-      Int(metrics.bytesIn))
+      metrics.bytesIn)
     out.single(
       "synaxis_answer_body_bytes_total", "counter", "Bytes of answer bodies of ended exchanges.",
-      Int(metrics.bytesOut))
+      metrics.bytesOut)
   }
 
   // MARK: - Histograms
@@ -128,19 +128,19 @@ package enum MetricsPage {
         sum &+= table.count(series, bucket: bucket)
         begin("_bucket")
         out.label("le", bound: bound, isTime: isTime)
-        out.end(Int(sum))
+        out.end(sum)
       }
       begin("_bucket")
       out.label("le", "+Inf")
-      out.end(Int(total))
+      out.end(total)
       begin("_sum")
       if isTime {
         out.end(seconds: Int64(clamping: table.sum(series)))
       } else {
-        out.end(Int(table.sum(series)))
+        out.end(table.sum(series))
       }
       begin("_count")
-      out.end(Int(total))
+      out.end(total)
     }
   }
 
@@ -234,7 +234,7 @@ package enum MetricsPage {
     for state in Reply.CacheState.allCases {
       out.begin("synaxis_cache_requests_total")
       out.label("outcome", state.name)
-      out.end(Int(metrics.cacheStates[state.rawValue]))
+      out.end(metrics.cacheStates[state.rawValue])
     }
     out.single(
       "synaxis_cache_calls_saved_total", "counter", "Upstream calls that hits and coalescing made needless.",

@@ -15,8 +15,9 @@ extension ByteBuffer {
   }
 
   /// A family of one sample without labels.
-  package mutating func single(_ name: StaticString, _ type: StaticString, _ help: StaticString, _ value: Int)
-  {
+  package mutating func single(
+    _ name: StaticString, _ type: StaticString, _ help: StaticString, _ value: some FixedWidthInteger
+  ) {
     family(name, type, help)
     begin(name)
     end(value)
@@ -68,7 +69,7 @@ extension ByteBuffer {
 
   private mutating func close() { append(self[count - 1] == UInt8(ascii: "\"") ? "} " : " ") }
 
-  package mutating func end(_ value: Int) {
+  package mutating func end(_ value: some FixedWidthInteger) {
     close()
     append(decimal: value)
     append("\n")

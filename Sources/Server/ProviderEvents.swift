@@ -151,7 +151,7 @@ extension Runner {
           let interval = RetryHints.resetInterval(raw.extracting(reset), now: now.wall)
         else { continue }
         run.setup.ledger.learn(
-          made.ticket, pair: index, remaining: Int(remaining), resetAt: now.instant + interval,
+          made.ticket, pair: index, remaining: Int(clamping: remaining), resetAt: now.instant + interval,
           now: now.instant)
       }
     }

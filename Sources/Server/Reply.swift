@@ -88,7 +88,7 @@ final class Reply {
   }
 
   /// A length that is known is told; else chunks where the client knows them, else the connection's end.
-  func chooseFraming(length: Int?) {
+  func chooseFraming(length: Int64?) {
     framing = length == nil && !isHTTP10 ? .chunked : .identity
     isCloseDelimited = length == nil && isHTTP10
   }

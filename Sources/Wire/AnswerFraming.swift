@@ -21,7 +21,7 @@ package struct AnswerFraming: Sendable {
   private enum State: Sendable {
     case statusLine
     case fields
-    case length(left: Int)
+    case length(left: Int64)
     case chunked
     case untilClose
     case complete
@@ -29,10 +29,10 @@ package struct AnswerFraming: Sendable {
   }
 
   private var state = State.statusLine
-  private var chunks = ChunkedDecoder(limit: .max)
+  private var chunks = ChunkedDecoder.unlimited
   /// The status line's three digits; 0 before it.
   package private(set) var status = 0
-  private var length: Int?
+  private var length: Int64?
   private var isChunked = false
   /// The peer closes behind this answer, or is not to be believed about the next one.
   package private(set) var endsConnection = false
@@ -65,9 +65,9 @@ package struct AnswerFraming: Sendable {
       at = line.upperBound
       return .line(line)
     case .length(let left):
-      let piece = at..<at + min(left, bytes.count - at)
+      let piece = at..<at + Int(min(left, Int64(bytes.count - at)))
       at = piece.upperBound
-      state = left == piece.count ? .complete : .length(left: left - piece.count)
+      state = left == piece.count ? .complete : .length(left: left - Int64(piece.count))
       return piece.isEmpty ? .needMore : .body(piece)
     case .chunked:
       guard let piece = chunks.nextData(bytes, &at) else { return fail() }
@@ -140,10 +140,10 @@ package struct AnswerFraming: Sendable {
     case 10 where name.equalsIgnoringCase("connection"):
       if value.firstRangeIgnoringCase(of: "close") != nil { endsConnection = true }
     case 14 where name.equalsIgnoringCase("content-length"):
-      guard let given = value.decimal, length == nil || length == Int(given) else {
+      guard let given = value.decimal, length == nil || length == given else {
         return state = .malformed
       }
-      length = Int(given)
+      length = given
     case 17 where name.equalsIgnoringCase("transfer-encoding"):
       if value.equalsIgnoringCase("chunked"), !isChunked {
         isChunked = true

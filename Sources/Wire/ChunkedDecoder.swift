@@ -28,16 +28,23 @@ package struct ChunkedDecoder: Sendable {
     case failed(WireFault)
   }
 
-  /// Decoded bytes so far.
-  package private(set) var bodyCount = 0
-  private let limit: Int
+  /// Decoded bytes so far: of an answer, more than memory could hold.
+  private var decoded: Int64 = 0
+  private let limit: Int64
   private var state = State.size(digits: 0)
   /// The size being read, then the bytes left of the chunk.
-  private var remaining = 0
+  private var remaining: Int64 = 0
   private var trailerCount = 0
 
   /// `limit` decoded bytes are taken before 413.
-  package init(limit: Int) { self.limit = limit }
+  package init(limit: Int) { self.limit = Int64(limit) }
+
+  /// Of what goes through and is not kept.
+  package static let unlimited = ChunkedDecoder(limit: Int64.max)
+  private init(limit: Int64) { self.limit = limit }
+
+  /// Decoded bytes so far, of a body that is kept.
+  package var bodyCount: Int { Int(clamping: decoded) }
 
   /// Decodes what was appended to the buffer since the last call.
   package mutating func decode(_ buffer: inout ByteBuffer, behind start: Int) throws(WireFault) -> Progress {
@@ -59,14 +66,14 @@ package struct ChunkedDecoder: Sendable {
   package mutating func nextData(_ bytes: Span<UInt8>, _ at: inout Int) -> Range<Int>? {
     while at < bytes.count {
       if case .data = state {
-        let data = at..<at + min(remaining, bytes.count - at)
-        if data.count > limit - bodyCount {
+        let data = at..<at + Int(min(remaining, Int64(bytes.count - at)))
+        if data.count > limit - decoded {
           state = .failed(.bodyTooLarge)
           return nil
         }
         at = data.upperBound
-        bodyCount += data.count
-        remaining -= data.count
+        decoded += Int64(data.count)
+        remaining -= Int64(data.count)
         if remaining == 0 { state = .dataReturn }
         return data
       }
@@ -92,13 +99,13 @@ package struct ChunkedDecoder: Sendable {
       .trailerLineFeed, .lastLineFeed, .finished, .failed:
       return false
     }
-    var size = 0
+    var size: Int64 = 0
     let first = place
     while place < bytes.count, place - first < Limits.chunkSizeDigits, let digit = bytes[place].hexValue {
-      size = size << 4 | Int(digit)
+      size = size << 4 | Int64(digit)
       place += 1
     }
-    guard size > 0, size <= limit - bodyCount, Self.hasLineEnd(bytes, place) else { return false }
+    guard size > 0, size <= limit - decoded, Self.hasLineEnd(bytes, place) else { return false }
     remaining = size
     state = .data
     at = place + 2
@@ -140,11 +147,11 @@ package struct ChunkedDecoder: Sendable {
     case .size(let digits):
       if let value = byte.hexValue {
         if digits == Limits.chunkSizeDigits { return .failed(.malformedChunkSize) }
-        remaining = remaining << 4 | Int(value)
+        remaining = remaining << 4 | Int64(value)
         return .size(digits: digits + 1)
       }
       if digits == 0 { return .failed(.malformedChunkSize) }
-      if remaining > limit - bodyCount { return .failed(.bodyTooLarge) }
+      if remaining > limit - decoded { return .failed(.bodyTooLarge) }
       if isReturn { return .sizeLineFeed }
       return byte == UInt8(ascii: ";") ? .fieldExtension(count: 0) : .failed(.malformedChunkSize)
     case .fieldExtension(let count):

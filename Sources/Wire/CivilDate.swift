@@ -16,9 +16,9 @@ package struct CivilDate {
   static let dayNames: StaticString = "SunMonTueWedThuFriSat"
 
   package init(_ time: WallTime) {
-    let seconds = Int(time.milliseconds.flooredQuotient(by: 1000))
-    let days = seconds.flooredQuotient(by: 86400)
-    let rest = seconds - days * 86400
+    let seconds = time.milliseconds.flooredQuotient(by: 1000)
+    let days = Int(clamping: seconds.flooredQuotient(by: 86400))
+    let rest = Int(seconds - seconds.flooredQuotient(by: 86400) * 86400)
     hour = rest / 3600
     minute = rest / 60 % 60
     second = rest % 60
@@ -61,8 +61,8 @@ package struct CivilDate {
   }
 
   var wallTime: WallTime {
-    let seconds = daysSinceEpoch * 86400 + hour * 3600 + minute * 60 + second
-    return WallTime(milliseconds: Int64(seconds) * 1000)
+    let seconds = Int64(daysSinceEpoch) * 86400 + Int64(hour * 3600 + minute * 60 + second)
+    return WallTime(milliseconds: seconds * 1000)
   }
 
   /// 0 for Sunday.

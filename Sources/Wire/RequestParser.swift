@@ -135,7 +135,8 @@ package struct RequestParser: Sendable {
     } else if field.known == .contentLength {
       if isRepeated { throw .repeatedContentLength }
       guard let decimal = value.decimal else { throw .malformedContentLength }
-      length = Int(decimal)
+      // A length that an Int of 32 bits cannot hold is beyond every limit.
+      length = Int(clamping: decimal)
     } else if field.known == .transferEncoding {
       if isRepeated { throw .repeatedTransferEncoding }
       if !value.equalsIgnoringCase("chunked") { throw .unknownTransferEncoding }

@@ -41,7 +41,7 @@ extension ByteBuffer {
     append("\r\n" as StaticString)
   }
 
-  package mutating func appendField(_ name: StaticString, decimal value: Int) {
+  package mutating func appendField(_ name: StaticString, decimal value: some FixedWidthInteger) {
     append(name)
     append(": " as StaticString)
     append(decimal: value)

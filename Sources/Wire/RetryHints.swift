@@ -57,11 +57,12 @@ package enum RetryHints {
     return goDuration(value)
   }
 
-  /// Reads a remaining quota; nil where it is negative, "unlimited" or no number. A fraction is cut off.
+  /// Reads a remaining quota; nil where it is negative, "unlimited" or no number. A fraction is cut off, and what
+  /// is beyond `Limits.believableCount`.
   package static func remaining(_ value: Span<UInt8>) -> Int64? {
-    if let decimal = value.decimal { return decimal }
+    if let decimal = value.decimal { return min(decimal, Limits.believableCount) }
     guard let number = value.floatingPoint, number >= 0, number < 1e18 else { return nil }
-    return Int64(number)
+    return min(Int64(number), Limits.believableCount)
   }
 
   private static func until(_ date: WallTime, now: WallTime) -> Interval? {

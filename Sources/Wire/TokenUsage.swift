@@ -44,7 +44,8 @@ package struct TokenUsage: Hashable, Sendable {
     guard usage.kind == .object else { return }
     var cursor = JSONCursor(usage)
     while let member = cursor.next(bytes) {
-      guard let count = bytes.jsonInteger(member), count >= 0 else { continue }
+      guard let told = bytes.jsonInteger(member), told >= 0 else { continue }
+      let count = min(told, Limits.believableCount)
       if bytes.jsonEquals(member.key, "prompt_tokens") || bytes.jsonEquals(member.key, "input_tokens") {
         input = count
       } else if bytes.jsonEquals(member.key, "completion_tokens")

@@ -119,7 +119,7 @@ struct PageRequest {
       let raw = all.extracting(0..<end + 2)
       guard head.parse(raw) else { return nil }
       length = head.value(of: "content-length", in: raw).flatMap { raw.extracting($0).decimal }.map {
-        Int($0)
+        Int(clamping: $0)
       }
       return end + 4
     }

@@ -116,6 +116,6 @@ struct StatusReport {
 extension Int {
   /// The nearest whole number; absurd ones become the largest.
   init(clamped value: Double) {
-    self = value.isNaN ? 0 : Int(Swift.max(-1e15, Swift.min(1e15, value)).rounded())
+    self = value.isNaN ? 0 : Int(clamping: Int64(Swift.max(-1e15, Swift.min(1e15, value)).rounded()))
   }
 }

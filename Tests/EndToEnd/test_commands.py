@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -171,3 +172,21 @@ def test_examples(file):
     names = re.findall(r"\$\{(\w+)\}", file.read_text()) + re.findall(r"key: ([A-Z][A-Z0-9_]+)\b", file.read_text())
     done = run("check", "-c", str(file), environment={name: "x-" + name.lower() for name in names})
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(b"synaxis: crashed" not in Path(BINARY).read_bytes(), reason="not the product, but a build for debugging")
+def test_a_crash_tells_where(provider, tmp_path):
+    """One line with places in the program, of which contrib/symbolize makes functions and lines."""
+    file = tmp_path / "s.yaml"
+    file.write_text(f"listen: 127.0.0.1:0\nproviders:\n  a: {provider.entry()}\n")
+    process = Process("run", "-c", str(file))
+    process.line(lambda text: "msg=listening" in text)
+    process.signal(signal.SIGABRT)
+    _, line = process.line(lambda text: text.startswith("synaxis: crashed: abort; contrib/symbolize tells"))
+    assert process.wait() == -signal.SIGABRT
+    if not Path(BINARY + ".debug").exists():
+        return
+    assert re.findall(r"synaxis\+0x[0-9a-f]+", line)
+    told = subprocess.run([ROOT / "contrib/symbolize"], input=line, capture_output=True, text=True).stdout
+    # Wherever it was, it had been called from here.
+    assert "Sources/synaxis/main.swift" in told, f"{line}\n{told}"

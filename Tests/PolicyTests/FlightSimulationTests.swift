@@ -34,11 +34,11 @@ import Testing
       ends.fellBehind += run.count(.fellBehind)
       ends.left += run.count(.left)
       #expect(run.table.figures.fellBehind >= run.count(.fellBehind))
-      figures.joined += run.table.figures.joined
-      figures.cancelled += run.table.figures.cancelled
+      figures.joined += Int(run.table.figures.joined)
+      figures.cancelled += Int(run.table.figures.cancelled)
       figures.refused += run.refusals
       #expect(run.refusals == run.table.figures.refused)
-      figures.hits += run.cache.figures.hits
+      figures.hits += Int(run.cache.figures.hits)
       figures.evictedWhileReplayed += run.droppedWhileReplayed
     }
     #expect(ends.complete > 200 && ends.cut > 10 && ends.failed > 10 && ends.fellBehind > 3 && ends.left > 50)
