@@ -56,7 +56,7 @@ enum Help {
     """
 
   static let status = """
-    usage: synaxis status [--url URL] [--watch] [--token TOKEN] [-c FILE]
+    usage: synaxis status [--url URL] [--watch | --check] [--token TOKEN] [-c FILE]
 
     The providers of a running instance: state, tier, latency to the first token, share of good outcomes of the
     last five minutes, attempts under way, what is left of the quota, and how long it is left alone and why.
@@ -64,6 +64,7 @@ enum Help {
              file that `run` would take.
     --token  the admin token; also from $SYNAXIS_ADMIN_TOKEN, and from the tier file where that says the address.
     --watch  again each second, until Ctrl-C.
+    --check  no table and no token: exit code 0 if the instance can serve, 1 if it cannot, 69 if nobody answers.
     Colours on a terminal unless NO_COLOR is set. Exit codes: 0, 64 usage or token, 69 nobody answers, 78 tier file.
 
     """

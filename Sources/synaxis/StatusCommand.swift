@@ -31,6 +31,7 @@ struct StatusCommand {
       Console.complain("synaxis: the token has characters that no header can carry\n")
       return ExitCode.usage
     }
+    if options.checks { return Self.check(request) }
     let isTerminal = isatty(STDOUT_FILENO) == 1
     let isColoured = isTerminal && (environment["NO_COLOR"] ?? "").isEmpty
     if !options.watches { return Self.show(request, token, isColoured) }
@@ -71,6 +72,19 @@ struct StatusCommand {
       default: break
       }
       Console.complain("synaxis: that is no synaxis: it answers /admin/health with \(answer.status)\n")  // 4
+      return ExitCode.failed
+    } catch {
+      Console.complain("synaxis: \(text(error))\n")
+      return ExitCode.unavailable
+    }
+  }
+
+  /// Whether the instance can serve, for a container's health check: in words only where it cannot.
+  private static func check(_ request: PageRequest) -> Int32 {
+    do throws(PageRequest.Fault) {
+      let answer = try request.get("/health/readiness", token: nil)
+      if answer.status == 200 { return ExitCode.ok }
+      Console.complain("synaxis: not ready: /health/readiness answers \(answer.status)\n")
       return ExitCode.failed
     } catch {
       Console.complain("synaxis: \(text(error))\n")

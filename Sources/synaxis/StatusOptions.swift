@@ -7,6 +7,8 @@ struct StatusOptions {
   var file: String?
   var token: String?
   var watches = false
+  /// Only whether it can serve is asked.
+  var checks = false
 
   /// Nil: help was asked for.
   static func parse(_ list: [String]) throws(UsageError) -> StatusOptions? {
@@ -27,6 +29,7 @@ struct StatusOptions {
       case "--token": options.token = try value(name, text)
       case "-c", "--config": options.file = try value(name, text)
       case "--watch", "-w": options.watches = true
+      case "--check": options.checks = true
       default: throw UsageError("unknown option `\(text)`")
       }
       at += 1

@@ -170,3 +170,14 @@ def test_strange_answers(provider, body, code):
     output, errors = child.communicate(timeout=DEADLINE)
     assert child.returncode == code and "\x1b" not in output + errors and "\x9b" not in output
     assert "a?[31mb?" in output or body[:20] != b'{"providers":[{"name'
+
+
+def test_check_is_for_container_health_checks(gateway, mock, tmp_path):
+    ready = gateway(mock())
+    done = status("--check", "--url", ready.url)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    alone = gateway(mock("--fail 401"))
+    complete(alone)
+    done = status("--check", "--url", alone.url)
+    assert done.returncode == 1 and "503" in done.stderr
+    assert status("--check", "--url", f"unix:{tmp_path}/nobody").returncode == 69

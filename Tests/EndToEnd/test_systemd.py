@@ -1,6 +1,7 @@
 """What systemd and a service say to each other, with this test in systemd's place."""
 
 import os
+import re
 import select
 import shutil
 import signal
@@ -291,7 +292,8 @@ def call_filter():
 @analyze
 @pytest.mark.skipif(not shutil.which("strace"), reason="there is no strace here")
 def test_the_call_filter_lets_everything_through_that_is_used(provider, tmp_path):
-    """Every system call of a whole life (start, answers, reload, trouble, drain) is one that the unit allows."""
+    """Every system call of a whole life (start, answers, reload, trouble, drain) is one that the unit allows, and none
+    writes to the disk."""
     file = tmp_path / "s.yaml"
     file.write_text(tier_file(provider, "127.0.0.1:0", "admin: { listen: 'unix:%s' }" % (tmp_path / "admin")).replace(
         "providers:", "providers:\n  nobody: { type: openai, endpoint: 'https://nobody.invalid/v1', tier: 0, models: [m] }"))
@@ -331,3 +333,6 @@ def test_the_call_filter_lets_everything_through_that_is_used(provider, tmp_path
     # The service manager itself starts the program; the filter begins behind that.
     assert len(used) > 20
     assert not used - call_filter() - {"resumed"}
+    # Of the disk: files are read, none is opened for writing, made or renamed.
+    changes = re.compile(r"\bopen(at)?\(.*O_(WRONLY|RDWR|CREAT)|\b(creat|mkdir|rename|truncate|link|symlink)\w*\(")
+    assert not [line for line in trace.read_text().splitlines() if changes.search(line) and "/dev/null" not in line]
