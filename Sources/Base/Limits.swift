@@ -118,6 +118,8 @@ package enum Limits {
   /// unacknowledged there: as long as keep-alive probes take to find it dead.
   package static let pathLook = Interval.seconds(10)
   package static let deadPath = Interval.seconds(19)
+  /// How long the last bytes of a stream are waited for whose clients have had all and left.
+  package static let lastBytes = Interval.seconds(1)
   /// Time between comments to a streaming client that waits for its first content.
   package static let keepAliveComment = Interval.seconds(15)
   /// Idle upstream connections kept over all providers.

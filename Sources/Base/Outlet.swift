@@ -13,6 +13,8 @@ package final class Outlet {
   /// Bytes accepted by the kernel since the start.
   package private(set) var sent: UInt64 = 0
   package private(set) var isBroken = false
+  /// Bytes that it was given have not reached the kernel and never will.
+  package private(set) var hasDropped = false
 
   package init(descriptor: Int32) { self.descriptor = descriptor }
 
@@ -25,7 +27,10 @@ package final class Outlet {
     _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer = nothing,
     _ third: UnsafeRawBufferPointer = nothing
   ) {
-    if isBroken { return }
+    if isBroken {
+      hasDropped = true
+      return
+    }
     var taken = 0
     if backlog.isEmpty { taken = send(first, second, third) }
     if isBroken { return }
@@ -66,6 +71,7 @@ package final class Outlet {
 
   /// Drops what waits and takes nothing more: the descriptor is about to be closed.
   package func shutDown() {
+    if !backlog.isEmpty { hasDropped = true }
     isBroken = true
     backlog.release()
   }
@@ -98,6 +104,7 @@ package final class Outlet {
       case EAGAIN: return 0
       default:
         isBroken = true
+        hasDropped = true
         backlog.release()
         return 0
       }

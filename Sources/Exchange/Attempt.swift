@@ -70,6 +70,8 @@ package enum ExchangeEvent: Sendable {
   case timePassed
   /// Nobody waits for the answer any more.
   case clientLeft
+  /// Nobody waits for it, since all have had it: it has said that it is over, and only its last bytes are to come.
+  case served
   /// The process ends and waits no longer.
   case drainEnded
   /// An attempt could not be started: too many transfers.

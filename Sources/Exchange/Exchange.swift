@@ -88,6 +88,8 @@ package struct Exchange: Sendable {
     case .clientLeft:
       abandonAll(.clientGone, ledger, now, &effects)
       conclude(.clientLeft, &effects)
+    case .served:
+      if case .committed(let index) = state { attempts[index].idleAt = now + Limits.lastBytes }
     case .drainEnded: cutOff(ledger, now, &effects)
     case .couldNotOpen(let index): couldNotOpen(index, ledger, now, &effects)
     }

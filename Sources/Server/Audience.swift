@@ -143,7 +143,9 @@ extension Runner {
   /// One seat: 1. its head; 2. bytes, as long as its socket takes them; 3. it has had all and is alone: the
   /// relay writes to it from now on; 4. the end; 5. it fell too far behind and is dropped alone.
   func pump(_ seat: Seat, _ now: Moment) {
-    guard let reply = sharing.reply(at: seat), let connection = front.connection(reply.connection) else {
+    guard let reply = sharing.reply(at: seat) else { return }
+    guard let connection = front.connection(reply.connection), connection.reply === reply else {
+      seeOff(seat, reply, now)
       return
     }
     let flight = sharing.flights.flight(of: seat)
@@ -183,6 +185,29 @@ extension Runner {
       case .fellBehind:  // 5
         depart(seat)
         dropFollower(reply, connection, run, now)
+        return
+      }
+    }
+  }
+
+  /// Whether a client whose connection is gone has had every byte that there is.
+  func isServed(_ seat: Seat, _ connection: Connection) -> Bool {
+    guard case .wait = sharing.flights.step(seat) else { return false }
+    return !connection.outlet.hasDropped
+  }
+
+  /// A client that left when it had had all keeps its seat until the last bytes have come: 1. they are nothing to
+  /// it; 2. it is written down.
+  private func seeOff(_ seat: Seat, _ reply: Reply, _ now: Moment) {
+    while true {
+      switch sharing.flights.step(seat) {
+      case .head, .wait: return
+      case .bytes(let range): sharing.flights.advance(seat, by: range.count)  // 1
+      case .ended, .fellBehind:  // 2
+        let run = sharing.run(of: sharing.flights.flight(of: seat))
+        depart(seat)
+        record(reply, run: run, word: Ending.complete.word, now)
+        reply.end()
         return
       }
     }

@@ -140,7 +140,7 @@ extension Front {
           return
         case .needMore:
           guard takeShare(connection, of: connection.inbound.count - headLength) else {
-            refuse(connection, .overloaded)
+            refuseUnread(connection, .overloaded)
             return
           }
         }

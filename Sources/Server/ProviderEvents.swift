@@ -76,10 +76,10 @@ extension Runner {
     let verdict: Verdict
     if case .committed(attempt) = run.exchange.state {
       let sawError = upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
+      let isOver = hasSaidEnd(run) || isWhole(run, transfer, outcome)
       verdict =
-        sawError && outcome.fault == nil
-        ? .fault(.errorInside)
-        : isWhole(run, transfer, outcome) ? .good : .fault(outcome.isPathLost ? .silence : .cut)
+        sawError && (isOver || outcome.fault == nil)
+        ? .fault(.errorInside) : isOver ? .good : .fault(outcome.isPathLost ? .silence : .cut)
     } else if let fault = outcome.fault, !(outcome.isHeadSeen && outcome.status >= 400) {
       verdict = .fault(Judge.transfer(TransferEnd(fault)))
     } else {
@@ -95,6 +95,22 @@ extension Runner {
     noteUsage(run, attempt, transfer, verdict)
     noteDetail(run, attempt, transfer, verdict)
     tell(run, .ended(attempt, verdict, tokens: run.usage.sum), now)
+  }
+
+  /// A committed stream has said that it is over (`data: [DONE]`, `message_stop`, `response.completed`): whatever
+  /// happens to its connection from now on, nothing is missing.
+  func hasSaidEnd(_ run: ExchangeRun) -> Bool {
+    guard case .committed(let attempt) = run.exchange.state, let transfer = run.transfers[attempt] else {
+      return false
+    }
+    return upstream.withObserver(transfer) { $0.end != .none } ?? false
+  }
+
+  /// Its end, before that of its connection has come.
+  func saidEnd(_ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID) -> ExchangeEvent {
+    let sawError = upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
+    upstream.withObserver(transfer) { run.usage = $0.usage }
+    return .ended(attempt, sawError ? .fault(.errorInside) : .good, tokens: run.usage.sum)
   }
 
   /// A committed answer has come to its end. For a chat stream the transport's end is not enough: a proxy on

@@ -98,9 +98,15 @@ final class Runner {
     case .seat(let seat):
       let flight = sharing.flights.flight(of: seat)
       let run = sharing.run(of: flight)
+      let hasHadAll = run.map { hasSaidEnd($0) } == true && isServed(seat, connection)
+      if hasHadAll, let run, sharing.flights.seatCount(of: flight) == 1 {
+        // Its seat stays, so that the answer is stored and the provider's connection kept.
+        tell(run, .served, now)
+        return
+      }
       depart(seat)
       cancelAbandoned(now)
-      record(reply, run: run, word: Ending.clientLeft.word, now)
+      record(reply, run: run, word: (hasHadAll ? Ending.complete : .clientLeft).word, now)
       pumpAll(flight, now)
     case .replay:
       replayTimers.disarm(Int(id.slot))
@@ -267,6 +273,7 @@ final class Runner {
 
   private func checkPath(_ attempt: Int, _ run: ExchangeRun, _ now: Moment) -> ExchangeEvent {
     guard let transfer = run.transfers[attempt] else { return .path(attempt, .unknown) }
+    if hasSaidEnd(run) { return .path(attempt, .acknowledged) }
     switch upstream.pathState(transfer, now: now.instant) {
     case .connecting: return .path(attempt, .connecting)
     case .handshaking(let roundTrip): return .path(attempt, .handshaking(roundTrip: roundTrip))
@@ -282,6 +289,7 @@ final class Runner {
   }
 
   private func checkProgress(_ attempt: Int, _ run: ExchangeRun) -> ExchangeEvent {
+    if hasSaidEnd(run), let transfer = run.transfers[attempt] { return saidEnd(run, attempt, transfer) }
     let progress = run.transfers[attempt].flatMap { upstream.progress($0) }
     return .progress(
       attempt,

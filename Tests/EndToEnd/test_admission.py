@@ -112,6 +112,20 @@ def test_no_queue_at_all(gateway, provider):
     assert read(first)[0].status == 200
 
 
+def test_who_is_turned_away_keeps_its_connection(gateway, provider):
+    gateway = gateway(provider, more="limits: { concurrent_requests: 1, queue: 0 }\n")
+    first = send(gateway)
+    provider.read()
+    other = send(gateway)
+    for _ in range(2):
+        head, body = read(other)
+        assert (head.status, body["error"]["code"], head["connection"]) == (503, "overloaded", None)
+        other.sendall(post(BODY))
+    assert read(other)[0].status == 503
+    provider.current.send(ANSWER)
+    assert read(first)[0].status == 200
+
+
 def test_what_is_stored_or_under_way_needs_no_room(gateway, provider):
     gateway = gateway(
         provider, more="cache: { enabled: true }\nlimits: { concurrent_requests: 1, queue: 0 }\n"

@@ -1,6 +1,7 @@
 """The OpenAI Python SDK against `synaxis run` in front of `synaxis mock`: nothing tells it from the real thing."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import openai
@@ -74,6 +75,43 @@ def test_async(gateway, mock, client):
             return await asyncio.gather(*(ask(number % 2 == 0) for number in range(20)))
 
     assert len(set(asyncio.run(all_at_once()))) == 1
+
+
+def test_more_at_once_than_there_is_room_for(gateway, mock, client):
+    """Those who are turned away hear it at once, on connections that stay."""
+    at = gateway(mock("--think-ms 50"), more="limits: { concurrent_requests: 5, queue: 5 }\n")
+    api = client(at, openai.AsyncOpenAI)
+
+    async def ask(number):
+        try:
+            await api.chat.completions.create(model="m", messages=[{"role": "user", "content": f"{number}"}])
+            return 200
+        except openai.APIStatusError as error:
+            return error.status_code
+
+    async def all_at_once():
+        async with api:
+            return await asyncio.gather(*(ask(number) for number in range(40)))
+
+    found = asyncio.run(all_at_once())
+    assert set(found) == {200, 503} and found.count(200) >= 10
+
+
+def test_a_stream_is_over_at_done(gateway, provider, client):
+    """The SDK closes its connection there. The last chunk comes later."""
+    at = gateway(provider)
+    api = client(at)
+    for number in range(5):
+        with ThreadPoolExecutor() as pool:
+            begun = pool.submit(lambda: list(api.chat.completions.create(model="m", messages=MESSAGES, stream=True)))
+            assert provider.read() == (number == 0), "the connection is used again"
+            provider.current.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+            provider.current.send_chunk(b'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]}\n\n')
+            provider.current.send_chunk(b"data: [DONE]\n\n")
+            assert text_of(begun.result()) == "x"
+        httpx.get(at.url + "/livez")
+        provider.current.send(b"0\r\n\r\n")
+        assert at.record()["end"] == "complete"
 
 
 def test_tools(gateway, mock, client):

@@ -254,6 +254,7 @@ struct ExchangeSimulation {
   private mutating func answerHappens(_ run: inout Run, _ index: Int, _ status: Int) {
     if run.committed == index {
       if chance(4) { tell(&run, .heldFull(index, pick([.good, .fault(.foreign)]))) }
+      if chance(8), !run.isConcluded { tell(&run, .served) }
       if chance(3), !run.isConcluded {
         end(&run, index, pick([.good, .good, .fault(.cut), .fault(.errorInside)]))
       }

@@ -89,8 +89,7 @@ import Testing
       error: .unavailable(.seconds(9)), status: 503, code: "no_provider_available", type: "server_error",
       side: .upstream, retry: 9),
     Row(
-      error: .overloaded, status: 503, code: "overloaded", type: "server_error", side: .local, closes: true,
-      retry: 1),
+      error: .overloaded, status: 503, code: "overloaded", type: "server_error", side: .local, retry: 1),
     Row(
       error: .draining, status: 503, code: "draining", type: "server_error", side: .local, closes: true,
       retry: 5),

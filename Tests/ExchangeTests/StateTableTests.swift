@@ -17,7 +17,7 @@ import Testing
     case pathConnecting, pathHandshaking, pathSilent, pathShortlySilent, pathLongSilent, pathUndeliverable
     case pathHeldUp, pathAcknowledged, pathUnknown
     case progressFresh, progressStale, progressPaused
-    case timePassed, clientLeft, couldNotOpen
+    case timePassed, clientLeft, served, couldNotOpen
   }
 
   enum After: Equatable { case seeking, waiting, committed, ended(String) }
@@ -85,6 +85,7 @@ import Testing
       scene.now = max(scene.now, min(scene.exchange.nextDue, scene.now + .seconds(600)))
       return .timePassed
     case .clientLeft: return .clientLeft
+    case .served: return .served
     case .couldNotOpen: return .couldNotOpen(0)
     }
   }
@@ -98,6 +99,10 @@ import Testing
     case (.waiting, .timePassed): return ([.open(1)], .seeking)
     case (.waiting, .clientLeft): return ([.concluded], .ended("client_left"))
     case (.waiting, _): return ([], .waiting)
+
+    // It leaves when it has had all: the last bytes are waited for. Before commit there is nothing to have had.
+    case (.committed, .served): return ([], .committed)
+    case (_, .served): return ([], .seeking)
 
     // The client leaves.
     case (.racing, .clientLeft): return ([.cancel(0), .cancel(1), .concluded], .ended("client_left"))
@@ -193,6 +198,15 @@ import Testing
     }
     scene.endStragglers()
     #expect(scene.ledger.inFlight == 0)
+  }
+
+  @Test func lastBytesAreNotWaitedForLong() {
+    var scene = Self.scene(.committed)
+    scene.tell(.served)
+    #expect(scene.exchange.nextDue == scene.now + Limits.lastBytes)
+    scene.passToDue()
+    #expect(scene.tell(.timePassed) == [.checkProgress(0)])
+    #expect(scene.tell(.ended(0, .good, tokens: 3)) == [.finish(0), .concluded])
   }
 
   @Test func started() {
