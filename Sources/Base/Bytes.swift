@@ -56,6 +56,12 @@ extension Span<UInt8> {
     count >= text.utf8CodeUnitCount && beginsWithoutCase(with: text)
   }
 
+  /// ASCII letters compare without case; `text` must be lower case.
+  package func hasSuffixIgnoringCase(_ text: StaticString) -> Bool {
+    let length = text.utf8CodeUnitCount
+    return count >= length && extracting(count - length..<count).equalsIgnoringCase(text)
+  }
+
   // Most texts differ in their first byte, which needs no call. Lifetime: a literal's bytes are always there.
 
   @inlinable func begins(with text: StaticString) -> Bool {

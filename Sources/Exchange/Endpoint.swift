@@ -1,14 +1,24 @@
 internal import Base
 
-/// A place that a request can be sent to, as its path names it: `/v1/…` or `/openai/v1/…`.
-package enum Endpoint: Equatable, Sendable {
+/// A place that a request can be sent to, as its path names it. A closed set: targets and metrics are counted by it.
+package enum Endpoint: UInt8, CaseIterable, Sendable {
   case chatCompletions, completions, embeddings, responses, messages, moderations, rerank
-  /// `images/` and one more segment: `generations`, `edits`, `variations`.
-  case images
-  /// `audio/` and one more segment: `speech`, `transcriptions`, `translations`.
-  case audio
+  case imageGenerations, imageEdits, imageVariations
+  case speech, transcriptions, translations
 
-  /// As logs and metrics name it.
+  fileprivate init?(path: Span<UInt8>) {
+    var raw: UInt8 = 0
+    while let endpoint = Endpoint(rawValue: raw) {
+      if path.isPath(endpoint.name) {
+        self = endpoint
+        return
+      }
+      raw += 1
+    }
+    return nil
+  }
+
+  /// The path behind `/v1/`; logs name it so too.
   package var name: StaticString {
     switch self {
     case .chatCompletions: "chat/completions"
@@ -18,8 +28,12 @@ package enum Endpoint: Equatable, Sendable {
     case .messages: "messages"
     case .moderations: "moderations"
     case .rerank: "rerank"
-    case .images: "images"
-    case .audio: "audio"
+    case .imageGenerations: "images/generations"
+    case .imageEdits: "images/edits"
+    case .imageVariations: "images/variations"
+    case .speech: "audio/speech"
+    case .transcriptions: "audio/transcriptions"
+    case .translations: "audio/translations"
     }
   }
 
@@ -27,9 +41,10 @@ package enum Endpoint: Equatable, Sendable {
   /// portal's page, a CDN's apology. Speech is sound, and a transcript may be plain text.
   package var answersJSON: Bool {
     switch self {
-    case .chatCompletions, .completions, .embeddings, .responses, .messages, .moderations, .rerank, .images:
+    case .chatCompletions, .completions, .embeddings, .responses, .messages, .moderations, .rerank,
+      .imageGenerations, .imageEdits, .imageVariations:
       true
-    case .audio: false
+    case .speech, .transcriptions, .translations: false
     }
   }
 
@@ -41,7 +56,9 @@ package enum Endpoint: Equatable, Sendable {
     switch self {
     case .messages: .messages
     case .responses: .responses
-    case .chatCompletions, .completions, .embeddings, .moderations, .rerank, .images, .audio: .plain
+    case .chatCompletions, .completions, .embeddings, .moderations, .rerank, .imageGenerations, .imageEdits,
+      .imageVariations, .speech, .transcriptions, .translations:
+      .plain
     }
   }
 }
@@ -50,8 +67,8 @@ package enum ErrorDialect: Sendable { case plain, responses, messages }
 
 /// What a request line asks for.
 package enum RequestTarget: Equatable, Sendable {
-  /// An exchange with a provider; the range is the path behind `/v1`, with its slash: `/chat/completions`.
-  case proxy(Endpoint, suffix: Range<Int>)
+  /// An exchange with a provider.
+  case proxy(Endpoint)
   case models
   /// `/v1/models/{id}`: the range is the id, still percent-encoded, slashes included.
   case model(id: Range<Int>)
@@ -60,56 +77,39 @@ package enum RequestTarget: Equatable, Sendable {
   /// `/admin/…`: the range is what follows `/admin/`.
   case admin(Range<Int>)
   case none
-
 }
 
 extension RequestTarget {
-  /// Reads a path without its query. A trailing slash makes no difference. Paths compare exactly, as RFC 3986
-  /// §6.2.2.1 has it: nobody's SDK writes them otherwise.
+  /// Reads a path without its query.
+  ///
+  /// Endpoints and models stand behind `/v1`, behind `/openai/v1`, or at the root: SDKs are given all three as their
+  /// base URL, with a slash at its end or `/v1` twice. Repeated slashes are one, and one at the end is none. Letters
+  /// compare exactly (RFC 3986 §6.2.2.1).
   package init(path: Span<UInt8>) {
     var end = path.count
-    if end > 1, path[end - 1] == UInt8(ascii: "/") { end -= 1 }
-    var start = 0
-    if path.hasPrefix("/openai/v1/") { start = 7 }
-    let rest = path.extracting(start..<end)
-    guard rest.hasPrefix("/v1/") else {
-      self = Self.own(path.extracting(0..<end))
+    while end > 1, path[end - 1] == UInt8(ascii: "/") { end -= 1 }
+    guard end > 0, path[0] == UInt8(ascii: "/") else {
+      self = .none
       return
     }
-    let suffix = (start + 3)..<end
-    let name = path.extracting((start + 4)..<end)
-    if let endpoint = Self.endpoint(name) {
-      self = .proxy(endpoint, suffix: suffix)
-    } else if name.equals("models") {
+    var start = min(path.behindSlashes(0), end)
+    let own = Self.own(path.extracting(0..<end))
+    if own != .none {
+      self = own
+      return
+    }
+    if let next = path.behind("openai", at: start, upTo: end) { start = next }
+    while let next = path.behind("v1", at: start, upTo: end) { start = next }
+    let name = path.extracting(start..<end)
+    if let endpoint = Endpoint(path: name) {
+      self = .proxy(endpoint)
+    } else if name.isPath("models") {
       self = .models
-    } else if name.hasPrefix("models/"), name.count > 7 {
-      self = .model(id: (start + 11)..<end)
+    } else if let id = path.behind("models", at: start, upTo: end) {
+      self = .model(id: id..<end)
     } else {
       self = .none
     }
-  }
-
-  private static func endpoint(_ name: Span<UInt8>) -> Endpoint? {
-    if name.equals("chat/completions") { return .chatCompletions }
-    if name.equals("completions") { return .completions }
-    if name.equals("embeddings") { return .embeddings }
-    if name.equals("responses") { return .responses }
-    if name.equals("messages") { return .messages }
-    if name.equals("moderations") { return .moderations }
-    if name.equals("rerank") { return .rerank }
-    if name.hasPrefix("images/"), isSegment(name, from: 7) { return .images }
-    if name.hasPrefix("audio/"), isSegment(name, from: 6) { return .audio }
-    return nil
-  }
-
-  /// One path segment of unreserved letters: it is appended to a provider's URL as it stands.
-  private static func isSegment(_ name: Span<UInt8>, from start: Int) -> Bool {
-    guard name.count > start, name.count - start <= 32 else { return false }
-    for i in start..<name.count {
-      let byte = name[i]
-      guard byte.asciiLowercased &- 97 < 26 || byte.isDigit || byte == 45 || byte == 95 else { return false }
-    }
-    return true
   }
 
   private static func own(_ path: Span<UInt8>) -> RequestTarget {
@@ -122,5 +122,33 @@ extension RequestTarget {
     if path.equals("/metrics") { return .metrics }
     if path.hasPrefix("/admin/"), path.count > 7 { return .admin(7..<path.count) }
     return .none
+  }
+}
+
+extension Span<UInt8> {
+  /// The first place from `start` on that is no slash.
+  fileprivate func behindSlashes(_ start: Int) -> Int {
+    var at = start
+    while at < count, self[at] == UInt8(ascii: "/") { at += 1 }
+    return at
+  }
+
+  /// Behind a segment that stands at `start` and the slashes that follow it; nil where something else stands there,
+  /// or nothing follows.
+  fileprivate func behind(_ segment: StaticString, at start: Int, upTo end: Int) -> Int? {
+    guard start < end, extracting(start..<end).hasPrefix(segment) else { return nil }
+    let slash = start + segment.utf8CodeUnitCount
+    guard slash < end, self[slash] == UInt8(ascii: "/") else { return nil }
+    return behindSlashes(slash)
+  }
+
+  /// Whether this is that path, with slashes repeated or not.
+  fileprivate func isPath(_ path: StaticString) -> Bool {
+    var at = 0
+    for i in 0..<path.utf8CodeUnitCount {
+      guard at < count, self[at] == path.utf8Start[i] else { return false }
+      at = path.utf8Start[i] == UInt8(ascii: "/") ? behindSlashes(at) : at + 1
+    }
+    return at == count
   }
 }

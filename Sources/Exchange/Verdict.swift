@@ -115,7 +115,8 @@ package enum Judge {
       // A provider without that endpoint says nothing about its models.
       switch endpoint {
       case .chatCompletions, .completions: return .fault(.modelMissing)
-      case .embeddings, .responses, .messages, .moderations, .rerank, .images, .audio:
+      case .embeddings, .responses, .messages, .moderations, .rerank, .imageGenerations, .imageEdits,
+        .imageVariations, .speech, .transcriptions, .translations:
         return .fault(.unsuited)
       }
     case 408: return .fault(.timedOut)

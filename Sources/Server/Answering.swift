@@ -139,7 +139,17 @@ extension Runner {
   /// What is kept of a reply that is over. `word`: how it ended, where not as its exchange did.
   func record(_ reply: Reply, run: ExchangeRun?, word: StaticString?, _ now: Moment) {
     let overhead = overhead(of: reply, run: run)
-    log.exchange(reply, run: run, word: word, overhead: overhead, now: now)
+    let transfer = run?.transfers.last { $0 != nil } ?? nil
+    let isLogged: Void? = transfer.flatMap { transfer in
+      withResponseHead(transfer) { raw in
+        let name = responseHead.requestID(in: raw)
+        log.exchange(
+          reply, run: run, word: word, overhead: overhead, upstreamID: raw.extracting(name), now: now)
+      }
+    }
+    if isLogged == nil {
+      log.exchange(reply, run: run, word: word, overhead: overhead, upstreamID: Span(), now: now)
+    }
     metrics.record(reply, run: run, word: word, overhead: overhead, now: now)
   }
 }

@@ -77,11 +77,7 @@ final class Checks {
 
   private func ask(_ provider: Int, _ now: Instant) {
     places[provider].askAt = now + Limits.discoverRetry
-    let suffix: StaticString = "/models"
-    // Lifetime: a StaticString's bytes are always there.
-    let bytes = UnsafeBufferPointer(start: suffix.utf8Start, count: suffix.utf8CodeUnitCount)
-    var request = TransferRequest(
-      target: setup.target(provider: provider, key: 0, suffix: Span(_unsafeElements: bytes)))
+    var request = TransferRequest(target: setup.target(provider: provider, key: 0, path: .models))
     request.method = .get
     guard let transfer = upstream.open(request, headerLines: Span(), body: Span(), now: now) else { return }
     running[transfer] = provider

@@ -17,8 +17,8 @@ final class ExchangeRun {
   private(set) var request: ByteBuffer
   /// Where the body is in `request`.
   let body: Range<Int>
-  /// The path behind `/v1`, in `request`.
-  let suffix: Range<Int>
+  /// What followed the `?` in the request's target, in `request`.
+  let query: Range<Int>
   /// The client's fields that go to every provider, each ended by CRLF: behind the body in `request` where its
   /// memory had room for them, else by themselves.
   private let lines: ByteBuffer
@@ -58,7 +58,7 @@ final class ExchangeRun {
     body = arrival.body
     isShared = arrival.isShared
     storeKey = arrival.storeKey
-    suffix = arrival.suffix
+    query = arrival.query
     startedAt = now
     var request = arrival.request.take()
     var apart = ByteBuffer()
@@ -73,9 +73,12 @@ final class ExchangeRun {
     self.lines = apart.take()
   }
 
-  /// Lends the client's fields that go to every provider.
-  func withLines<R>(_ body: (Span<UInt8>) -> R) -> R {
-    linesBehind.isEmpty ? lines.withBytes(body) : request.withBytes(linesBehind, body)
+  /// Lends the query and the client's fields that go to every provider.
+  func withQueryAndLines<R>(_ body: (Span<UInt8>, Span<UInt8>) -> R) -> R {
+    request.withBytes(query) { query in
+      linesBehind.isEmpty
+        ? lines.withBytes { body(query, $0) } : request.withBytes(linesBehind) { body(query, $0) }
+    }
   }
 
   /// The body as it came. Lifetime: `request` is not changed before `release`.
@@ -121,7 +124,7 @@ final class ExchangeRun {
 struct Arrival: ~Copyable {
   var request: ByteBuffer
   var body: Range<Int>
-  var suffix: Range<Int>
+  var query: Range<Int>
   var isShared: Bool
   var storeKey: Fingerprint?
 }

@@ -49,7 +49,7 @@ package final class Gate {
   }
 
   /// Looks at a head:
-  /// 1. on a loopback listener the Host is a loopback name or a configured one (DNS rebinding);
+  /// 1. on a loopback listener the Host is one that public DNS cannot hold, or a configured one (DNS rebinding);
   /// 2. every Origin is a configured one (a web page must not spend the user's quota);
   /// 3. a preflight needs nothing more: a browser sends it without the key;
   /// 4. neither do pages about ourselves: health is free, metrics and admin pages have rules of their own;
@@ -130,7 +130,7 @@ package final class Gate {
   // MARK: - Hosts
 
   private func isKnown(host: Span<UInt8>) -> Bool {
-    if HostName.isLoopback(host) { return true }
+    if HostName.isLocal(host) { return true }
     let name = HostName.withoutPort(host)
     for known in hosts where host.equalsIgnoringCase(known) || host.extracting(name).equalsIgnoringCase(known)
     {

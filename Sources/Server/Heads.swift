@@ -27,6 +27,9 @@ extension Runner {
           page.append(field, of: raw)
         }
       }
+      if let id = responseHead.value(of: .requestID) {
+        page.appendField("X-Upstream-Request-ID", raw.extracting(id))
+      }
       run.length = responseHead.contentLength(in: raw)
     }
     head.fields = page.withBytes { $0.withUnsafeBufferPointer { Array($0) } }
@@ -117,6 +120,12 @@ extension Runner {
 }
 
 extension ResponseHead {
+  /// The provider's own name for the request, which its support asks for: `x-request-id`, or Anthropic's
+  /// `request-id`; empty where it has none.
+  func requestID(in raw: Span<UInt8>) -> Range<Int> {
+    value(of: .requestID) ?? value(of: "request-id", in: raw) ?? 0..<0
+  }
+
   /// The length that the provider announced, where it is one number.
   func contentLength(in raw: Span<UInt8>) -> Int64? {
     guard let value = value(of: .contentLength) else { return nil }

@@ -10,28 +10,28 @@ package enum HostName {
     return 0..<host.count
   }
 
-  /// `localhost`, names below it (RFC 6761 §6.3), 127.0.0.0/8 and ::1, with any port.
-  ///
-  /// Only whole addresses count: anybody can own `127.0.0.1.example.com`.
-  package static func isLoopback(_ host: Span<UInt8>) -> Bool {
+  /// Whether public DNS can hold no such name, so that no page of the web can have got it to lead here (DNS
+  /// rebinding): 1. an address in brackets; 2. a single label, as containers and nginx' upstreams have (RFC 6761, and
+  /// no TLD has an address: RFC 7085); 3. an IPv4 address; 4. a name below one that is kept for such use (RFC 6761,
+  /// 6762, 8375, ICANN's `.internal`), or is by custom.
+  package static func isLocal(_ host: Span<UInt8>) -> Bool {
     var name = withoutPort(host)
-    if host.extracting(name).equals("[::1]") { return true }
-    if name.count > 1, host[name.upperBound - 1] == UInt8(ascii: ".") {
-      name = name.lowerBound..<name.upperBound - 1
-    }
+    if name.isEmpty { return false }
+    if host[0] == UInt8(ascii: "[") { return host[name.upperBound - 1] == UInt8(ascii: "]") }  // 1
+    if host[name.upperBound - 1] == UInt8(ascii: ".") { name = name.lowerBound..<name.upperBound - 1 }
     let bytes = host.extracting(name)
-    if bytes.equalsIgnoringCase("localhost") { return true }
-    let suffix = ".localhost".utf8.count
-    if bytes.count > suffix,
-      bytes.extracting(bytes.count - suffix..<bytes.count).equalsIgnoringCase(".localhost")
-    {
-      return true
+    if bytes.isEmpty || bytes[0] == UInt8(ascii: ".") { return false }
+    if bytes.firstIndex(of: UInt8(ascii: ".")) == nil {  // 2
+      return bytes.firstIndex(of: UInt8(ascii: ":")) == nil
     }
-    return isLoopbackIPv4(bytes)
+    if isIPv4(bytes) { return true }  // 3
+    return bytes.hasSuffixIgnoringCase(".localhost") || bytes.hasSuffixIgnoringCase(".local")  // 4
+      || bytes.hasSuffixIgnoringCase(".internal") || bytes.hasSuffixIgnoringCase(".home.arpa")
+      || bytes.hasSuffixIgnoringCase(".lan") || bytes.hasSuffixIgnoringCase(".test")
   }
 
-  /// Four decimal numbers, the first of them 127.
-  private static func isLoopbackIPv4(_ bytes: Span<UInt8>) -> Bool {
+  /// Four decimal numbers up to 255.
+  private static func isIPv4(_ bytes: Span<UInt8>) -> Bool {
     var part = 0
     var digits = 0
     var value = 0
@@ -42,7 +42,6 @@ package enum HostName {
         digits += 1
         if digits > 3 || value > 255 { return false }
       } else if byte == UInt8(ascii: "."), digits > 0, part < 3 {
-        if part == 0, value != 127 { return false }
         part += 1
         digits = 0
         value = 0

@@ -8,7 +8,11 @@ extension Log {
   /// The one line of a client's exchange: who, where to, how long, how much, and how it ended.
   ///
   /// `word` is how it ended for this client, where not as its exchange did. `run` is nil for stored answers.
-  func exchange(_ reply: Reply, run: ExchangeRun?, word: StaticString?, overhead: Interval, now: Moment) {
+  /// `upstreamID`: the provider's name for the request, where its answer has one.
+  func exchange(
+    _ reply: Reply, run: ExchangeRun?, word: StaticString?, overhead: Interval, upstreamID: Span<UInt8>,
+    now: Moment
+  ) {
     let model = reply.model
     line(.info) { line in
       line.add("msg", "exchange")
@@ -22,6 +26,9 @@ extension Log {
         let provider = attempts.answeringProvider
         line.add("provider", provider.map { providers[$0].name } ?? "-")
         line.add("attempts") { AttemptList.write(attempts, providers, now: now.instant, into: &$0) }
+        if !upstreamID.isEmpty {
+          line.add("upstream_id", upstreamID.extracting(0..<min(upstreamID.count, Limits.upstreamID)))
+        }
       }
       line.add("status", reply.status)
       line.add("end", word ?? run?.exchange.ending?.word ?? "complete")

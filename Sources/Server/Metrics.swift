@@ -211,8 +211,8 @@ extension Endpoint {
     case .embeddings: .embeddings
     case .moderations: .moderation
     case .rerank: .rerank
-    case .images: .images
-    case .audio: .audio
+    case .imageGenerations, .imageEdits, .imageVariations: .images
+    case .speech, .transcriptions, .translations: .audio
     }
   }
 }

@@ -122,7 +122,9 @@ extension Runner {
       switch endpoint {
       case .chatCompletions, .completions: stream.end != .none || stream.sawFinish
       case .responses, .messages: stream.end != .none
-      case .embeddings, .moderations, .rerank, .images, .audio: stream.endsBetweenEvents
+      case .embeddings, .moderations, .rerank, .imageGenerations, .imageEdits, .imageVariations, .speech,
+        .transcriptions, .translations:
+        stream.endsBetweenEvents
       }
     } ?? true
   }

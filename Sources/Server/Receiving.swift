@@ -20,7 +20,7 @@ extension Runner {
       return
     }
     switch target {
-    case .proxy(let endpoint, let suffix):
+    case .proxy(let endpoint):
       guard method == .post else {
         refuse(connection, .methodNotAllowed(allow: "POST"), now: now)
         return
@@ -29,8 +29,7 @@ extension Runner {
         refuse(connection, .draining, now: now)
         return
       }
-      let inHead = path.lowerBound + suffix.lowerBound..<path.lowerBound + suffix.upperBound
-      route(connection, to: endpoint, suffix: inHead, now: now)
+      route(connection, to: endpoint, now: now)
     case .models, .model, .liveness, .readiness:
       guard asks else {
         refuse(connection, .methodNotAllowed(allow: "GET, HEAD"), now: now)
@@ -43,7 +42,7 @@ extension Runner {
   }
 
   /// Reads the body and starts the exchange.
-  private func route(_ connection: Connection, to endpoint: Endpoint, suffix: Range<Int>, now: Moment) {
+  private func route(_ connection: Connection, to endpoint: Endpoint, now: Moment) {
     let head = connection.parser.head
     let body = head.headLength..<connection.requestLength
     let facts: RequestFacts
@@ -78,13 +77,13 @@ extension Runner {
       requestID(of: connection), endpoint: endpoint, facts: facts, bytesIn: body.count,
       isHTTP10: head.minorVersion == 0, client: clientName(of: connection),
       exposesHeaders: setup.configuration.exposeHeaders, now: now.instant)
-    share(connection, reply, shape, facts, body: body, suffix: suffix, now)
+    share(connection, reply, shape, facts, body: body, now)
   }
 
   /// 1. Answered from the cache. 2. Joined to the exchange of an identical request. 3. An exchange of its own.
   private func share(
     _ connection: Connection, _ reply: Reply, _ shape: ExchangeShape, _ facts: RequestFacts,
-    body: Range<Int>, suffix: Range<Int>, _ now: Moment
+    body: Range<Int>, _ now: Moment
   ) {
     let head = connection.parser.head
     var wish = connection.inbound.withBytes { sharing.wish(head, $0, facts: facts, route: shape.route) }
@@ -92,7 +91,7 @@ extension Runner {
     if facts.form == .json, !wish.isNone {
       key = connection.inbound.withBytes { bytes in
         sharing.fingerprint(
-          head, bytes, path: bytes.extracting(suffix), body: body, isStream: facts.wantsStream,
+          head, bytes, endpoint: shape.endpoint, body: body, isStream: facts.wantsStream,
           client: reply.client, probe: reader.probe)
       }
     }
@@ -133,7 +132,7 @@ extension Runner {
       connection.reply = reply
       sharing.seat(reply, at: seat)
       let arrival = Arrival(
-        request: connection.takeRequest(), body: body, suffix: suffix,
+        request: connection.takeRequest(), body: body, query: head.query,
         isShared: wish.coalesces || wish.stores, storeKey: wish.stores ? key : nil)
       start(arrival, facts: facts, shape: shape, for: seat, now: now)
     case .refused: refuse(connection, .overloaded, now: now)

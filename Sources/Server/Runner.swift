@@ -192,9 +192,8 @@ final class Runner {
 
   private func target(_ attempt: Int, _ run: ExchangeRun) -> TargetID {
     let choice = run.exchange.attempts[attempt].choice
-    return run.request.withBytes(run.suffix) {
-      run.setup.target(provider: choice.provider, key: choice.key, suffix: $0)
-    }
+    return run.setup.target(
+      provider: choice.provider, key: choice.key, path: .endpoint(run.exchange.shape.endpoint))
   }
 
   private func open(_ attempt: Int, _ run: ExchangeRun, _ now: Moment) -> Bool {
@@ -205,13 +204,14 @@ final class Runner {
     request.needsFreshConnection = made.choice.needsFreshConnection
     request.tag = run.tag(attempt)
     let splices = splices(for: made.choice, run)
-    let transfer = run.withLines { lines -> TransferID? in
+    let transfer = run.withQueryAndLines { query, lines -> TransferID? in
       if splices.isEmpty {
         let whole: InlineArray<1, UnsafeRawBufferPointer> = [run.wholeBody]
-        return upstream.open(request, headerLines: lines, body: whole.span, now: now.instant)
+        return upstream.open(
+          request, query: query, headerLines: lines, body: whole.span, now: now.instant)
       }
       let pieces = run.patch(with: splices)
-      return upstream.open(request, headerLines: lines, body: pieces.span, now: now.instant)
+      return upstream.open(request, query: query, headerLines: lines, body: pieces.span, now: now.instant)
     }
     run.transfers.append(transfer)
     // The turn's own clock stands still: what we took ourselves is read from the real one.

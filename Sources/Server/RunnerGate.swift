@@ -78,7 +78,7 @@ extension Runner {
     scratch.appendField(
       "Access-Control-Expose-Headers",
       """
-      X-Request-ID, Retry-After, X-Synaxis-Provider, X-Synaxis-Attempts, X-Synaxis-Cache, \
+      X-Request-ID, X-Upstream-Request-ID, Retry-After, X-Synaxis-Provider, X-Synaxis-Attempts, X-Synaxis-Cache, \
       x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests
       """)
   }

@@ -15,15 +15,36 @@ final class Setup {
   /// `GET /v1/models`, ready to be sent.
   let modelList: [UInt8]
   private let upstream: Upstream
-  private var targets: [TargetKey: TargetID] = [:]
-  /// The one that was asked for last: most requests are like the one before.
-  private var latest: (place: TargetKey, id: TargetID)?
+  /// Made when they are first needed: a place for each key, and in it for each path.
+  private var targets: [TargetID?]
+  /// Per provider, the place of its first key.
+  private let firstKeys: [Int]
 
-  /// What the URL and the fixed header lines of a transfer depend on.
-  private struct TargetKey: Hashable {
-    var provider: Int
-    var key: Int
-    var suffix: [UInt8]
+  /// What is asked of a provider.
+  enum Path {
+    case endpoint(Endpoint), models
+
+    static let count = Endpoint.allCases.count + 1
+
+    fileprivate var place: Int {
+      switch self {
+      case .models: 0
+      case .endpoint(let endpoint): Int(endpoint.rawValue) + 1
+      }
+    }
+
+    /// Of Anthropic's own API.
+    fileprivate var isAnthropic: Bool {
+      if case .endpoint(.messages) = self { return true }
+      return false
+    }
+
+    fileprivate var name: StaticString {
+      switch self {
+      case .models: "models"
+      case .endpoint(let endpoint): endpoint.name
+      }
+    }
   }
 
   init(_ configuration: Configuration, upstream: Upstream, seed: UInt64, keeping old: Setup?) {
@@ -38,28 +59,29 @@ final class Setup {
     gate = Gate(configuration, keeping: old?.gate)
     edits = configuration.providers.map { BodyEdits($0.edits) }
     modelList = ModelPage.list(catalog)
+    var keys = 0
+    firstKeys = catalog.providers.map { provider in
+      defer { keys += max(1, provider.keys.count) }
+      return keys
+    }
+    targets = Array(repeating: nil, count: keys * Path.count)
   }
 
   deinit {
-    for target in targets.values { upstream.forget(target) }
+    for case let target? in targets { upstream.forget(target) }
   }
 
-  /// The prepared target for a provider, a key and a path behind `/v1`. Bounded: paths are the known endpoints.
-  func target(provider index: Int, key: Int, suffix: Span<UInt8>) -> TargetID {
-    if let latest, latest.place.provider == index, latest.place.key == key,
-      latest.place.suffix.span.equals(suffix)
-    {
-      return latest.id
-    }
-    let place = TargetKey(
-      provider: index, key: key, suffix: suffix.withUnsafeBufferPointer { Array($0) })
-    if let known = targets[place] {
-      latest = (place, known)
-      return known
-    }
+  /// The prepared target for a provider, a key and a path.
+  func target(provider index: Int, key: Int, path: Path) -> TargetID {
+    let place = (firstKeys[index] + key) * Path.count + path.place
+    if let known = targets[place] { return known }
     let provider = catalog.providers[index]
-    var target = TransferTarget(url: provider.endpoint + suffix.text)
-    target.headerLines = Self.headerLines(provider, key: key, suffix: suffix)
+    var url = ByteBuffer()
+    url.append(provider.endpoint)
+    url.append("/")
+    url.append(path.name)
+    var target = TransferTarget(url: url.withBytes { $0.text })
+    target.headerLines = Self.headerLines(provider, key: key, path: path)
     target.proxy = provider.proxy
     target.connectTimeout = configuration.timeouts.connect
     let id = upstream.prepare(target)
@@ -68,13 +90,13 @@ final class Setup {
   }
 
   /// Host, length and encoding are the transfer's own; what the client may add is appended per request.
-  private static func headerLines(_ provider: Provider, key: Int, suffix: Span<UInt8>) -> [String] {
+  private static func headerLines(_ provider: Provider, key: Int, path: Path) -> [String] {
     var lines: [String] = []
     if key < provider.keys.count {
       let secret = provider.keys[key].exposed
       switch provider.keyScheme {
       // Anthropic takes its own scheme for its own form, and Bearer for OpenAI's.
-      case .header where provider.type == "anthropic" && !suffix.equals("/messages"), .bearer:
+      case .header where provider.type == "anthropic" && !path.isAnthropic, .bearer:
         lines.append("Authorization: Bearer \(secret)")
       case .header(let name): lines.append("\(name): \(secret)")
       case .none: break

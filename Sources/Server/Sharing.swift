@@ -97,10 +97,11 @@ final class Sharing {
 
   /// The key of a request whose body the probe has just scanned; nil where it cannot have one.
   func fingerprint(
-    _ head: RequestHead, _ bytes: Span<UInt8>, path: Span<UInt8>, body: Range<Int>, isStream: Bool,
+    _ head: RequestHead, _ bytes: Span<UInt8>, endpoint: Endpoint, body: Range<Int>, isStream: Bool,
     client: String?, probe: borrowing JSONProbe
   ) -> Fingerprint? {
-    var key = RequestKey(key: key, path: path, isStream: isStream)
+    var key = RequestKey(
+      key: key, endpoint: endpoint.name, query: bytes.extracting(head.query), isStream: isStream)
     for name in varied {
       key.beginField(name)
       for field in head.fields where bytes.extracting(field.name).equalsIgnoringCase(name) {

@@ -44,11 +44,15 @@ extension Upstream {
     slot.connectsOnly = connectsOnly
   }
 
-  private func aim(_ slot: Slot, _ easy: UnsafeMutableRawPointer, at target: Target) {
+  private func aim(
+    _ slot: Slot, _ easy: UnsafeMutableRawPointer, at target: Target, query: Span<UInt8> = Span()
+  ) {
     slot.host = target.host
-    if slot.target === target { return }
+    if slot.target === target, query.isEmpty, !slot.hasQuery { return }
     let spec = target.spec
-    _ = ccurl_set_text(easy, CURLOPT_URL, spec.url)
+    let separator = target.hasQuery ? "&" : "?"
+    _ = ccurl_set_text(easy, CURLOPT_URL, query.isEmpty ? spec.url : spec.url + separator + query.text)
+    slot.hasQuery = !query.isEmpty
     // The empty text switches the environment's proxy variables off.
     _ = ccurl_set_text(easy, CURLOPT_PROXY, spec.proxy ?? "")
     _ = ccurl_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, max(1, Int(spec.connectTimeout.milliseconds)))
@@ -56,8 +60,10 @@ extension Upstream {
   }
 
   /// Sets what this request needs and the handle does not have yet.
-  func configure(_ slot: Slot, _ easy: UnsafeMutableRawPointer, _ target: Target) {
-    aim(slot, easy, at: target)
+  func configure(
+    _ slot: Slot, _ easy: UnsafeMutableRawPointer, _ target: Target, query: Span<UInt8> = Span()
+  ) {
+    aim(slot, easy, at: target, query: query)
     setConnectsOnly(slot, easy, false)
     let isPost = slot.request.method == .post
     if slot.wasPost != isPost {

@@ -3,7 +3,10 @@ internal import CCurl
 
 /// How each request to a target begins that goes over a line: made once, from the target's URL and fields.
 struct PlainRequest {
-  /// Behind the method: ` /path HTTP/1.1`, `Host` and the target's own fields, each line with its end.
+  /// Behind the method: ` /path`, and what of the query is the target's own.
+  private let path: [UInt8]
+  private let hasQuery: Bool
+  /// Behind the query: ` HTTP/1.1`, `Host` and the target's own fields, each line with its end.
   private let start: [UInt8]
 
   /// nil where a request is libcurl's: https, a proxy, a user in the URL, fields that say how a message is
@@ -19,9 +22,10 @@ struct PlainRequest {
       let host = Self.part(CURLUPART_HOST, of: url), let path = Self.part(CURLUPART_PATH, of: url),
       !spec.headerLines.contains(where: Self.isFraming)
     else { return nil }
-    var text = " \(path)"
-    if let query = Self.part(CURLUPART_QUERY, of: url) { text += "?\(query)" }
-    text += " HTTP/1.1\r\nHost: \(host)"
+    let query = Self.part(CURLUPART_QUERY, of: url)
+    hasQuery = query != nil
+    self.path = Array(" \(path)\(query.map { "?\($0)" } ?? "")".utf8)
+    var text = " HTTP/1.1\r\nHost: \(host)"
     if let port = Self.part(CURLUPART_PORT, of: url), port != "80" { text += ":\(port)" }
     text += "\r\nAccept-Encoding: identity\r\n"
     for line in spec.headerLines { text += "\(line)\r\n" }
@@ -46,17 +50,24 @@ struct PlainRequest {
     return framing.contains(name.filter { $0 != " " })
   }
 
-  /// Composes a request's head. `lines`: field lines; an empty one, which would end the head, is left out.
+  /// Composes a request's head. `lines`: field lines; an empty one, which would end the head, is left out, and so
+  /// are those of `names`.
   func compose(
-    _ method: TransferMethod, _ lines: Span<UInt8>, bodySize: Int, into head: inout ByteBuffer
+    _ method: TransferMethod, query: Span<UInt8>, lines: Span<UInt8>, but names: FieldNames, bodySize: Int,
+    into head: inout ByteBuffer
   ) {
     switch method {
     case .get: head.append("GET")
     case .post: head.append("POST")
     }
+    head.append(path.span)
+    if !query.isEmpty {
+      head.append(UInt8(ascii: hasQuery ? "&" : "?"))
+      head.append(query)
+    }
     head.append(start.span)
     lines.eachLine { line in
-      if line.count == 0 { return }
+      if line.count == 0 || names.contains(nameOf: line) { return }
       head.append(line)
       head.append("\r\n")
     }

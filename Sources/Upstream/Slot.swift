@@ -36,6 +36,7 @@ final class Slot {
 
   // What the handle was last set to, so that only differences are set again.
   var target: Target?
+  var hasQuery = false
   var wasPost: Bool?
   var uploadBuffer = 0
   var waitsForPipe = false

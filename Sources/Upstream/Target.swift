@@ -15,10 +15,10 @@ struct HeaderList: ~Copyable {
 
   deinit { free(nodes) }
 
-  /// Complete lines, each ended by CRLF or LF; empty ones are skipped.
-  mutating func fill(_ lines: Span<UInt8>) {
+  /// Complete lines, each ended by CRLF or LF; empty ones are skipped, and those of `names`.
+  mutating func fill(_ lines: Span<UInt8>, but names: FieldNames) {
     clear()
-    lines.eachLine { add($0) }
+    lines.eachLine { if !names.contains(nameOf: $0) { add($0) } }
   }
 
   mutating func clear() {
@@ -85,9 +85,29 @@ extension Span<UInt8> {
   }
 }
 
+/// The names of fields that a target says itself: where a request has one too, the target's is sent.
+struct FieldNames {
+  private let names: [[UInt8]]
+
+  /// - Parameter lines: complete field lines.
+  init(of lines: [String]) {
+    names = lines.map { line in Array(line.utf8.prefix { $0 != UInt8(ascii: ":") }) }
+  }
+
+  func contains(nameOf line: Span<UInt8>) -> Bool {
+    for name in names where line.count > name.count && line[name.count] == UInt8(ascii: ":") {
+      if line.extracting(0..<name.count).equalsIgnoringCase(name.span) { return true }
+    }
+    return false
+  }
+}
+
 /// A target as it is kept: its fixed header lines linked once, and what was learned about it.
 final class Target {
   let spec: TransferTarget
+  let names: FieldNames
+  /// The URL has a query.
+  let hasQuery: Bool
   /// Index of scheme and authority in the list of hosts.
   let host: Int32
   /// `prepare` calls that were not undone, and transfers that use the header list.
@@ -104,6 +124,8 @@ final class Target {
   init(_ spec: TransferTarget, host: Int32) {
     self.spec = spec
     self.host = host
+    names = FieldNames(of: spec.headerLines)
+    hasQuery = spec.url.utf8.contains(UInt8(ascii: "?"))
     plain = PlainRequest(spec)
     for line in spec.headerLines {
       let bytes = Array(line.utf8)

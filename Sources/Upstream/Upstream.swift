@@ -145,10 +145,13 @@ package final class Upstream {
 
   /// Starts a transfer; nil: too many are open, or memory is out.
   ///
-  /// `headerLines`: complete field lines, each ended by CRLF, copied before the call returns. `body`: the
+  /// `query`: what follows the `?` of the URL besides what the target has there, visible ASCII. `headerLines`: complete
+  /// field lines, each ended by CRLF; of a field that the target has itself, its own is sent. Both are copied before
+  /// the call returns. `body`: the
   /// segments are read later. Lifetime: the caller keeps their bytes in place until `.ended` or `cancel`.
   package func open(
-    _ request: TransferRequest, headerLines: Span<UInt8>, body: Span<UnsafeRawBufferPointer>, now: Instant
+    _ request: TransferRequest, query: Span<UInt8> = Span(), headerLines: Span<UInt8>,
+    body: Span<UnsafeRawBufferPointer>, now: Instant
   ) -> TransferID? {
     guard let target = targets[Int(request.target.index)], let slot = takeSlot(for: target) else {
       return nil
@@ -157,11 +160,13 @@ package final class Upstream {
     self.now = now
     let isBegun: Bool
     if let plain = target.plain {
-      plain.compose(request.method, headerLines, bodySize: slot.bodySize, into: &slot.lent)
+      plain.compose(
+        request.method, query: query, lines: headerLines, but: target.names, bodySize: slot.bodySize,
+        into: &slot.lent)
       isBegun = begin(onLine: slot, target)
     } else if let easy = handle(of: slot) {
-      slot.list.fill(headerLines)
-      configure(slot, easy, target)
+      slot.list.fill(headerLines, but: target.names)
+      configure(slot, easy, target, query: query)
       isBegun = start(slot, easy)
     } else {
       isBegun = false

@@ -50,30 +50,60 @@ package enum FieldRules {
 
   /// Whether a client's field of that name may reach a provider.
   ///
-  /// Only what is known to speak to a provider crosses. Anything else may tell it about the client's own
-  /// network, users or secrets, and no provider needs it.
+  /// Everything crosses but: 1. what belongs to one hop, or to the body as it was framed and encoded, 2. what synaxis
+  /// is told itself, 3. credentials and cookies: they are for us, 4. what a browser says of the page that
+  /// asks, 5. what proxies on the way have added about the client and its network.
   package static func crossesToProvider(_ name: Span<UInt8>) -> Bool {
-    if name.isEmpty { return false }
+    if name.isEmpty || isHopByHop(name) { return false }  // 1
     switch name[0].asciiLowercased {
     case UInt8(ascii: "a"):
-      return name.equalsIgnoringCase("accept") || name.equalsIgnoringCase("accept-language")
-        || name.hasPrefixIgnoringCase("anthropic-")
+      return
+        !(name.equalsIgnoringCase("authorization") || name.equalsIgnoringCase("api-key")  // 3
+        || name.equalsIgnoringCase("accept-encoding")  // 2
+        || name.hasPrefixIgnoringCase("access-control-"))  // 4
     case UInt8(ascii: "c"):
-      return name.equalsIgnoringCase("content-type")
+      return
+        !(name.equalsIgnoringCase("content-length") || name.equalsIgnoringCase("content-encoding")  // 1
+        || name.equalsIgnoringCase("cookie") || name.equalsIgnoringCase("cookie2")  // 3
+        || name.hasPrefixIgnoringCase("cf-") || name.hasPrefixIgnoringCase("cdn-")
+        || name.equalsIgnoringCase("client-ip"))  // 5
+    case UInt8(ascii: "e"):
+      return !name.equalsIgnoringCase("expect")  // 1
+    case UInt8(ascii: "f"):
+      return
+        !(name.equalsIgnoringCase("forwarded") || name.hasPrefixIgnoringCase("fly-")  // 5
+        || name.equalsIgnoringCase("fastly-client-ip") || name.equalsIgnoringCase("from"))
     case UInt8(ascii: "h"):
-      // Attribution, as OpenRouter asks for it; not the Referer that browsers send.
-      return name.equalsIgnoringCase("http-referer")
-    case UInt8(ascii: "i"):
-      return name.equalsIgnoringCase("idempotency-key")
+      return !name.equalsIgnoringCase("host")  // 2
     case UInt8(ascii: "o"):
-      return name.hasPrefixIgnoringCase("openai-")
+      return !name.equalsIgnoringCase("origin")  // 4
+    case UInt8(ascii: "r"):
+      return !(name.equalsIgnoringCase("referer") || name.equalsIgnoringCase("remote-user"))  // 4, 5
+    case UInt8(ascii: "s"):
+      return !name.hasPrefixIgnoringCase("sec-")  // 4
+    case UInt8(ascii: "t"):
+      return !name.equalsIgnoringCase("true-client-ip")  // 5
     case UInt8(ascii: "u"):
-      return name.equalsIgnoringCase("user-agent")
+      return !name.equalsIgnoringCase("upgrade-insecure-requests")  // 4
+    case UInt8(ascii: "v"):
+      return !name.equalsIgnoringCase("via")  // 5
     case UInt8(ascii: "x"):
-      return name.equalsIgnoringCase("x-title")
+      return !staysOfExtensions(name)
     default:
-      return false
+      return true
     }
+  }
+
+  /// The same for names that begin with an X. Names that end so are credentials, whoever's they are.
+  private static func staysOfExtensions(_ name: Span<UInt8>) -> Bool {
+    name.hasPrefixIgnoringCase("x-synaxis-")  // 2
+      || name.hasSuffixIgnoringCase("-api-key") || name.hasSuffixIgnoringCase("-token")  // 3
+      || name.hasPrefixIgnoringCase("x-auth") || name.hasPrefixIgnoringCase("x-forwarded-")  // 3, 5
+      || name.equalsIgnoringCase("x-forwarded") || name.equalsIgnoringCase("x-real-ip")
+      || name.hasSuffixIgnoringCase("-client-ip") || name.hasPrefixIgnoringCase("x-original-")
+      || name.hasPrefixIgnoringCase("x-envoy-") || name.hasPrefixIgnoringCase("x-remote-")
+      || name.hasPrefixIgnoringCase("x-ms-client-principal") || name.hasPrefixIgnoringCase("x-ms-token-")
+      || name.hasPrefixIgnoringCase("x-amzn-oidc-") || name.equalsIgnoringCase("x-goog-iap-jwt-assertion")
   }
 
   /// Fields that belong to one connection whether or not Connection names them.
@@ -83,6 +113,7 @@ package enum FieldRules {
     case 7: name.equalsIgnoringCase("trailer") || name.equalsIgnoringCase("upgrade")
     case 8: name.equalsIgnoringCase("trailers")
     case 10: name.equalsIgnoringCase("connection") || name.equalsIgnoringCase("keep-alive")
+    case 14: name.equalsIgnoringCase("http2-settings")
     case 17: name.equalsIgnoringCase("transfer-encoding")
     default: name.hasPrefixIgnoringCase("proxy-")
     }

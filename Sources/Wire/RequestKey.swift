@@ -7,7 +7,7 @@ package import Base
 /// top-level members fold, and so do escapes in top-level keys; inside of values, texts count as written
 /// (`1.0` is not `1`, `"\u0061"` is not `"a"`, and the order of nested members matters).
 ///
-/// Fed in order: the endpoint and whether it streams, then each `vary` field with its lines, then the client,
+/// Fed in order: the endpoint, the query and whether it streams, then each `vary` field with its lines, then the client,
 /// then the body. Every piece is preceded by a tag and its length, so that no two sequences read alike.
 /// Nothing is allocated.
 package struct RequestKey {
@@ -17,12 +17,16 @@ package struct RequestKey {
   private var hash: KeyedHash
 
   /// - Parameters:
-  ///   - path: the endpoint without its query and without an `/openai` in front.
+  ///   - endpoint: however it was written.
+  ///   - query: what followed the path's `?`; it counts as it was written.
   ///   - isStream: whether the answer will be an event stream.
-  package init(key: KeyedHash.Key, path: Span<UInt8>, isStream: Bool) {
+  package init(key: KeyedHash.Key, endpoint: StaticString, query: Span<UInt8>, isStream: Bool) {
     self.key = key
     hash = KeyedHash(key: key)
-    put(.endpoint, path)
+    // Lifetime: a StaticString's bytes are always there.
+    let name = UnsafeBufferPointer(start: endpoint.utf8Start, count: endpoint.utf8CodeUnitCount)
+    put(.endpoint, Span(_unsafeElements: name))
+    put(.line, query)
     hash.absorb(isStream ? 1 : 0)
   }
 

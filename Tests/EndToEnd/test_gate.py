@@ -255,12 +255,12 @@ def test_an_allowed_page_asks_first_and_then_calls(serving):
     assert (head.status, head["access-control-allow-origin"], head["vary"]) == (200, None, "Origin")
 
 
-GOOD_HOSTS = ["localhost", "LOCALHOST:8080", "localhost.", "app.localhost:1", "127.0.0.1", "127.1.2.3:99", "[::1]:8080", "gateway.lan", "Gateway.LAN:8080", "other.lan:1"]
-BAD_HOSTS = ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "evil.localhost.example:80", "127.0.0", "127.0.0.1.", "0.0.0.0", "10.0.0.1", "[::2]", "[::1", "notlocalhost", "gateway.lan.evil", "other.lan:2"]
+GOOD_HOSTS = ["localhost", "LOCALHOST:8080", "localhost.", "app.localhost:1", "127.0.0.1", "127.1.2.3:99", "[::1]:8080", "gateway.example", "Gateway.EXAMPLE:8080", "other.example:1", "synaxis", "host.docker.internal:8080", "pi.local", "nas.lan", "0.0.0.0", "10.0.0.1", "[::2]"]
+BAD_HOSTS = ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "evil.localhost.example:80", "127.0.0", "127.0.0.1.", "[::1", "not.localhost.example", "gateway.example.evil", "other.example:2", "synaxis.example"]
 
 
 def test_a_rebound_name_does_not_reach_a_loopback_listener(gateway, provider):
-    gateway = gateway(provider, more='hosts: [gateway.lan, "other.lan:1"]\n')
+    gateway = gateway(provider, more='hosts: [gateway.example, "other.example:1"]\n')
     for host in GOOD_HOSTS:
         assert ask(gateway.connect(), get("/v1/models", host=host))[0].status == 200, host
     for host in BAD_HOSTS:

@@ -14,13 +14,36 @@ STREAM = '{"model":"m","stream":true,"messages":[]}'
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
+# As the performance guide has it, but for the ports.
+GUIDE = """
+upstream synaxis {
+    least_conn;  # Load balance by least connections
+    server localhost:8080 max_fails=3 fail_timeout=30s;
+    keepalive 100;  # Keep connections open
+}
+
+server {
+    location /v1/ {
+        proxy_pass http://synaxis;
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+        proxy_buffering off;  # Required for SSE streaming
+        proxy_read_timeout 120s;
+    }
+}
+"""
+
+
 class Nginx:
-    def __init__(self, directory, upstream, buffering):
+    def __init__(self, directory, upstream, buffering="", site=None):
+        """`site`: an upstream and a server for it, as the guide has them; else one of ours with `buffering`."""
         program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
         assert program, "nginx is not installed: contrib/packages nginx"
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
+        site = (site or self.site(buffering)).replace("localhost:8080", upstream)
+        site = site.replace("server {\n", f"server {{\n    listen 127.0.0.1:{self.port};\n")
         file = directory / "nginx.conf"
         file.write_text(f"""
 daemon off;
@@ -34,9 +57,18 @@ http {{
   fastcgi_temp_path {directory}/fastcgi;
   uwsgi_temp_path {directory}/uwsgi;
   scgi_temp_path {directory}/scgi;
-  upstream synaxis {{ server {upstream}; keepalive 8; }}
+  {site}
+}}
+""")
+        self.child = subprocess.Popen([program, "-c", str(file), "-p", str(directory)], stdin=subprocess.DEVNULL)
+        self.url = f"http://127.0.0.1:{self.port}/v1"
+        eventually(self.connect, "nginx listening").close()
+
+    @staticmethod
+    def site(buffering):
+        return f"""
+  upstream synaxis {{ server localhost:8080; keepalive 8; }}
   server {{
-    listen 127.0.0.1:{self.port};
     location / {{
       proxy_pass http://synaxis;
       proxy_http_version 1.1;
@@ -45,11 +77,7 @@ http {{
       {buffering}
     }}
   }}
-}}
-""")
-        self.child = subprocess.Popen([program, "-c", str(file), "-p", str(directory)], stdin=subprocess.DEVNULL)
-        self.url = f"http://127.0.0.1:{self.port}/v1"
-        eventually(self.connect, "nginx listening").close()
+"""
 
     def connect(self):
         try:
@@ -94,6 +122,16 @@ def test_sdk_through_nginx(start, gateway, mock, tmp_path):
             stream = api.chat.completions.create(model="m", messages=[], stream=True)
             assert "".join(chunk.choices[0].delta.content or "" for chunk in stream)
             assert api.chat.completions.create(model="m", messages=[]).choices
+
+
+def test_the_guides_block_as_it_is_written(start, gateway, mock, tmp_path):
+    """nginx sends its upstream's name as Host."""
+    at = gateway(mock("--gap-ms 1"))
+    nginx = start(Nginx, tmp_path, "%s:%d" % at.address, site=GUIDE)
+    with openai.OpenAI(base_url=nginx.url, api_key="x", max_retries=0) as api:
+        assert api.models.list().data
+        stream = api.chat.completions.create(model="m", messages=[], stream=True)
+        assert "".join(chunk.choices[0].delta.content or "" for chunk in stream)
 
 
 def test_client_leaves_behind_nginx(start, gateway, mock, tmp_path):

@@ -146,7 +146,7 @@ import Wire
   /// A 404 of an endpoint that not every provider has says nothing about the model.
   @Test func missingEndpoints() {
     for endpoint in [
-      Endpoint.embeddings, .responses, .messages, .moderations, .rerank, .images, .audio,
+      Endpoint.embeddings, .responses, .messages, .moderations, .rerank, .imageGenerations, .speech,
     ] {
       #expect(Self.judge(.whole, "404 X", "not here", endpoint: endpoint) == .fault(.unsuited))
       #expect(
@@ -159,10 +159,10 @@ import Wire
   }
 
   @Test func soundIsNoJSON() {
-    #expect(Self.judge(.whole, "200 OK\r\nContent-Type: audio/mpeg", "ID3\u{4}", endpoint: .audio) == .good)
-    #expect(Self.judge(.whole, "200 OK", "a transcript", endpoint: .audio) == .good)
-    #expect(Self.judge(.beginning, "200 OK", "ID3\u{4}", endpoint: .audio) == .good)
-    #expect(Self.judge(.whole, "500 X", "", endpoint: .audio) == .fault(.serverError))
+    #expect(Self.judge(.whole, "200 OK\r\nContent-Type: audio/mpeg", "ID3\u{4}", endpoint: .speech) == .good)
+    #expect(Self.judge(.whole, "200 OK", "a transcript", endpoint: .speech) == .good)
+    #expect(Self.judge(.beginning, "200 OK", "ID3\u{4}", endpoint: .speech) == .good)
+    #expect(Self.judge(.whole, "500 X", "", endpoint: .speech) == .fault(.serverError))
   }
 
   @Test(arguments: [
@@ -202,7 +202,7 @@ import Wire
     for look in [Look.whole, .beginning] {
       #expect(Self.judge(look, "400 X", "{}", hasHeadOut: true) == .fault(.unsuited))
       #expect(Self.judge(look, "200 OK", "{}", hasHeadOut: true) == .fault(.foreign))
-      #expect(Self.judge(look, "200 OK", "ID3", endpoint: .audio, hasHeadOut: true) == .fault(.foreign))
+      #expect(Self.judge(look, "200 OK", "ID3", endpoint: .speech, hasHeadOut: true) == .fault(.foreign))
       #expect(Self.judge(look, "413 X", "", hasHeadOut: true) == .fault(.tooLong))
       #expect(Self.judge(look, "500 X", "", hasHeadOut: true) == .fault(.serverError))
     }

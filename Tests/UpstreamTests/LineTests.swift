@@ -137,12 +137,17 @@ import Testing
       return
     }
     var head = ByteBuffer()
-    let lines = Array("X: y\r\n\r\nZ: 1".utf8)
-    request.compose(.post, lines.span, bodySize: 12, into: &head)
-    #expect(head.bytes.text == "POST\(start)X: y\r\nZ: 1\r\nContent-Length: 12\r\n\r\n")
+    let own = FieldNames(of: lines + ["Q: "])
+    let given = Array("X: y\r\n\r\nq: 1\r\na: c\r\nZ: 1".utf8)
+    request.compose(.post, query: Span(), lines: given.span, but: own, bodySize: 12, into: &head)
+    let hasOwn = lines.contains { $0.hasPrefix("A:") }
+    let further = hasOwn ? "X: y\r\nZ: 1\r\n" : "X: y\r\na: c\r\nZ: 1\r\n"
+    #expect(head.bytes.text == "POST\(start)\(further)Content-Length: 12\r\n\r\n")
     head.removeAll()
-    request.compose(.get, Span(), bodySize: 0, into: &head)
-    #expect(head.bytes.text == "GET\(start)\r\n")
+    let query = Array("q=1".utf8)
+    request.compose(.get, query: query.span, lines: Span(), but: own, bodySize: 0, into: &head)
+    let parts = start.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
+    #expect(head.bytes.text == "GET \(parts[0])\(url.contains("?") ? "&" : "?")q=1 \(parts[1])\r\n")
   }
 
   @Test func aProxyIsLibcurls() {

@@ -8,7 +8,7 @@ private let secret = KeyedHash.Key(first: 0x0123_4567_89ab_cdef, second: 0xfedc_
 func requestKey(_ body: [UInt8]) throws -> Fingerprint? {
   var probe = JSONProbe()
   try probe.scan(body.span)
-  return RequestKey(key: secret, path: Array("/v1/chat/completions".utf8).span, isStream: false)
+  return RequestKey(key: secret, endpoint: "chat/completions", query: Span(), isStream: false)
     .finish(body.span, probe)
 }
 
@@ -129,13 +129,14 @@ func requestKey(_ body: [UInt8]) throws -> Fingerprint? {
   }
 
   private func scopedKey(
-    _ parts: [Part], path: String = "/v1/embeddings", isStream: Bool = false, key: KeyedHash.Key = secret
+    _ parts: [Part], endpoint: StaticString = "embeddings", query: String = "", isStream: Bool = false,
+    key: KeyedHash.Key = secret
   ) throws -> Fingerprint? {
     let body = Array(#"{"model":"m"}"#.utf8)
     var probe = JSONProbe()
     try probe.scan(body.span)
-    let path = Array(path.utf8)
-    var request = RequestKey(key: key, path: path.span, isStream: isStream)
+    let query = Array(query.utf8)
+    var request = RequestKey(key: key, endpoint: endpoint, query: query.span, isStream: isStream)
     for part in parts {
       switch part {
       case .field(let name): request.beginField(name)
@@ -163,7 +164,8 @@ func requestKey(_ body: [UInt8]) throws -> Fingerprint? {
       seen[print] = scope
       #expect(try scopedKey(scope) == print)
       #expect(try scopedKey(scope, isStream: true) != print)
-      #expect(try scopedKey(scope, path: "/v1/embedding") != print)
+      #expect(try scopedKey(scope, endpoint: "embedding") != print)
+      #expect(try scopedKey(scope, query: "a=1") != print)
       #expect(try scopedKey(scope, key: KeyedHash.Key(first: 1, second: 2)) != print)
     }
   }

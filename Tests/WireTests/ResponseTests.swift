@@ -126,7 +126,11 @@ import Testing
   @Test(arguments: [
     "Accept", "content-type", "User-Agent", "OpenAI-Beta", "openai-organization", "openai-project",
     "anthropic-beta",
-    "anthropic-version", "Idempotency-Key", "HTTP-Referer", "X-Title",
+    "anthropic-version", "Idempotency-Key", "HTTP-Referer", "X-Title", "X-Stainless-OS", "x-custom",
+    "traceparent",
+    "tracestate", "baggage", "x-session-id", "session-id", "x-grok-conv-id", "X-Client-Request-Id",
+    "x-request-id",
+    "x-amzn-trace-id", "accept-language", "Cache-Control", "helicone-property-a", "X-Tokens",
   ])
   func crossesToTheProvider(_ name: String) { #expect(FieldRules.crossesToProvider(name.bytes.span) == true) }
 
@@ -134,8 +138,13 @@ import Testing
     "Authorization", "Cookie", "Host", "Connection", "Content-Length", "Transfer-Encoding", "Origin",
     "Referer",
     "Accept-Encoding", "X-Synaxis-Cache", "x-forwarded-for", "X-Real-IP", "x-api-key", "api-key",
-    "X-Stainless-OS", "expect",
-    "Forwarded", "proxy-authorization", "te", "x-request-id", "x-custom", "",
+    "expect", "content-encoding", "x-forwarded-proto", "x-forwarded-access-token", "true-client-ip",
+    "CF-Connecting-IP",
+    "cf-access-jwt-assertion", "x-goog-api-key", "x-csrf-token", "X-Auth-Request-Email",
+    "X-Cluster-Client-IP",
+    "remote-user", "x-remote-user", "via", "sec-fetch-site", "Sec-WebSocket-Key", "upgrade-insecure-requests",
+    "access-control-request-method", "HTTP2-Settings", "keep-alive", "x-ms-client-principal-name",
+    "Forwarded", "proxy-authorization", "te", "",
   ])
   func staysHere(_ name: String) { #expect(FieldRules.crossesToProvider(name.bytes.span) == false) }
 }
