@@ -185,6 +185,8 @@ package enum Limits {
   package static let missingNames = 64
   /// Bytes of a provider's name that `provider/name` and `X-Synaxis-Provider` can say.
   package static let providerName = 128
+  /// Places of a request's body that are sent changed as pieces of their own; with more the body is written anew.
+  package static let patchedPlaces = 64
   /// Names that are compared for the text of a 404, their length, and how many it tells.
   package static let nearestCompared = 512
   package static let nearestLength = 96
@@ -237,6 +239,8 @@ package enum Limits {
   package static let recordingMarks = 16 * 1024
   /// Blocks of 16 KiB that are kept for the next recording, outside of any budget.
   package static let spareBlocks = 16
+  /// Bytes of one answer that is recorded whole, whatever the cache's budget: offsets in a recording have 32 bits.
+  package static let recordedAnswer = 1 << 30
   /// Entries of the cache, whatever its budget.
   package static let cacheEntries = 64 * 1024
   /// Entries taken out of the cache to make room for one.

@@ -80,7 +80,7 @@ package struct ResponseCache {
   package var bytes: Int { ledger.used }
 
   /// The largest answer that is stored, with everything that belongs to it.
-  package var largestAnswer: Int { budget / 4 }
+  package var largestAnswer: Int { min(budget / 4, Limits.recordedAnswer) }
 
   // MARK: - Looking up
 

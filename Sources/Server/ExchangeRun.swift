@@ -130,12 +130,18 @@ struct Arrival: ~Copyable {
 }
 
 /// The body of one attempt, as pieces: ranges of the client's bytes, and what replaces some of them.
+///
+/// Many pieces become one new body: whoever sends them goes through them anew each time the socket has taken a part.
 final class Patch {
   // Lifetime: the pieces point into `bytes` and into the run's request, which both outlive the transfer.
   private(set) var pieces: [UnsafeRawBufferPointer] = []
   private var bytes = ByteBuffer()
 
   init(_ splices: [Splice], over body: UnsafeRawBufferPointer) {
+    if splices.count > Limits.patchedPlaces {
+      rewrite(splices, over: body)
+      return
+    }
     for splice in splices { bytes.append(splice.replacement.span) }
     bytes.withMutableBytes { patched in
       var at = 0
@@ -153,5 +159,18 @@ final class Patch {
       }
       if at < body.count { pieces.append(UnsafeRawBufferPointer(rebasing: body[at...])) }
     }
+  }
+  private func rewrite(_ splices: [Splice], over body: UnsafeRawBufferPointer) {
+    var size = body.count
+    for splice in splices { size += splice.replacement.count - splice.range.count }
+    bytes.reserve(size)
+    var at = 0
+    for splice in splices {
+      bytes.append(UnsafeRawBufferPointer(rebasing: body[at..<splice.range.lowerBound]))
+      bytes.append(splice.replacement.span)
+      at = splice.range.upperBound
+    }
+    bytes.append(UnsafeRawBufferPointer(rebasing: body[at...]))
+    bytes.withMutableBytes { pieces.append(UnsafeRawBufferPointer($0)) }
   }
 }

@@ -172,3 +172,37 @@ def test_an_answer_beyond_32_bits(gateway, provider, framing, size):
     metrics = page_of(at, "/metrics")[1].decode()
     counted = next(line for line in metrics.splitlines() if line.startswith("synaxis_answer_body_bytes_total "))
     assert float(counted.split()[-1]) >= size
+
+
+@pytest.mark.parametrize("settings", [
+    "cache: { size: 64GiB }", "cache: { size: 17GiB }", "cache: { size: 16KiB }", "cache: { replay: paced, size: 64GiB }",
+    "limits: { memory: 1TiB, request_body: 4GiB }", "limits: { memory: 1MiB, request_body: 1024, header: 1024 }",
+    "limits: { connections: 1, concurrent_requests: 1, queue: 0 }"])
+def test_limits_at_their_ends(gateway, provider, settings, tmp_path):
+    """What `check` takes, a request survives; where the machine's words are short, `check` says so."""
+    file = tmp_path / "s.yaml"
+    file.write_text(settings + "\nproviders: { a: { type: openai, endpoint: 'http://127.0.0.1:1/v1', key: k, models: [m] } }\n")
+    if subprocess.run([BINARY, "check", "-c", str(file)], capture_output=True, timeout=DEADLINE).returncode == 78:
+        assert "GiB" in settings or "TiB" in settings
+        return
+    at = gateway(provider, more=settings)
+    reader = Reader(at.connect())
+    reader.socket.sendall(post('{"model":"m","temperature":0,"messages":[]}'))
+    provider.read()
+    provider.current.send(f"{JSON}Content-Length: {len(ANSWER)}\r\n\r\n".encode() + ANSWER)
+    assert reader.read()[1] == ANSWER
+    assert at.is_running
+
+
+@pytest.mark.parametrize("count", [1, 63, 64, 65, 20_000])
+def test_many_edited_places(gateway, provider, count):
+    """Each element is edited; the rest of the body arrives byte for byte, however many pieces that makes."""
+    at = gateway(provider, entry=', edits: [{ drop: "messages[].name" }, { rename: "messages[].a", to: bc }]')
+    reader = Reader(at.connect())
+    body = '{"model":"m","messages":[' + ",".join(f'{{"name":1,"a":{n}}}' for n in range(count)) + "]}"
+    reader.socket.sendall(post(body))
+    provider.read()
+    assert provider.body.decode() == (
+        '{"model":"m","messages":[' + ",".join(f'{{"bc":{n}}}' for n in range(count)) + "]}")
+    provider.current.send(f"{JSON}Content-Length: {len(ANSWER)}\r\n\r\n".encode() + ANSWER)
+    assert reader.read()[1] == ANSWER
