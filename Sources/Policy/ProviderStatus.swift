@@ -8,7 +8,7 @@ package struct ProviderStatus: Equatable, Sendable {
     case cooling
     /// Its breaker is open and the path to it is dead, or all its keys were rejected.
     case offline
-    /// `enabled: false`.
+    /// `enabled: false`, or left out for want of a key.
     case disabled
   }
   package var name: String
@@ -50,10 +50,11 @@ extension Ledger {
 
   /// By their place in the file, the disabled ones behind the others.
   package func status(at place: Int, now: Instant) -> ProviderStatus {
-    let disabled = place - catalog.providers.count
-    if disabled < 0 { return status(of: place, now: now) }
+    if place < catalog.providers.count { return status(of: place, now: now) }
+    let disabled = catalog.disabledProviders[place - catalog.providers.count]
     return ProviderStatus(
-      name: catalog.disabledProviders[disabled], state: .disabled, tier: 0, inFlight: 0, quota: QuotaLeft())
+      name: disabled.name, state: .disabled, tier: 0, inFlight: 0, reason: disabled.reason, quota: QuotaLeft()
+    )
   }
 
   /// Providers that can take an attempt now. Allocates nothing.
@@ -97,7 +98,10 @@ extension Ledger {
 extension Catalog {
   /// What a provider serves, by our names and in the order of the file; `*` behind them. Nil behind the last.
   package func modelName(_ number: Int, ofProvider place: Int) -> String? {
-    guard place < providers.count else { return nil }
+    if place >= providers.count {
+      let models = disabledProviders[place - providers.count].models
+      return number < models.count ? models[number] : nil
+    }
     let provider = providers[place]
     if number < provider.models.count { return provider.models[number].name }
     return number == provider.models.count && provider.passesAnyModel ? "*" : nil

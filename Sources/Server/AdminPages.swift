@@ -104,7 +104,7 @@ extension Runner {
     connection.inbound.withBytes(part) { PercentEncoding.decode($0, into: &decoded) }
     return decoded.withBytes { wanted in
       if let enabled = setup.catalog.providerIndex(named: wanted) { return enabled }
-      let disabled = setup.catalog.disabledProviders.firstIndex { wanted.equals($0) }
+      let disabled = setup.catalog.disabledProviders.firstIndex { wanted.equals($0.name) }
       return disabled.map { setup.catalog.providers.count + $0 }
     }
   }
