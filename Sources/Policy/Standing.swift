@@ -25,7 +25,7 @@ extension Ledger {
   /// the keys that this exchange has not used up. Of the keys that are ready it is the one with the fewest
   /// attempts under way, then the one used longest ago.
   func standing(
-    of candidate: CandidateID, nameHash: UInt64, tokens: Int64, trail: borrowing Trail, now: Instant
+    of candidate: CandidateID, nameHash: UInt64, tokens: Quantity, trail: borrowing Trail, now: Instant
   ) -> Standing {
     let provider = catalog.candidates[candidate.index].provider
     var standing = bestKey(of: provider, candidate: candidate, tokens: tokens, trail: trail, now: now)
@@ -59,7 +59,7 @@ extension Ledger {
   }
 
   private func bestKey(
-    of provider: Int, candidate: CandidateID, tokens: Int64, trail: borrowing Trail, now: Instant
+    of provider: Int, candidate: CandidateID, tokens: Quantity, trail: borrowing Trail, now: Instant
   ) -> Standing {
     let budgets = catalog.providers[provider].budgets
     var best = Standing(due: .distantFuture, obstacle: .noKeyLeft, dueWithoutBreaker: .distantFuture)

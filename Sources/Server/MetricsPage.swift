@@ -188,7 +188,7 @@ package enum MetricsPage {
         out.begin("synaxis_provider_quota_remaining")
         out.label("provider", status.name)
         out.label("unit", unit)
-        out.end(left)
+        out.end(left.value)
       }
     }
   }

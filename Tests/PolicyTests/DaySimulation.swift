@@ -119,7 +119,7 @@ struct DaySimulation {
       guard let ticket = attempts[attempt].ticket else { return }
       let answer = attempts[attempt].answer
       for (pair, quota) in answer.quota.enumerated() {
-        ledger.learn(ticket, pair: pair, remaining: quota.left, resetAt: quota.resetAt, now: now)
+        ledger.learn(ticket, pair: pair, remaining: Quantity(quota.left), resetAt: quota.resetAt, now: now)
       }
       ledger.commit(ticket, timeToFirstToken: answer.timeToFirstToken, now: now)
     case .ended(let attempt): finish(attempts[attempt], now: now)

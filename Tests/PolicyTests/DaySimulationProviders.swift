@@ -18,8 +18,8 @@ struct FreeTier {
   var tellsMinute = false
   var tellsDay = false
   /// What the tier file says of it.
-  var ownPerMinute: Int?
-  var ownPerDay: Int?
+  var ownPerMinute: Quantity?
+  var ownPerDay: Quantity?
   /// Milliseconds to the first token, typically.
   var latency: Int64
   /// Hours of the day in which it takes four times as long.

@@ -23,18 +23,18 @@ struct World {
     return route
   }
 
-  func request(_ model: String = "m", preference: Int? = nil, tokens: Int = 10) -> RouteRequest {
+  func request(_ model: String = "m", preference: Int? = nil, tokens: Quantity = 10) -> RouteRequest {
     RouteRequest(
       route: route(model)!, preference: preference, estimatedTokens: tokens,
       deadline: now + .seconds(120))
   }
 
-  func next(_ model: String = "m", tokens: Int = 10) -> Decision {
+  func next(_ model: String = "m", tokens: Quantity = 10) -> Decision {
     var trail = Trail()
     return ledger.next(for: request(model, tokens: tokens), trail: &trail, now: now)
   }
 
-  func choice(_ model: String = "m", tokens: Int = 10) -> Choice? {
+  func choice(_ model: String = "m", tokens: Quantity = 10) -> Choice? {
     if case .attempt(let choice) = next(model, tokens: tokens) { return choice }
     return nil
   }
