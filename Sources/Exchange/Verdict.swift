@@ -113,12 +113,7 @@ package enum Judge {
     case 404, 405, 410:
       if error.traits.contains(.modelNotFound) { return .fault(.modelMissing) }
       // A provider without that endpoint says nothing about its models.
-      switch endpoint {
-      case .chatCompletions, .completions: return .fault(.modelMissing)
-      case .embeddings, .responses, .messages, .moderations, .rerank, .imageGenerations, .imageEdits,
-        .imageVariations, .speech, .transcriptions, .translations:
-        return .fault(.unsuited)
-      }
+      return .fault(endpoint == .chatCompletions || endpoint == .completions ? .modelMissing : .unsuited)
     case 408: return .fault(.timedOut)
     case 413: return .fault(.tooLong)
     case 429:

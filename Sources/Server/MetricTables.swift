@@ -1,4 +1,5 @@
 package import Base
+package import Exchange
 
 /// Constant words of the program, each with its place. A word that has not been met takes the next place, so that
 /// a new one in the code needs no entry here; beyond the capacity all share place 0.
@@ -50,7 +51,7 @@ package struct LabelNames {
 package struct SeriesKey: Hashable, Sendable {
   package var provider = 0
   package var model = 0
-  package var operation = 0
+  package var task = Endpoint.Task.chat
   /// How it ended, or which kind of token.
   package var word = 0
 
@@ -58,7 +59,7 @@ package struct SeriesKey: Hashable, Sendable {
 
   /// All four as one number, which costs a quarter.
   package func hash(into hasher: inout Hasher) {
-    hasher.combine(provider << 40 ^ model << 16 ^ operation << 8 ^ word)
+    hasher.combine(provider << 40 ^ model << 16 ^ Int(task.rawValue) << 8 ^ word)
   }
 }
 

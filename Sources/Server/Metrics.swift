@@ -143,7 +143,7 @@ package final class Metrics {
       key.provider = providers.place(of: run.setup.catalog.providers[provider].name)
     }
     key.model = self.model(model.span)
-    key.operation = endpoint.operation.rawValue
+    key.task = endpoint.task
     return key
   }
 
@@ -186,33 +186,21 @@ extension [Attempt] {
   }
 }
 
-/// `gen_ai.operation.name`.
-enum Operation: Int, CaseIterable {
-  case chat, textCompletion, embeddings, moderation, rerank, images, audio
-
-  var name: StaticString {
+extension Endpoint.Task {
+  /// `gen_ai.operation.name`.
+  var operationName: StaticString {
     switch self {
     case .chat: "chat"
     case .textCompletion: "text_completion"
     case .embeddings: "embeddings"
+    case .tokenCount: "token_count"
     case .moderation: "moderation"
+    case .classification: "classification"
     case .rerank: "rerank"
     case .images: "image_generation"
     case .audio: "audio"
-    }
-  }
-}
-
-extension Endpoint {
-  var operation: Operation {
-    switch self {
-    case .chatCompletions, .responses, .messages: .chat
-    case .completions: .textCompletion
-    case .embeddings: .embeddings
-    case .moderations: .moderation
-    case .rerank: .rerank
-    case .imageGenerations, .imageEdits, .imageVariations: .images
-    case .speech, .transcriptions, .translations: .audio
+    case .videos: "video_generation"
+    case .document: "document"
     }
   }
 }

@@ -117,7 +117,7 @@ package enum MetricsPage {
       func begin(_ suffix: StaticString) {
         out.begin(name, suffix)
         if let metrics {
-          out.label("gen_ai_operation_name", Operation(rawValue: key.operation)?.name ?? "other")
+          out.label("gen_ai_operation_name", key.task.operationName)
           out.label("gen_ai_provider_name", metrics.providers.texts[key.provider])
           out.label("gen_ai_request_model", metrics.models.texts[key.model])
           labels(key, &out)

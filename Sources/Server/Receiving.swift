@@ -74,8 +74,8 @@ extension Runner {
     if let account = connection.passage.account { connection.seat = ClientSeat(account) }
     let reply = connection.ownReply
     reply.begin(
-      requestID(of: connection), endpoint: endpoint, facts: facts, bytesIn: body.count,
-      isHTTP10: head.minorVersion == 0, client: clientName(of: connection),
+      requestID(of: connection), trace: traceID(of: connection), endpoint: endpoint, facts: facts,
+      bytesIn: body.count, isHTTP10: head.minorVersion == 0, client: clientName(of: connection),
       exposesHeaders: setup.configuration.exposeHeaders, now: now.instant)
     share(connection, reply, shape, facts, body: body, now)
   }
@@ -163,6 +163,11 @@ extension Runner {
       if let own { return own }
     }
     return newRequestID()
+  }
+
+  func traceID(of connection: Connection) -> TraceID? {
+    guard let value = connection.parser.head.value(of: .traceparent) else { return nil }
+    return connection.inbound.withBytes(value) { TraceID(traceparent: $0) }
   }
 
   // MARK: - Our own pages
