@@ -8,7 +8,7 @@ package struct ProviderStatus: Equatable, Sendable {
     case cooling
     /// Its breaker is open and the path to it is dead, or all its keys were rejected.
     case offline
-    /// `enabled: false`.
+    /// `enabled: false`, or left out for want of a key.
     case disabled
   }
   package var name: String
@@ -52,10 +52,11 @@ extension Ledger {
   /// All providers in the order of the file, then the disabled ones.
   package func statuses(now: Instant) -> [ProviderStatus] {
     var all = catalog.providers.indices.map { status(of: $0, now: now) }
-    for name in catalog.disabledProviders {
+    for provider in catalog.disabledProviders {
       all.append(
         ProviderStatus(
-          name: name, state: .disabled, tier: 0, inFlight: 0, quota: QuotaLeft(), models: []))
+          name: provider.name, state: .disabled, tier: 0, inFlight: 0, reason: provider.reason,
+          quota: QuotaLeft(), models: provider.models))
     }
     return all
   }

@@ -115,7 +115,7 @@ extension Runner {
       return 200
     }
     let disabled = withName(connection, place, name) { wanted -> Int? in
-      setup.catalog.disabledProviders.firstIndex { wanted.equals($0) }
+      setup.catalog.disabledProviders.firstIndex { wanted.equals($0.name) }
     }
     if let disabled {
       let all = setup.ledger.statuses(now: now.instant)
