@@ -145,7 +145,7 @@ import Wire
 
   private func count(_ model: Int, in metrics: Metrics) {
     var usage = TokenUsage()
-    usage.input = Int64(model)
+    usage.input = Quantity(model)
     usage.output = 1
     metrics.record(usage, SeriesKey(model: model + 1))
   }
