@@ -166,6 +166,10 @@ package enum Limits {
   package static let quotaCooldown = Interval.seconds(3600)
   package static let keyCooldown = Interval.seconds(3600)
   package static let modelCooldown = Interval.seconds(3600)
+  /// A missing model of a provider whose list of models is not ours to know: it may be pulled at any time.
+  package static let unlistedModelCooldown = Interval.seconds(30)
+  /// An endpoint that a provider does not have.
+  package static let endpointCooldown = Interval.seconds(3600)
   /// Time after which an old time to first token weighs 1/e.
   package static let latencyDecay = Interval.seconds(30)
   /// What a failure counts as at least, and what failures one after the other come to.
@@ -181,8 +185,8 @@ package enum Limits {
   package static let recheck = Interval.milliseconds(50)
   /// The span of the success rate that status pages show.
   package static let statusWindow = Interval.seconds(300)
-  /// Names that providers with "*" said they do not have, remembered over all of them.
-  package static let missingNames = 64
+  /// Endpoints, and names that providers with "*" said they do not have, remembered over all of them.
+  package static let absences = 64
   /// Bytes of a provider's name that `provider/name` and `X-Synaxis-Provider` can say.
   package static let providerName = 128
   /// Places of a request's body that are sent changed as pieces of their own; with more the body is written anew.

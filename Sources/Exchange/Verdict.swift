@@ -33,7 +33,7 @@ package enum Judge {
   package static func stream(_ answer: borrowing Answer, sawError: Bool, shape: ExchangeShape, now: Moment)
     -> Verdict
   {
-    if answer.head.status >= 300 { return status(answer, endpoint: shape.endpoint, now: now) }
+    if answer.head.status >= 300 { return status(answer, now: now) }
     return sawError ? errorInside(answer, now: now) : .good
   }
 
@@ -76,7 +76,7 @@ package enum Judge {
   private static func error(
     _ answer: borrowing Answer, hasHeadOut: Bool, shape: ExchangeShape, now: Moment
   ) -> Verdict {
-    let verdict = status(answer, endpoint: shape.endpoint, now: now)
+    let verdict = status(answer, now: now)
     return verdict == .relay && hasHeadOut ? .fault(.unsuited) : verdict
   }
 
@@ -93,46 +93,27 @@ package enum Judge {
     }
   }
 
-  /// An error object in a 200: some say in it what a status would have said.
+  /// An error object in a 200. Its code, where that is a status, and its words say what a status would have said;
+  /// what would be the client's there is the provider's here, which had taken the request.
   private static func errorInside(_ answer: borrowing Answer, now: Moment) -> Verdict {
-    let error = ErrorBody(answer.body)
-    let until = hint(answer, now: now)
-    if error.traits.contains(.quota) || error.traits.contains(.daily) { return .fault(.quota(until: until)) }
-    if error.traits.contains(.badKey) { return .fault(.keyRejected) }
-    if error.traits.contains(.modelNotFound) { return .fault(.modelMissing) }
-    if error.traits.contains(.contextTooLong) { return .fault(.tooLong) }
-    return .fault(.errorInside)
+    let error = ErrorBody(inside: answer.body)
+    let status = error.code.map { 400...499 ~= $0 ? $0 : 400 } ?? 400
+    switch BlameTable.ruling(status: status, saying: error.traits) {
+    case .fault(let fault) where fault.isOfAnotherStatus: return .fault(fault)
+    case .rate: return .fault(.rate(until: hint(answer, now: now)))
+    case .quota: return .fault(.quota(until: hint(answer, now: now)))
+    case .fault, .relay:
+      let isQuota = !error.traits.isDisjoint(with: [.quota, .daily])
+      return .fault(isQuota ? .quota(until: hint(answer, now: now)) : .errorInside)
+    }
   }
 
-  private static func status(_ answer: borrowing Answer, endpoint: Endpoint, now: Moment) -> Verdict {
-    let error = ErrorBody(answer.body)
-    switch answer.head.status {
-    case 300..<400: return .fault(.foreign)
-    case 401, 403: return .fault(.keyRejected)
-    case 402: return .fault(.quota(until: hint(answer, now: now)))
-    case 404, 405, 410:
-      if error.traits.contains(.modelNotFound) { return .fault(.modelMissing) }
-      // A provider without that endpoint says nothing about its models.
-      switch endpoint {
-      case .chatCompletions, .completions: return .fault(.modelMissing)
-      case .embeddings, .responses, .messages, .moderations, .rerank, .imageGenerations, .imageEdits,
-        .imageVariations, .speech, .transcriptions, .translations:
-        return .fault(.unsuited)
-      }
-    case 408: return .fault(.timedOut)
-    case 413: return .fault(.tooLong)
-    case 429:
-      let until = hint(answer, now: now)
-      let isQuota = error.traits.contains(.quota) || error.traits.contains(.daily)
-      return .fault(isQuota ? .quota(until: until) : .rate(until: until))
-    case 529: return .fault(.overloaded)
-    case 500...: return .fault(.serverError)
-    default:
-      if error.traits.contains(.badKey) { return .fault(.keyRejected) }
-      if error.traits.contains(.contextTooLong) { return .fault(.tooLong) }
-      if error.traits.contains(.modelNotFound) { return .fault(.modelMissing) }
-      if error.traits.contains(.degraded) { return .fault(.serverError) }
-      return error.traits.contains(.toolUseFailed) ? .fault(.unsuited) : .relay
+  private static func status(_ answer: borrowing Answer, now: Moment) -> Verdict {
+    switch BlameTable.ruling(status: answer.head.status, saying: ErrorBody(answer.body).traits) {
+    case .fault(let fault): .fault(fault)
+    case .rate: .fault(.rate(until: hint(answer, now: now)))
+    case .quota: .fault(.quota(until: hint(answer, now: now)))
+    case .relay: .relay
     }
   }
 
@@ -151,6 +132,16 @@ package enum Judge {
       }
     }
     return false
+  }
+}
+
+extension Fault {
+  /// Told in a 200 it is what its status would have been; all else is an error in a 200.
+  fileprivate var isOfAnotherStatus: Bool {
+    switch blame {
+    case .account, .key, .candidate, .client: true
+    case .provider, .endpoint, .nobody: false
+    }
   }
 }
 

@@ -58,6 +58,7 @@ extension Reader {
     provider.edits = preset.edits
     provider.quotaHeaders = preset.quotaHeaders
     provider.quotaIsShared = preset.quotaIsShared
+    provider.isLocal = preset.isLocal
     let endpoint = endpoint(of: section, preset, at: entry.mark)
     if let endpoint { provider.endpoint = endpoint.text }
     readKeys(into: &provider, section, preset, endpoint, at: entry.mark)
