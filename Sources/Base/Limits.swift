@@ -53,6 +53,9 @@ package enum Limits {
   package static let logBuffer = 256 * 1024
   /// Label combinations of one histogram of `/metrics`.
   package static let metricSeries = 2048
+  /// Bytes of a page of our own that are written in one go, give or take one entry, and such pieces in one turn.
+  package static let pagePiece = 16 * 1024
+  package static let pagePiecesPerTurn = 4
   /// How long `synaxis status` waits for an instance, and bytes of its answer.
   package static let pageTime = Interval.seconds(5)
   package static let pageAnswer = 16 << 20
@@ -186,7 +189,7 @@ package enum Limits {
   /// The span of the success rate that status pages show.
   package static let statusWindow = Interval.seconds(300)
   /// Endpoints, and names that providers with "*" said they do not have, remembered over all of them.
-  package static let absences = 64
+  package static let lacks = 64
   /// Bytes of a provider's name that `provider/name` and `X-Synaxis-Provider` can say.
   package static let providerName = 128
   /// Places of a request's body that are sent changed as pieces of their own; with more the body is written anew.

@@ -1,10 +1,20 @@
 internal import Base
 
 /// A place that a request can be sent to, as its path names it. A closed set: targets and metrics are counted by it.
+///
+/// It holds what the clients of OpenAI, Anthropic, Cohere and Mistral post with a `model` in the body, and what vLLM
+/// adds to that. What names no model (files, batches, fine-tuning) cannot be routed by one.
 package enum Endpoint: UInt8, CaseIterable, Sendable {
-  case chatCompletions, completions, embeddings, responses, messages, moderations, rerank
+  case chatCompletions, completions, fimCompletions, embeddings
+  case responses, compactResponses, countInputTokens
+  case messages, countMessageTokens
+  case moderations, chatModerations, classifications, chatClassifications, decisions
+  case rerank, score
   case imageGenerations, imageEdits, imageVariations
   case speech, transcriptions, translations
+  case videos, videoEdits, videoExtensions
+  case ocr
+  case chat2, embed2, rerank2, parse2
 
   fileprivate init?(path: Span<UInt8>) {
     var raw: UInt8 = 0
@@ -18,47 +28,103 @@ package enum Endpoint: UInt8, CaseIterable, Sendable {
     return nil
   }
 
-  /// The path behind `/v1/`; logs name it so too.
+  /// The path behind `/v1/`, or with a version of its own; logs name it so too.
   package var name: StaticString {
     switch self {
     case .chatCompletions: "chat/completions"
     case .completions: "completions"
+    case .fimCompletions: "fim/completions"
     case .embeddings: "embeddings"
     case .responses: "responses"
+    case .compactResponses: "responses/compact"
+    case .countInputTokens: "responses/input_tokens"
     case .messages: "messages"
+    case .countMessageTokens: "messages/count_tokens"
     case .moderations: "moderations"
+    case .chatModerations: "chat/moderations"
+    case .classifications: "classifications"
+    case .chatClassifications: "chat/classifications"
+    case .decisions: "decisions"
     case .rerank: "rerank"
+    case .score: "score"
     case .imageGenerations: "images/generations"
     case .imageEdits: "images/edits"
     case .imageVariations: "images/variations"
     case .speech: "audio/speech"
     case .transcriptions: "audio/transcriptions"
     case .translations: "audio/translations"
+    case .videos: "videos"
+    case .videoEdits: "videos/edits"
+    case .videoExtensions: "videos/extensions"
+    case .ocr: "ocr"
+    case .chat2: "v2/chat"
+    case .embed2: "v2/embed"
+    case .rerank2: "v2/rerank"
+    case .parse2: "v2/parse"
+    }
+  }
+
+  /// The name has a version of its own, which stands in the place of the base URL's (Cohere's `/v2/rerank`).
+  package var hasOwnVersion: Bool {
+    switch self {
+    case .chat2, .embed2, .rerank2, .parse2: true
+    default: false
+    }
+  }
+
+  /// What is asked for, however the path spells it.
+  package enum Task: UInt8, CaseIterable, Sendable {
+    case chat, textCompletion, embeddings, tokenCount, moderation, classification, rerank, images, audio,
+      videos, document
+  }
+
+  package var task: Task {
+    switch self {
+    case .chatCompletions, .responses, .compactResponses, .messages, .chat2, .decisions: .chat
+    case .completions, .fimCompletions: .textCompletion
+    case .embeddings, .embed2: .embeddings
+    case .countInputTokens, .countMessageTokens: .tokenCount
+    case .moderations, .chatModerations: .moderation
+    case .classifications, .chatClassifications: .classification
+    case .rerank, .score, .rerank2: .rerank
+    case .imageGenerations, .imageEdits, .imageVariations: .images
+    case .speech, .transcriptions, .translations: .audio
+    case .videos, .videoEdits, .videoExtensions: .videos
+    case .ocr, .parse2: .document
     }
   }
 
   /// Answers with JSON (or an event stream) only, so that anything else in a 200 is foreign: a captive
   /// portal's page, a CDN's apology. Speech is sound, and a transcript may be plain text.
-  package var answersJSON: Bool {
-    switch self {
-    case .chatCompletions, .completions, .embeddings, .responses, .messages, .moderations, .rerank,
-      .imageGenerations, .imageEdits, .imageVariations:
-      true
-    case .speech, .transcriptions, .translations: false
-    }
-  }
+  package var answersJSON: Bool { task != .audio }
 
   /// Presets' edits are about the fields of chats and completions; elsewhere the same names mean other things.
   package var takesEdits: Bool { self == .chatCompletions || self == .completions }
+
+  /// How a stream says that it is over.
+  package enum StreamEnd: Sendable {
+    /// `[DONE]`, or a choice's `finish_reason`.
+    case doneOrFinish
+    /// `message_stop`, `response.completed` and their kin.
+    case terminalEvent
+    /// With the transport, behind an event.
+    case transport
+  }
+
+  package var streamEnd: StreamEnd {
+    switch self {
+    case .chatCompletions, .completions, .fimCompletions: .doneOrFinish
+    case .responses, .messages: .terminalEvent
+    default: .transport
+    }
+  }
 
   /// How an error is told inside a stream that has begun.
   package var errorDialect: ErrorDialect {
     switch self {
     case .messages: .messages
     case .responses: .responses
-    case .chatCompletions, .completions, .embeddings, .moderations, .rerank, .imageGenerations, .imageEdits,
-      .imageVariations, .speech, .transcriptions, .translations:
-      .plain
+    default: .plain
     }
   }
 }
@@ -84,7 +150,8 @@ extension RequestTarget {
   ///
   /// Endpoints and models stand behind `/v1`, behind `/openai/v1`, or at the root: SDKs are given all three as their
   /// base URL, with a slash at its end or `/v1` twice. Repeated slashes are one, and one at the end is none. Letters
-  /// compare exactly (RFC 3986 §6.2.2.1).
+  /// compare exactly (RFC 3986 §6.2.2.1). Azure's client puts `deployments/NAME` before the endpoint: the body names
+  /// the model too.
   package init(path: Span<UInt8>) {
     var end = path.count
     while end > 1, path[end - 1] == UInt8(ascii: "/") { end -= 1 }
@@ -98,7 +165,12 @@ extension RequestTarget {
       self = own
       return
     }
-    if let next = path.behind("openai", at: start, upTo: end) { start = next }
+    if let next = path.behind("openai", at: start, upTo: end) {
+      start = next
+      if let name = path.behind("deployments", at: start, upTo: end) {
+        start = min(path.behindSlashes(path.behindSegment(name, upTo: end)), end)
+      }
+    }
     while let next = path.behind("v1", at: start, upTo: end) { start = next }
     let name = path.extracting(start..<end)
     if let endpoint = Endpoint(path: name) {
@@ -140,6 +212,13 @@ extension Span<UInt8> {
     let slash = start + segment.utf8CodeUnitCount
     guard slash < end, self[slash] == UInt8(ascii: "/") else { return nil }
     return behindSlashes(slash)
+  }
+
+  /// The end of the segment that begins at `start`.
+  fileprivate func behindSegment(_ start: Int, upTo end: Int) -> Int {
+    var at = start
+    while at < end, self[at] != UInt8(ascii: "/") { at += 1 }
+    return at
   }
 
   /// Whether this is that path, with slashes repeated or not.

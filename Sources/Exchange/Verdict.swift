@@ -98,21 +98,33 @@ package enum Judge {
   private static func errorInside(_ answer: borrowing Answer, now: Moment) -> Verdict {
     let error = ErrorBody(inside: answer.body)
     let status = error.code.map { 400...499 ~= $0 ? $0 : 400 } ?? 400
-    switch BlameTable.ruling(status: status, saying: error.traits) {
-    case .fault(let fault) where fault.isOfAnotherStatus: return .fault(fault)
-    case .rate: return .fault(.rate(until: hint(answer, now: now)))
-    case .quota: return .fault(.quota(until: hint(answer, now: now)))
-    case .fault, .relay:
-      let isQuota = !error.traits.isDisjoint(with: [.quota, .daily])
-      return .fault(isQuota ? .quota(until: hint(answer, now: now)) : .errorInside)
-    }
+    let verdict = verdict(BlameTable.ruling(status: status, saying: error.traits), answer, now: now)
+    if case .fault(let fault) = verdict, fault.isOfAnotherStatus { return verdict }
+    let isQuota = !error.traits.isDisjoint(with: [.quota, .daily])
+    return .fault(isQuota ? .quota(until: hint(answer, now: now)) : .errorInside)
   }
 
   private static func status(_ answer: borrowing Answer, now: Moment) -> Verdict {
-    switch BlameTable.ruling(status: answer.head.status, saying: ErrorBody(answer.body).traits) {
-    case .fault(let fault): .fault(fault)
+    let error = ErrorBody(answer.body)
+    return verdict(BlameTable.ruling(status: answer.head.status, saying: error.traits), answer, now: now)
+  }
+
+  private static func verdict(_ ruling: BlameTable.Ruling, _ answer: borrowing Answer, now: Moment) -> Verdict
+  {
+    switch ruling {
+    case .serverError: .fault(.serverError)
+    case .overloaded: .fault(.overloaded)
+    case .timedOut: .fault(.timedOut)
+    case .redirected: .fault(.redirected)
     case .rate: .fault(.rate(until: hint(answer, now: now)))
     case .quota: .fault(.quota(until: hint(answer, now: now)))
+    case .keyRejected: .fault(.keyRejected)
+    case .modelMissing: .fault(.modelMissing)
+    case .endpointMissing: .fault(.endpointMissing)
+    case .modelLacksEndpoint: .fault(.modelLacksEndpoint)
+    case .tooLong: .fault(.tooLong)
+    case .requestRefused: .fault(.requestRefused)
+    case .unsuited: .fault(.unsuited)
     case .relay: .relay
     }
   }

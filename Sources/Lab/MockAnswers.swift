@@ -37,6 +37,7 @@ extension MockScript {
       out.append("\"category_scores\":{\"violence\":0.0}}]}")
     case .rerank:
       out.append("{\"id\":\"rerank-mock\",\"results\":[{\"index\":0,\"relevance_score\":0.75}]}")
+    case .countTokens: out.append("{\"object\":\"response.input_tokens\",\"input_tokens\":9}")
     case .speech:
       out.append("ID3")
       text.append(to: &out)

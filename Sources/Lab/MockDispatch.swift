@@ -110,7 +110,7 @@ extension MockProvider {
       script.addBody(last)
       answer(connection, script)
     case .chat, .completions, .embeddings, .responses, .messages, .moderations, .rerank, .speech,
-      .transcriptions, .images, .unknown:
+      .transcriptions, .images, .countTokens, .unknown:
       answer(connection, library.notFound)
     }
   }

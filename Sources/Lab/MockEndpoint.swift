@@ -3,7 +3,7 @@ internal import Base
 /// What a request to the mock is for, by the end of its path, so that any base URL works.
 enum MockEndpoint: UInt8, Sendable {
   case chat, completions, embeddings, responses, messages, moderations, rerank
-  case speech, transcriptions, images
+  case speech, transcriptions, images, countTokens
   case models, health, stats, last
   case unknown
 
@@ -23,6 +23,8 @@ enum MockEndpoint: UInt8, Sendable {
         self = .moderations
       } else if path.hasSuffix("/rerank") {
         self = .rerank
+      } else if path.hasSuffix("/count_tokens") || path.hasSuffix("/input_tokens") {
+        self = .countTokens
       } else if path.hasSuffix("/audio/speech") {
         self = .speech
       } else if path.firstRange(of: "/audio/") != nil {
@@ -49,8 +51,9 @@ enum MockEndpoint: UInt8, Sendable {
   var canStream: Bool {
     switch self {
     case .chat, .completions, .responses, .messages: true
-    case .embeddings, .moderations, .rerank, .speech, .transcriptions, .images, .models, .health, .stats,
-      .last, .unknown:
+    case .embeddings, .moderations, .rerank, .speech, .transcriptions, .images, .countTokens, .models,
+      .health,
+      .stats, .last, .unknown:
       false
     }
   }

@@ -48,7 +48,8 @@ struct MockStreamWriter: ~Copyable {
     case .completions: writeCompletions(ask)
     case .responses: writeResponses(ask)
     case .messages: writeMessages(ask)
-    case .embeddings, .moderations, .rerank, .speech, .transcriptions, .images, .models, .health, .stats,
+    case .embeddings, .moderations, .rerank, .speech, .transcriptions, .images, .countTokens, .models,
+      .health, .stats,
       .last,
       .unknown:
       break

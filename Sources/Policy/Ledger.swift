@@ -59,7 +59,7 @@ package final class Ledger {
   var keys: [KeyState]
   var accounts: [Account]
   var candidates: [CandidateState]
-  var absences: [Absence] = []
+  var lacks: [Lack] = []
   var dice: Dice
   private var slots: [Slot] = []
   private var freeSlots: [Int32] = []
@@ -83,7 +83,7 @@ package final class Ledger {
       }
       providers.append(ProviderState(keys: first..<keys.count))
     }
-    absences.reserveCapacity(Limits.absences)
+    lacks.reserveCapacity(Limits.lacks)
   }
 
   /// Attempts that were begun and not yet ended.

@@ -145,6 +145,6 @@ extension Ledger {
     for candidate in catalog.candidates where candidate.provider == provider {
       candidates[candidate.id.index].cooldown.reset()
     }
-    absences.removeAll { $0.provider == provider }
+    lacks.removeAll { $0.provider == provider }
   }
 }

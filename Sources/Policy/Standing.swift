@@ -37,12 +37,12 @@ extension Ledger {
       standing.due = candidates[candidate.index].cooldown.until
       standing.obstacle = .model
     }
-    for absence in absences
-    where absence.until > max(standing.due, now)
-      && absence.covers(candidate.index, of: provider, nameHash: nameHash, endpoint: endpoint)
+    for lack in lacks
+    where lack.until > max(standing.due, now)
+      && lack.covers(candidate.index, of: provider, nameHash: nameHash, endpoint: endpoint)
     {
-      standing.due = absence.until
-      standing.obstacle = absence.endpoint == nil ? .model : .endpoint
+      standing.due = lack.until
+      standing.obstacle = lack.endpoint == nil ? .model : .endpoint
     }
     addBreaker(of: provider, to: &standing, now: now)
     return standing

@@ -93,7 +93,12 @@ struct ErrorText {
         "The admin token is missing or wrong. Send `Authorization: Bearer TOKEN` with `admin.token`.")
     case .modelNotFound: writeModelNotFound(into: &out)
     case .notFound:
-      out.append("There is nothing here. The API is at /v1, for example POST /v1/chat/completions.")
+      out.append(
+        "There is nothing here. The API is at /v1, for example POST /v1/chat/completions. Requests are routed "
+      )
+      out.append(
+        "by the `model` in their body; what has none (files, batches, fine-tuning) is asked of the provider itself."
+      )
     case .methodNotAllowed(let allow):
       out.append("This place answers to ")
       out.append(allow)

@@ -17,6 +17,7 @@ extension Log {
     line(.info) { line in
       line.add("msg", "exchange")
       line.add("id", reply.requestID.span)
+      if let trace = reply.trace { line.add("trace_id") { trace.write(into: &$0) } }
       line.add("client", reply.client ?? "-")
       line.add("endpoint", reply.endpoint.name)
       line.add("model", model.span.extracting(0..<min(model.count, Limits.modelName)))

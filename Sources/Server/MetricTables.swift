@@ -1,4 +1,5 @@
 internal import Base
+package import Exchange
 
 /// Constant words of the program, each with its place. A word that has not been met takes the next place, so that
 /// a new one in the code needs no entry here; beyond the capacity all share place 0.
@@ -50,7 +51,7 @@ package struct LabelNames {
 package struct SeriesKey: Hashable, Sendable {
   package var provider = 0
   package var model = 0
-  package var operation = 0
+  package var task = Endpoint.Task.chat
   /// How it ended, or which kind of token.
   package var word = 0
 
@@ -58,7 +59,7 @@ package struct SeriesKey: Hashable, Sendable {
 
   /// All four as one number, which costs a quarter.
   package func hash(into hasher: inout Hasher) {
-    hasher.combine(provider << 40 ^ model << 16 ^ operation << 8 ^ word)
+    hasher.combine(provider << 40 ^ model << 16 ^ Int(task.rawValue) << 8 ^ word)
   }
 }
 
@@ -115,6 +116,12 @@ package struct HistogramTable {
   package func count(_ series: Int, bucket: Int) -> UInt64 { counts[series * width + bucket] }
 
   package func sum(_ series: Int) -> UInt64 { sums[series] }
+
+  /// The series has counted nothing.
+  func isEmpty(_ series: Int) -> Bool {
+    for place in series * width..<(series + 1) * width where counts[place] > 0 { return false }
+    return true
+  }
 
   /// The same counts under other keys; a series whose key has gone is dropped.
   package func renamed(_ rename: (SeriesKey) -> SeriesKey?) -> HistogramTable {

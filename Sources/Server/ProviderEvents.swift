@@ -117,14 +117,12 @@ extension Runner {
   /// the way may have ended it in good form when its own upstream died.
   private func isWhole(_ run: ExchangeRun, _ transfer: TransferID, _ outcome: TransferOutcome) -> Bool {
     if outcome.fault != nil { return false }
-    let endpoint = run.exchange.shape.endpoint
+    let end = run.exchange.shape.endpoint.streamEnd
     return upstream.withObserver(transfer) { stream -> Bool in
-      switch endpoint {
-      case .chatCompletions, .completions: stream.end != .none || stream.sawFinish
-      case .responses, .messages: stream.end != .none
-      case .embeddings, .moderations, .rerank, .imageGenerations, .imageEdits, .imageVariations, .speech,
-        .transcriptions, .translations:
-        stream.endsBetweenEvents
+      switch end {
+      case .doneOrFinish: stream.end != .none || stream.sawFinish
+      case .terminalEvent: stream.end != .none
+      case .transport: stream.endsBetweenEvents
       }
     } ?? true
   }

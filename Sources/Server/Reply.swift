@@ -31,6 +31,7 @@ final class Reply {
 
   let connection: SlotID
   private(set) var requestID = RequestID(number: 0)
+  private(set) var trace: TraceID?
   private(set) var endpoint = Endpoint.chatCompletions
   private(set) var model: [UInt8] = []
   private(set) var wantsStream = false
@@ -58,10 +59,12 @@ final class Reply {
 
   /// Nothing has been sent yet of what this request is owed.
   func begin(
-    _ requestID: RequestID, endpoint: Endpoint, facts: RequestFacts, bytesIn: Int, isHTTP10: Bool,
+    _ requestID: RequestID, trace: TraceID?, endpoint: Endpoint, facts: RequestFacts, bytesIn: Int,
+    isHTTP10: Bool,
     client: String?, exposesHeaders: Bool, now: Instant
   ) {
     self.requestID = requestID
+    self.trace = trace
     self.endpoint = endpoint
     self.bytesIn = bytesIn
     self.isHTTP10 = isHTTP10

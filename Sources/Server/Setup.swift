@@ -39,6 +39,16 @@ final class Setup {
       return false
     }
 
+    /// The URL that the name is put behind. A name with a version of its own takes the place of the base URL's.
+    fileprivate func base(of endpoint: String) -> String {
+      guard case .endpoint(let asked) = self, asked.hasOwnVersion else { return endpoint }
+      // Cohere's base URL for OpenAI's API ends so; its own API stands beside it.
+      for end in ["/compatibility/v1", "/v1"] where endpoint.hasSuffix(end) {
+        return String(endpoint.dropLast(end.utf8.count))
+      }
+      return endpoint
+    }
+
     fileprivate var name: StaticString {
       switch self {
       case .models: "models"
@@ -77,7 +87,7 @@ final class Setup {
     if let known = targets[place] { return known }
     let provider = catalog.providers[index]
     var url = ByteBuffer()
-    url.append(provider.endpoint)
+    url.append(path.base(of: provider.endpoint))
     url.append("/")
     url.append(path.name)
     var target = TransferTarget(url: url.withBytes { $0.text })

@@ -6,7 +6,7 @@ internal import Base
   case host, authorization, connection, contentLength, contentType, transferEncoding, expect
   case accept, acceptEncoding, cacheControl, cookie, origin, referer, userAgent, upgrade, te
   case requestID, provider, cache, apiKey, xAPIKey, idempotencyKey, contentEncoding
-  case accessControlRequestMethod, accessControlRequestHeaders, trailer, keepAlive
+  case accessControlRequestMethod, accessControlRequestHeaders, trailer, keepAlive, traceparent
 
   /// The field with that name, in any case.
   package init(_ name: Span<UInt8>) {
@@ -31,6 +31,7 @@ internal import Base
     case (10, UInt8(ascii: "c")): .connection
     case (10, UInt8(ascii: "u")): .userAgent
     case (10, UInt8(ascii: "k")): .keepAlive
+    case (11, UInt8(ascii: "t")): .traceparent
     case (12, UInt8(ascii: "c")): .contentType
     case (12, UInt8(ascii: "x")): .requestID
     case (13, UInt8(ascii: "a")): .authorization
@@ -79,6 +80,7 @@ internal import Base
     case .accessControlRequestHeaders: "access-control-request-headers"
     case .trailer: "trailer"
     case .keepAlive: "keep-alive"
+    case .traceparent: "traceparent"
     }
   }
 }

@@ -38,7 +38,8 @@ import Testing
     ("/health/liveness", .liveness), ("/livez", .liveness), ("/healthz", .liveness), ("/health", .liveness),
     ("/health/", .liveness), ("/health/readiness", .readiness), ("/readyz", .readiness),
     ("/metrics", .metrics), ("/", .none), ("//", .none), ("", .none), ("x", .none), ("/v1", .none),
-    ("/v1/", .none), ("/v1/v1", .none), ("/v2/chat", .none),
+    ("/v1/", .none), ("/v1/v1", .none), ("/v2/chat", .proxy(.chat2)), ("/v1/v2/chat", .proxy(.chat2)),
+    ("/v2/chat/completions", .none), ("/v2/models", .none), ("/v1/messages/batches", .none),
     ("/openai/v1", .none), ("/openai/openai/v1/models", .none), ("/v1/openai/models", .none),
     ("/v1/chat", .none), ("/v1/chat/", .none), ("/v1/chat/completions/x", .none),
     ("/v1chat/completions", .none),
@@ -51,6 +52,16 @@ import Testing
   ])
   func others(_ path: String, _ target: RequestTarget) {
     #expect(Self.read(path).0 == target)
+  }
+
+  /// The client of Azure names the model in the path too.
+  @Test func azure() {
+    #expect(Self.read("/openai/deployments/gpt-4/chat/completions").0 == .proxy(.chatCompletions))
+    #expect(Self.read("/openai/deployments/a%2Fb//embeddings/").0 == .proxy(.embeddings))
+    for path in ["", "/", "/m", "/m/", "/m/models2"] {
+      #expect(Self.read("/openai/deployments" + path).0 == .none)
+    }
+    #expect(Self.read("/v1/deployments/m/chat/completions").0 == .none)
   }
 
   @Test(arguments: [
@@ -81,6 +92,10 @@ import Testing
     let all = Endpoint.allCases
     #expect(all.filter { !$0.answersJSON } == [.speech, .transcriptions, .translations])
     #expect(all.filter(\.takesEdits) == [.chatCompletions, .completions])
+    #expect(all.filter(\.hasOwnVersion) == [.chat2, .embed2, .rerank2, .parse2])
+    #expect(
+      all.filter { $0.streamEnd == .doneOrFinish } == [.chatCompletions, .completions, .fimCompletions])
+    #expect(all.filter { $0.streamEnd == .terminalEvent } == [.responses, .messages])
     #expect(all.filter { $0.errorDialect == .messages } == [.messages])
     #expect(all.filter { $0.errorDialect == .responses } == [.responses])
   }

@@ -2,7 +2,7 @@ internal import Base
 
 /// What a provider said it does not have, and until when it is believed: an endpoint, one model of it at an
 /// endpoint, or a name that its `"*"` passed on.
-struct Absence {
+struct Lack {
   var provider: Int
   /// nil: every candidate of the provider.
   var candidate: Int?
@@ -18,7 +18,7 @@ struct Absence {
   }
 
   /// Of the same thing, whatever the time.
-  func isSame(as other: Absence) -> Bool {
+  func isSame(as other: Lack) -> Bool {
     provider == other.provider && candidate == other.candidate && nameHash == other.nameHash
       && endpoint == other.endpoint
   }
@@ -32,9 +32,9 @@ extension Ledger {
     let isListed = !isWildcard && !catalog.providers[slot.provider].isLocal
     let until = now + (isListed ? Limits.modelCooldown : Limits.unlistedModelCooldown)
     if isWildcard {
-      let absence = Absence(
+      let lack = Lack(
         provider: slot.provider, candidate: slot.candidate, nameHash: slot.nameHash, until: until)
-      return Consequence(scope: .candidate, until: until, isNew: note(absence, now: now))
+      return Consequence(scope: .candidate, until: until, isNew: note(lack, now: now))
     }
     let isNew = candidates[slot.candidate].cooldown.extend(until: until, for: fault, now: now)
     return Consequence(scope: .candidate, until: candidates[slot.candidate].cooldown.until, isNew: isNew)
@@ -44,30 +44,30 @@ extension Ledger {
   /// does not have it, whatever the answer says.
   func coolEndpoint(_ fault: Fault, _ slot: Slot, now: Instant) -> Consequence {
     let isThere = providers[slot.provider].endpoints & 1 << UInt64(slot.endpoint) != 0
-    var absence = Absence(provider: slot.provider, endpoint: slot.endpoint)
-    absence.until = now + Limits.endpointCooldown
+    var lack = Lack(provider: slot.provider, endpoint: slot.endpoint)
+    lack.until = now + Limits.endpointCooldown
     if isThere || fault == .modelLacksEndpoint {
-      absence.candidate = slot.candidate
-      absence.nameHash = catalog.candidates[slot.candidate].isWildcard ? slot.nameHash : 0
+      lack.candidate = slot.candidate
+      lack.nameHash = catalog.candidates[slot.candidate].isWildcard ? slot.nameHash : 0
     }
-    return Consequence(scope: .endpoint, until: absence.until, isNew: note(absence, now: now))
+    return Consequence(scope: .endpoint, until: lack.until, isNew: note(lack, now: now))
   }
 
-  /// Remembers an absence, in the place of the one that ends soonest where all are taken: what clients ask for does
+  /// Remembers a lack, in the place of the one that ends soonest where all are taken: what clients ask for does
   /// not make the table grow. True if it was not known.
-  private func note(_ absence: Absence, now: Instant) -> Bool {
-    for n in absences.indices where absences[n].isSame(as: absence) {
-      let isNew = absences[n].until <= now
-      absences[n].until = max(absences[n].until, absence.until)
+  private func note(_ lack: Lack, now: Instant) -> Bool {
+    for n in lacks.indices where lacks[n].isSame(as: lack) {
+      let isNew = lacks[n].until <= now
+      lacks[n].until = max(lacks[n].until, lack.until)
       return isNew
     }
-    if absences.count < Limits.absences {
-      absences.append(absence)
+    if lacks.count < Limits.lacks {
+      lacks.append(lack)
       return true
     }
     var soonest = 0
-    for n in absences.indices where absences[n].until < absences[soonest].until { soonest = n }
-    absences[soonest] = absence
+    for n in lacks.indices where lacks[n].until < lacks[soonest].until { soonest = n }
+    lacks[soonest] = lack
     return true
   }
 }
