@@ -1,6 +1,6 @@
 /// What `--help` says. Enough to work with, without the README.
 enum Help {
-  static let commands = ["run", "check", "demo", "mock", "bench", "status"]
+  static let commands = ["run", "check", "demo", "mock", "bench", "status", "batch"]
 
   static let overview = """
     synaxis spreads OpenAI-style requests over tiers of providers, and fails over without a client noticing.
@@ -13,6 +13,7 @@ enum Help {
       mock   [OPTIONS]        an OpenAI-style provider to test against
       bench  URL [OPTIONS]    load, and the times to first token
       status [--watch]        the providers of a running instance as a table
+      batch  FILE -o OUT      run a file in OpenAI's Batch format through a running instance
       --version, --help, COMMAND --help
 
     A tier file, the least of one:
@@ -24,7 +25,7 @@ enum Help {
     Then point the client at it: OPENAI_BASE_URL=http://127.0.0.1:8080/v1
     Signals: TERM and INT drain (a second one ends at once), HUP reads the tier file again, USR1 switches debug
     lines on and off.
-    Exit codes: 0, 1 failed, 64 usage, 69 cannot listen or connect, 78 tier file.
+    Exit codes: 0, 1 failed, 64 usage, 65 a batch's files, 69 cannot listen or connect, 74 cannot write, 78 tier file.
 
     """
 

@@ -7,8 +7,6 @@ internal import Wire
 /// One GET to a running instance, for the commands: it blocks, and has a deadline.
 struct PageRequest {
   enum Fault: Error {
-    /// The address cannot be understood, or its name is not known.
-    case address(String)
     case connect(String)
     case silent
     case cut
@@ -20,36 +18,7 @@ struct PageRequest {
     var body: ByteBuffer
   }
 
-  let address: LabAddress
-  /// What stands in front of the pages' paths, where a proxy adds something.
-  let prefix: String
-
-  /// `http://HOST:PORT/PREFIX`, `HOST:PORT` or `unix:PATH`.
-  init(url: String) throws(Fault) {
-    var text = url
-    if text.hasPrefix("https://") { throw .address("\(url): only http:// and unix: are spoken here") }
-    var prefix = ""
-    if text.hasPrefix("http://") {
-      text = String(text.dropFirst(7))
-      if let slash = text.firstIndex(of: "/") {
-        prefix = String(text[slash...])
-        text = String(text[..<slash])
-      }
-      if text.hasSuffix("]") || !text.contains(":") { text += ":80" }
-    }
-    while prefix.hasSuffix("/") { prefix.removeLast() }
-    self.prefix = prefix
-    do throws(UsageError) {
-      address = try LabAddress(text)
-    } catch {
-      throw .address(error.message)
-    }
-  }
-
-  init(address: LabAddress) {
-    self.address = address
-    prefix = ""
-  }
+  let instance: Instance
 
   /// Asks for a page.
   func get(_ path: String, token: String?) throws(Fault) -> Answer {
@@ -70,7 +39,7 @@ struct PageRequest {
   /// HTTP/1.0, so that the answer ends with the connection and is never chunked.
   private func head(_ path: String, _ token: String?) -> ByteBuffer {
     var head = ByteBuffer()
-    head.append("GET \(prefix)\(path) HTTP/1.0\r\nHost: localhost\r\nUser-Agent: synaxis-status\r\n")
+    head.append("GET \(instance.prefix)\(path) HTTP/1.0\r\nHost: localhost\r\nUser-Agent: synaxis-status\r\n")
     if let token { head.append("Authorization: Bearer \(token)\r\n") }
     head.append("\r\n")
     return head
@@ -79,7 +48,7 @@ struct PageRequest {
   private func connect() throws(Fault) -> Descriptor {
     do throws(KernelFault) {
       let target =
-        switch address {
+        switch instance.address {
         case .tcp(let host, let port): try SocketAddress(resolving: host, port: port)
         case .unix(let path): try SocketAddress(unix: path)
         }

@@ -14,17 +14,17 @@ struct StatusCommand {
     var token = options.token ?? environment["SYNAXIS_ADMIN_TOKEN"]
     if token?.isEmpty == true { token = nil }
     let request: PageRequest
-    do throws(PageRequest.Fault) {
+    do throws(UsageError) {
       if let url = options.url {
-        request = try PageRequest(url: url)
+        request = PageRequest(instance: try Instance(url: url))
       } else {
         guard let found = Self.address(options.file, environment, token: &token) else {
           return ExitCode.config
         }
-        request = PageRequest(address: found)
+        request = PageRequest(instance: Instance(found))
       }
     } catch {
-      Console.complain("synaxis: \(Self.text(error))\n")
+      Console.complain("synaxis: \(error.message)\n")
       return ExitCode.usage
     }
     if let shown = token, shown.utf8.contains(where: { $0 <= 32 || $0 >= 127 }) {
@@ -94,7 +94,6 @@ struct StatusCommand {
 
   private static func text(_ fault: PageRequest.Fault) -> String {
     switch fault {
-    case .address(let text): text
     case .connect(let text): "\(text): is it running? --url says where else to ask"
     case .silent: "the instance does not answer"
     case .cut: "the connection ended before the answer was complete"
