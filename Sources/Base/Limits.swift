@@ -53,6 +53,9 @@ package enum Limits {
   package static let logBuffer = 256 * 1024
   /// Label combinations of one histogram of `/metrics`.
   package static let metricSeries = 2048
+  /// Bytes of a page of our own that are written in one go, give or take one entry, and such pieces in one turn.
+  package static let pagePiece = 16 * 1024
+  package static let pagePiecesPerTurn = 4
   /// How long `synaxis status` waits for an instance, and bytes of its answer.
   package static let pageTime = Interval.seconds(5)
   package static let pageAnswer = 16 << 20

@@ -13,9 +13,9 @@ package final class LoadGenerator {
     static let connection: UInt8 = 1
     static let signals: UInt8 = 2
   }
-  private enum Failure { case connect, cut, status, stream, timeout }
+  private enum Failure { case connect, cut, stream, timeout, status(Int) }
 
-  private let options: LoadOptions
+  private var options: LoadOptions
   private let address: SocketAddress
   private let poller: Poller
   private let events = PolledEvents()
@@ -66,6 +66,12 @@ package final class LoadGenerator {
   package var pollDescriptor: Int32 { poller.descriptor }
   package var nextDeadline: Instant? { timers.next }
   package var isFinished: Bool { phase == .finished }
+
+  /// The model that is asked for, where the options name none. Before the first turn.
+  package func ask(for model: String) {
+    options.model = model
+    request = LoadRequest(options)
+  }
 
   /// Does what is to be done now, without waiting.
   package func turn(now: Instant) throws(KernelFault) {
@@ -329,7 +335,8 @@ package final class LoadGenerator {
 
   /// What is wrong with a whole answer.
   private func verdict(_ connection: LoadConnection) -> Failure? {
-    if connection.reader.status / 100 != 2 { return .status }
+    let status = connection.reader.status
+    if status / 100 != 2 { return .status(status) }
     if !options.stream { return nil }
     guard connection.reader.isEventStream else { return .stream }
     switch connection.reader.observer.end {
@@ -380,12 +387,12 @@ package final class LoadGenerator {
       case nil: break
       case .connect: report.errors.connect += 1
       case .cut: report.errors.cut += 1
-      case .status: report.errors.status += 1
+      case .status(let code): report.errors.note(status: code)
       case .stream: report.errors.stream += 1
       case .timeout: report.errors.timeout += 1
       }
     }
-    if failure == .connect {
+    if case .connect = failure {
       connection.state = .pausing
       timers.arm(connection.slot, at: now + Limits.loadPause)
     } else {

@@ -15,7 +15,8 @@ package struct LoadOptions: Equatable, Sendable {
   package var connections = 8
   package var amount = Amount.requests(1_000)
   package var stream = false
-  package var model = "mock-model"
+  /// nil: the first that the target lists, or else `usualModel`.
+  package var model: String?
   /// Requests per second that are begun whatever the answers do; nil: each connection asks again when it has
   /// its answer.
   package var rate: Int?
@@ -32,6 +33,16 @@ package struct LoadOptions: Equatable, Sendable {
   package var distinct: Int?
 
   package init() {}
+
+  /// What a target is asked for that lists nothing.
+  package static let usualModel = "mock-model"
+
+  /// Where the target lists its models: beside the path, as far as that is known to go.
+  package var modelsPath: String {
+    let bytes = Array(path.utf8)
+    guard let version = bytes.span.firstRange(of: "/v1/") else { return "/v1/models" }
+    return String(decoding: bytes[..<version], as: UTF8.self) + "/v1/models"
+  }
 
   package static func parse(_ list: [String]) throws(UsageError) -> Invocation<LoadOptions> {
     var options = LoadOptions()
@@ -135,7 +146,7 @@ package struct LoadOptions: Equatable, Sendable {
       --stream          ask for event streams
       --rate R          begin R requests per second whatever the answers do, and measure from the moment at
                         which a request was due; without it each connection asks again after its answer
-      --model M         (default mock-model)
+      --model M         (default: the first of the target's /v1/models)
       --key K           bearer token
       --path P          request path
       --body-bytes N    length of the prompt (default 100)

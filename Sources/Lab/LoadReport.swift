@@ -9,11 +9,28 @@ package struct LoadReport: Sendable {
     /// The connection ended before the answer did, or what came is not HTTP.
     package var cut = 0
     package var status = 0
+    /// Of `status`: how often each, in the order of their coming.
+    package var statuses: [StatusCount] = []
     /// A stream that reported an error, or ended without saying so.
     package var stream = 0
     package var timeout = 0
     /// Due in an open loop, but no connection was free before the run's end.
     package var unsent = 0
+
+    package struct StatusCount: Equatable, Sendable {
+      package var status: Int
+      package var count: Int
+    }
+
+    mutating func note(status code: Int) {
+      status += 1
+      if let place = statuses.firstIndex(where: { $0.status == code }) {
+        statuses[place].count += 1
+      } else {
+        statuses.append(StatusCount(status: code, count: 1))
+      }
+    }
+
     package var total: Int { connect + cut + status + stream + timeout + unsent }
   }
 
@@ -82,12 +99,20 @@ package struct LoadReport: Sendable {
       out.append(isFirst ? " (" : ", ")
       isFirst = false
       out.append(name)
-      out.append(" ")
+      out.append(": ")
       out.append(decimal: count)
     }
     add("connect", errors.connect)
     add("cut", errors.cut)
-    add("status", errors.status)
+    for entry in errors.statuses {
+      out.append(isFirst ? " (" : ", ")
+      isFirst = false
+      out.append(decimal: entry.status)
+      out.append(" ")
+      out.append(ReasonPhrase.of(entry.status))
+      out.append(": ")
+      out.append(decimal: entry.count)
+    }
     add("stream", errors.stream)
     add("timeout", errors.timeout)
     add("unsent", errors.unsent)
@@ -132,7 +157,14 @@ package struct LoadReport: Sendable {
     out.append(decimal: errors.cut)
     out.append(",\"status\":")
     out.append(decimal: errors.status)
-    out.append(",\"stream\":")
+    out.append(",\"statuses\":{")
+    for (index, entry) in errors.statuses.enumerated() {
+      out.append(index == 0 ? "\"" : ",\"")
+      out.append(decimal: entry.status)
+      out.append("\":")
+      out.append(decimal: entry.count)
+    }
+    out.append("},\"stream\":")
     out.append(decimal: errors.stream)
     out.append(",\"timeout\":")
     out.append(decimal: errors.timeout)

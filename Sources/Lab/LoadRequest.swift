@@ -16,7 +16,7 @@ struct LoadRequest: ~Copyable {
     let isChat = options.path.hasSuffix("/chat/completions")
     let isMessages = options.path.hasSuffix("/messages")
     body.append("{\"model\":")
-    body.append(jsonString: options.model)
+    body.append(jsonString: options.model ?? LoadOptions.usualModel)
     if isMessages { body.append(",\"max_tokens\":1024") }
     if options.stream { body.append(",\"stream\":true") }
     if isChat || isMessages {

@@ -15,7 +15,7 @@ package final class Catalog: Sendable {
 
   /// In the order of the file.
   package let providers: [Provider]
-  package let disabledProviders: [String]
+  package let disabledProviders: [DisabledProvider]
   package let candidates: [Candidate]
   let lists: [CandidateID]
   /// The list of each candidate alone.

@@ -23,6 +23,14 @@ extension Catalog {
     return out
   }
 
+  /// The entry of `modelList` with that id.
+  package func listedModel(_ id: Span<UInt8>) -> ListedModel? {
+    if let place = aliasNames.index(of: id) {
+      return entry(aliasTexts[place], aliasLists[place], isAlias: true)
+    }
+    return listedNames.index(of: id).map { entry(listedTexts[$0], listedLists[$0], isAlias: false) }
+  }
+
   private func entry(_ name: String, _ list: List, isAlias: Bool) -> ListedModel {
     let members = list.range.map { candidates[lists[$0].index] }
     var first = members[0]

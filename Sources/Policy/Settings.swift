@@ -65,12 +65,28 @@ package struct CacheSettings: Equatable, Sendable {
 package struct LogSettings: Equatable, Sendable {
   package enum Format: Equatable, Sendable { case logfmt, json }
   package enum Level: Int, Comparable, Sendable {
+    /// No line has it: nothing is logged.
+    case silent
     case error, warning, info, debug
     package static func < (a: Level, b: Level) -> Bool { a.rawValue < b.rawValue }
   }
   package var format = Format.logfmt
   package var level = Level.info
   package init() {}
+}
+
+/// A provider of the file that is not used.
+package struct DisabledProvider: Equatable, Sendable {
+  package var name: String
+  /// What it lacks, in words; nil: the file says `enabled: false`.
+  package var reason: String?
+  /// Our names of its models, as far as they were read.
+  package var models: [String]
+  package init(name: String, reason: String? = nil, models: [String] = []) {
+    self.name = name
+    self.reason = reason
+    self.models = models
+  }
 }
 
 /// Everything that the tier file says, checked and with defaults filled in. A value: a reload makes a new one,
@@ -93,7 +109,7 @@ package struct Configuration: Equatable, Sendable {
   package var hedge: Interval?
   /// In the order of the file; disabled ones are left out.
   package var providers: [Provider] = []
-  package var disabledProviders: [String] = []
+  package var disabledProviders: [DisabledProvider] = []
   package var aliases: [Alias] = []
   package init() {}
 }

@@ -133,7 +133,7 @@ struct LogLine: ~Copyable {
     bytes.append(stamp)
     if case .json = format { bytes.append("\"") }
     switch level {
-    case .error: add("level", "error")
+    case .silent, .error: add("level", "error")
     case .warning: add("level", "warning")
     case .info: add("level", "info")
     case .debug: add("level", "debug")
@@ -229,6 +229,7 @@ struct LogLine: ~Copyable {
 extension LogSettings.Level {
   var name: String {
     switch self {
+    case .silent: "none"
     case .error: "error"
     case .warning: "warning"
     case .info: "info"

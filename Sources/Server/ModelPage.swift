@@ -19,11 +19,9 @@ enum ModelPage {
 
   /// One model; false where nobody has that id.
   static func one(_ id: Span<UInt8>, of catalog: Catalog, into out: inout ByteBuffer) -> Bool {
-    for model in catalog.modelList() where id.equals(model.id) {
-      write(model, into: &out)
-      return true
-    }
-    return false
+    guard let model = catalog.listedModel(id) else { return false }
+    write(model, into: &out)
+    return true
   }
 
   private static func write(_ model: ListedModel, into out: inout ByteBuffer) {

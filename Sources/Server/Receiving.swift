@@ -175,10 +175,9 @@ extension Runner {
   private func answerPage(_ connection: Connection, _ target: RequestTarget, now: Moment) {
     page.removeAll()
     var status = 200
+    var rest = PageText.none
     switch target {
-    case .models:
-      let list = setup.modelList
-      page.append(list.span)
+    case .models: rest = .bytes(setup.modelList, from: 0)
     case .model(let id):
       let path = connection.parser.head.path
       let place = path.lowerBound + id.lowerBound..<path.lowerBound + id.upperBound
@@ -194,23 +193,13 @@ extension Runner {
     case .readiness: status = writeReadiness(now: now)
     case .proxy, .metrics, .admin, .none: return
     }
-    sendPage(connection, status: status, type: "application/json", now: now)
+    sendPage(connection, status: status, type: "application/json", rest, now: now)
   }
 
   /// Ready as long as some provider can be used; `degraded` when some cannot.
   private func writeReadiness(now: Moment) -> Int {
-    let statuses = setup.ledger.statuses(now: now.instant)
-    var usable = 0
-    var enabled = 0
-    for status in statuses {
-      switch status.state {
-      case .online:
-        usable += 1
-        enabled += 1
-      case .cooling, .offline: enabled += 1
-      case .disabled: break
-      }
-    }
+    let usable = setup.ledger.usableProviders(now: now.instant)
+    let enabled = setup.catalog.providers.count
     if isDraining {
       page.append(#"{"status":"draining"}"#)
       return 503
@@ -224,26 +213,6 @@ extension Runner {
     page.append(decimal: enabled)
     page.append("}}")
     return usable == 0 ? 503 : 200
-  }
-
-  /// Sends what was composed in `page`. HEAD gets the head alone.
-  func sendPage(_ connection: Connection, status: Int, type: StaticString, now: Moment) {
-    let id = requestID(of: connection)
-    scratch.removeAll()
-    scratch.appendStatusLine(status)
-    scratch.appendField("Content-Type", type)
-    scratch.appendField("Content-Length", decimal: page.count)
-    scratch.appendField("X-Request-ID", id.span)
-    if status == 503 { scratch.appendField("Retry-After", "5") }
-    appendConnectionField(connection, closes: false)
-    scratch.appendHeadEnd()
-    if connection.parser.head.method != .head { page.withBytes { scratch.append($0) } }
-    scratch.withBytes { connection.outlet.write($0) }
-    page.recycle(keeping: Limits.keptBuffer)
-    scratch.recycle(keeping: Limits.keptBuffer)
-    log.page(connection, status: status, id: id, now: now)
-    discardRequest(connection)
-    front.finishAnswer(connection, keepsAlive: true, now: now.instant)
   }
 
   /// Drops the request's bytes, so that a pipelined one comes to the front.

@@ -35,6 +35,8 @@ final class Runner {
   let sharing: Sharing
   /// Paced replays, by connection.
   var replayTimers = Timers()
+  /// Connections whose pages go on, in the order in which their clients took the last piece.
+  var openPages: [SlotID] = []
   /// Exchanges whose last client has left, until they are told.
   var abandoned: [ExchangeRun] = []
 
@@ -117,7 +119,9 @@ final class Runner {
   }
 
   private func drained(_ id: SlotID, _ now: Moment) {
-    guard let connection = front.connection(id), let reply = connection.reply else { return }
+    guard let connection = front.connection(id) else { return }
+    if connection.page != nil { pageDrained(connection) }
+    guard let reply = connection.reply else { return }
     switch reply.source {
     case .seat(let seat): pumpAll(sharing.flights.flight(of: seat), now)
     case .replay: pumpReplay(reply, connection, now)

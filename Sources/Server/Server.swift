@@ -164,6 +164,10 @@ package final class Server {
       runner.replayDue(place, now)
       settle(now)
     }
+    if runner.hasPagesToWrite {
+      runner.continuePages(now)
+      settle(now)
+    }
     finishTurn(now)
   }
 
@@ -273,7 +277,7 @@ package final class Server {
   }
 
   private func timeout(now: Instant) -> Interval? {
-    if !runner.sharing.cache.isSettled { return .zero }
+    if !runner.sharing.cache.isSettled || runner.hasPagesToWrite { return .zero }
     var due = Instant.distantFuture
     if let at = front.timers.next { due = min(due, at) }
     if let at = runner.timers.next { due = min(due, at) }

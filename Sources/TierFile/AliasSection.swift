@@ -15,14 +15,17 @@ struct Candidates {
     case unknown(message: String, hint: String?)
   }
 
+  /// Those that are used, then those that are left out.
   private let providers: [Provider]
+  private let leftOut: Set<String>
   private let disabled: Set<String>
   private let canonical: [String: [Canonical]]
   private let models: [Set<String>]
 
-  init(_ configuration: Configuration, _ canonical: [String: [Canonical]]) {
-    providers = configuration.providers
-    disabled = Set(configuration.disabledProviders.map(Self.folded))
+  init(_ configuration: Configuration, leftOut: [Provider], _ canonical: [String: [Canonical]]) {
+    providers = configuration.providers + leftOut
+    self.leftOut = Set(leftOut.map { $0.name })
+    disabled = Set(configuration.disabledProviders.map { Self.folded($0.name) })
     models = providers.map { Set($0.models.map { $0.name }) }
     self.canonical = canonical
   }
@@ -31,9 +34,17 @@ struct Candidates {
     String(decoding: name.utf8.map { $0.asciiLowercased }, as: UTF8.self)
   }
 
+  /// What a name means, without the providers that are left out.
+  func resolve(_ text: String) -> Outcome {
+    let meaning = meaning(of: text)
+    guard case .targets(let targets) = meaning else { return meaning }
+    let usable = targets.filter { !leftOut.contains($0.provider) }
+    return usable.isEmpty ? .disabled : .targets(usable)
+  }
+
   /// Resolves a name, in this order: 1. a canonical id, 2. `provider/model`, the model by our name, the
   /// provider's own, or any where the provider has `"*"`, 3. a model's name, at all who list it.
-  func resolve(_ text: String) -> Outcome {
+  private func meaning(of text: String) -> Outcome {
     if let entries = canonical[text] {  // 1
       let targets = entries.compactMap { entry in
         entry.provider.map { Alias.Target(provider: providers[$0].name, model: entry.model) }
@@ -123,10 +134,10 @@ extension Reader {
       if let index = configuration.providers.firstIndex(where: { lowercased($0.name) == folded }) {
         addCanonical(id, upstream, toProvider: index)
         canonical[id, default: []].append(Candidates.Canonical(provider: index, model: id))
-      } else if configuration.disabledProviders.contains(where: { lowercased($0) == folded }) {
+      } else if configuration.disabledProviders.contains(where: { lowercased($0.name) == folded }) {
         canonical[id, default: []].append(Candidates.Canonical(provider: nil, model: id))
       } else {
-        let names = configuration.providers.map { $0.name } + configuration.disabledProviders
+        let names = configuration.providers.map { $0.name } + configuration.disabledProviders.map { $0.name }
         error(
           section.place(of: "Provider"), "CanonicalModels: no provider \"\(Spelling.excerpt(name))\"",
           hint: Spelling.suggestion(for: name, among: names))
@@ -180,7 +191,11 @@ extension Reader {
       if !alias.targets.isEmpty {
         configuration.aliases.append(alias)
       } else if !items.isEmpty, problemCount == before {
-        warn(entry.mark, "\(label(path)) is left out: none of its providers is enabled")
+        emptyAliases.insert(entry.key)
+        // A file without any provider has been reported itself.
+        if !configuration.providers.isEmpty {
+          warn(entry.mark, "\(label(path)) is left out: none of its providers is enabled")
+        }
       }
     }
   }

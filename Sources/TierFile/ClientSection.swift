@@ -40,7 +40,8 @@ extension Reader {
       }
       var client = Client(name: name, key: key)
       for (text, mark) in texts("models", in: section) where text != "*" {
-        if configuration.aliases.contains(where: { $0.name == text }) || candidates.names(text) {
+        let isAlias = configuration.aliases.contains { $0.name == text } || emptyAliases.contains(text)
+        if isAlias || candidates.names(text) {
           client.models.append(text)
         } else {
           let known =

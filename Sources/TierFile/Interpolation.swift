@@ -37,6 +37,14 @@ enum Interpolation {
     return String(decoding: output, as: UTF8.self)
   }
 
+  /// The name in the first `${…}` of a text.
+  static func firstVariable(in text: String) -> String? {
+    let bytes = Array(text.utf8)
+    guard let start = bytes.span.firstRange(of: "${") else { return nil }
+    let name = bytes[(start + 2)...].prefix { $0 != UInt8(ascii: ":") && $0 != UInt8(ascii: "}") }
+    return String(decoding: name, as: UTF8.self)
+  }
+
   private static func value(_ inner: ArraySlice<UInt8>, in environment: Environment) throws(Fault) -> String {
     let colon = inner.firstIndex(of: UInt8(ascii: ":")) ?? inner.endIndex
     let name = String(decoding: inner[..<colon], as: UTF8.self)

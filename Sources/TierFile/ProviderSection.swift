@@ -41,7 +41,8 @@ extension Reader {
       && text.utf8.allSatisfy { $0.isDigit || $0.asciiLowercased &- 97 < 26 || "._-".utf8.contains($0) }
   }
 
-  /// One provider. A disabled one is looked at only for the spelling of its keys: its variables may be unset.
+  /// One provider. A disabled one is looked at only for the spelling of its keys: its variables may be unset. One
+  /// whose key or account is not there is read like the others, and left out.
   private mutating func readProvider(_ entry: Node.Entry) {
     let path = "providers.\(entry.key)"
     guard
@@ -49,7 +50,7 @@ extension Reader {
         entry.value, path, keys: Self.providerKeys, synonyms: Self.providerSynonyms)
     else { return }
     if flag("enabled", in: section) == false {
-      configuration.disabledProviders.append(entry.key)
+      configuration.disabledProviders.append(DisabledProvider(name: entry.key))
       return
     }
     guard let preset = preset(of: entry, in: section) else { return }
@@ -58,9 +59,12 @@ extension Reader {
     provider.edits = preset.edits
     provider.quotaHeaders = preset.quotaHeaders
     provider.quotaIsShared = preset.quotaIsShared
-    let endpoint = endpoint(of: section, preset, at: entry.mark)
+    var absences: [Absence] = []
+    let endpoint = endpoint(of: section, preset, at: entry.mark, &absences)
     if let endpoint { provider.endpoint = endpoint.text }
-    readKeys(into: &provider, section, preset, endpoint, at: entry.mark)
+    readKeys(into: &provider, section, preset, endpoint, at: entry.mark, &absences)
+    isOfLeftOut = !absences.isEmpty
+    defer { isOfLeftOut = false }
     if let n = whole("tier", in: section, 0...1000) { provider.tier = n }
     if let flag = flag("free", in: section) { provider.free = flag }
     provider.cost = cost(in: section)
@@ -76,8 +80,12 @@ extension Reader {
       readModels(models, into: &provider, section.path("models"))
       if problemCount > before { unclearModels.insert(provider.name) }
     }
-    configuration.providers.append(provider)
-    providerMarks.append(entry.mark)
+    if absences.isEmpty {
+      configuration.providers.append(provider)
+      providerMarks.append(entry.mark)
+    } else {
+      leaveOut(provider, absences)
+    }
   }
 
   // MARK: - Type and endpoint
@@ -99,7 +107,9 @@ extension Reader {
         node.mark,
         "the type \(quote(node)) exists in the server edition only; \(label(section.path)) is left out",
         hint: "where it has an OpenAI endpoint, write type: openai and endpoint")
-      configuration.disabledProviders.append(entry.key)
+      configuration.disabledProviders.append(
+        DisabledProvider(name: entry.key, reason: "the type \(quote(node)) exists in the server edition only")
+      )
       return nil
     }
     error(
@@ -109,21 +119,27 @@ extension Reader {
     return nil
   }
 
-  private mutating func endpoint(of section: Section, _ preset: Preset, at mark: Mark) -> Endpoint? {
-    let own = section["endpoint"].map { ($0.mark, text($0, section.path("endpoint"))) }
+  private mutating func endpoint(
+    of section: Section, _ preset: Preset, at mark: Mark, _ absences: inout [Absence]
+  ) -> Endpoint? {
+    let before = absences.count
+    let own = section["endpoint"].map { ($0.mark, present(find($0, section.path("endpoint")), &absences)) }
     if let own, own.1 == nil { return nil }
     guard let pattern = own?.1 ?? preset.endpoint else {
       error(mark, "\(label(section.path)): the type \(preset.name) needs an endpoint")
       return nil
     }
-    let account = account(in: section)
-    let resource = text("resource", in: section)
+    let account = section["account_id"].flatMap { present(findAccount($0, section), &absences) }
+    let resource = section["resource"].flatMap { present(find($0, section.path("resource")), &absences) }
     let url = filled(pattern, account, resource)
     for key in ["account_id", "resource"] where has(url, "{\(key)}") {
       if section[key] != nil { return nil }  // Reported where it stands.
-      error(mark, "\(label(section.path)): the type \(preset.name) needs \(key) (or an endpoint)")
+      absences.append(
+        Absence(
+          mark: mark, path: section.path, reason: "the type \(preset.name) needs \(key) (or an endpoint)"))
       return nil
     }
+    if absences.count > before { return nil }
     // A preset's own service on another host has the preset's path. Other hosts have whatever path is written,
     // also none: there are OpenAI-compatible ones at the root.
     let isAnotherHost = own != nil && preset.name != "openai"
@@ -145,12 +161,26 @@ extension Reader {
     return text
   }
 
-  private mutating func account(in section: Section) -> String? {
-    guard let node = section["account_id"] else { return nil }
-    if case .scalar(let raw, _) = node.content, Interpolation.isVariableName(raw) {
-      return secret(node, section.path("account_id"))?.exposed
+  private mutating func findAccount(_ node: Node, _ section: Section) -> Finding<String> {
+    let path = section.path("account_id")
+    guard case .scalar(let raw, _) = node.content, Interpolation.isVariableName(raw) else {
+      return find(node, path)
     }
-    return text(node, section.path("account_id"))
+    switch find(secret: node, path) {
+    case .found(let account): return .found(account.exposed)
+    case .absent(let absence): return .absent(absence)
+    case .wrong: return .wrong
+    }
+  }
+
+  /// What was found; what was not is added to the absences.
+  private func present(_ finding: Finding<String>, _ absences: inout [Absence]) -> String? {
+    switch finding {
+    case .found(let text): return text
+    case .absent(let absence): absences.append(absence)
+    case .wrong: break
+    }
+    return nil
   }
 
   private func has(_ text: String, _ part: String) -> Bool { replacing(part, in: text, by: "") != text }
@@ -174,8 +204,11 @@ extension Reader {
 
   // MARK: - Keys
 
+  /// Reads the keys. Of several keys one may be missing; where none is left and the type needs one, the provider
+  /// is left out. An empty text stands for no key, where the type needs none.
   private mutating func readKeys(
-    into provider: inout Provider, _ section: Section, _ preset: Preset, _ endpoint: Endpoint?, at mark: Mark
+    into provider: inout Provider, _ section: Section, _ preset: Preset, _ endpoint: Endpoint?, at mark: Mark,
+    _ absences: inout [Absence]
   ) {
     let given = ["key", "keys", "key_file"].filter { section[$0] != nil }
     if given.count > 1 {
@@ -183,27 +216,38 @@ extension Reader {
         section.place(of: given[1]),
         "\(label(section.path)) has \(given.joined(separator: " and ")); one is enough")
     }
-    for key in ["key", "keys"] {
-      guard let node = section[key] else { continue }
+    var lacking: [Absence] = []
+    for form in given {
+      guard let node = section[form] else { continue }
       for item in items(of: node) {
-        guard let secret = secret(item, section.path(key)) else { continue }
-        if provider.keys.contains(secret) {
-          error(item.mark, "\(label(section.path(key))): the same key stands twice")
-        } else {
-          provider.keys.append(secret)
+        let path = section.path(form)
+        switch form == "key_file" ? find(secretFile: item, path) : find(secret: item, path) {
+        case .found(let secret) where provider.keys.contains(secret):
+          error(item.mark, "\(label(path)): the same key stands twice")
+        case .found(let secret): provider.keys.append(secret)
+        case .absent(let absence): lacking.append(absence)
+        case .wrong: break
         }
       }
     }
-    if let node = section["key_file"], let secret = secretFile(node, section.path("key_file")) {
-      provider.keys.append(secret)
-    }
     let ownEndpoint = section["endpoint"] != nil
-    if given.isEmpty, preset.keyNeed == .required,
-      !(ownEndpoint && (preset.name == "openai" || endpoint?.isLoopback == true))
-    {
-      error(
-        mark, "\(label(section.path)): the type \(preset.name) needs a key",
-        hint: "key: ${\(variable(for: provider.name))}")
+    let isNeeded =
+      preset.keyNeed == .required
+      && !(ownEndpoint && (preset.name == "openai" || endpoint?.isLoopback == true))
+    if !provider.keys.isEmpty {
+      for absence in lacking {
+        warn(
+          absence.mark, "\(label(absence.path)): \(absence.reason), the other keys are used",
+          hint: absence.remedy)
+      }
+    } else if !lacking.isEmpty {
+      let isKeyless = preset.keyNeed != .required || endpoint?.isLoopback == true
+      absences += lacking.filter { !($0.isEmptyText && isKeyless) }
+    } else if given.isEmpty, isNeeded {
+      absences.append(
+        Absence(
+          mark: mark, path: section.path, reason: "the type \(preset.name) needs a key",
+          remedy: "key: ${\(variable(for: provider.name))}"))
     }
     if provider.keyScheme == .none, !provider.keys.isEmpty { provider.keyScheme = .bearer }
     if let endpoint, !endpoint.isSecure, !endpoint.isLoopback, !provider.keys.isEmpty {

@@ -15,6 +15,14 @@ struct Reader {
   var providerMarks: [Mark] = []
   /// Providers whose models could not all be read: that they have none is no news then.
   var unclearModels: Set<String> = []
+  /// Providers that are left out for want of something, and what they want.
+  var leftOut: [Provider] = []
+  var absences: [[Absence]] = []
+  /// Aliases that are left out: a client may still be held to them.
+  var emptyAliases: Set<String> = []
+  var readsOnlyAddresses = false
+  /// What is read belongs to a provider that is left out anyway: a further unset variable is no news.
+  var isOfLeftOut = false
 
   init(file: String, environment: Environment) {
     self.file = file
@@ -72,9 +80,10 @@ struct Reader {
     return raw
   }
 
-  private mutating func report(_ fault: Interpolation.Fault, at mark: Mark, _ path: String) {
+  mutating func report(_ fault: Interpolation.Fault, at mark: Mark, _ path: String) {
     switch fault {
     case .unset(let name):
+      if isOfLeftOut || readsOnlyAddresses { return }
       error(
         mark, "\(label(path)): the environment variable \(Spelling.excerpt(name)) is not set",
         hint: "set it, or give a default: ${\(Spelling.excerpt(name)):-text}")
@@ -84,55 +93,6 @@ struct Reader {
         mark, "\(label(path)): only ${NAME} and ${NAME:-text} are understood",
         hint: "write $${ for the text ${")
     }
-  }
-
-  /// A key or token: its own text, a `${…}`, or the name of a variable. Never quoted in a message.
-  mutating func secret(_ node: Node, _ path: String) -> Secret? {
-    guard let raw = raw(node, path) else { return nil }
-    var value: String?
-    if Interpolation.isVariableName(raw) {
-      value = environment[raw]
-      if value == nil {
-        error(
-          node.mark, "\(label(path)): the environment variable \(Spelling.excerpt(raw)) is not set",
-          hint: "a key written like a variable's name means that variable")
-        return nil
-      }
-    } else {
-      value = text(node, path)
-    }
-    guard let value else { return nil }
-    return checked(secret: value, at: node.mark, path)
-  }
-
-  /// The secret in a file, without the line end that editors leave.
-  mutating func secretFile(_ node: Node, _ path: String) -> Secret? {
-    guard let name = text(node, path) else { return nil }
-    let bytes: [UInt8]
-    do throws(File.Fault) {
-      bytes = try File.read(File.path(name, besides: file), atMost: Limits.keyFile)
-    } catch {
-      switch error {
-      case .cannotRead(let reason): self.error(node.mark, "\(label(path)): cannot read the file: \(reason)")
-      case .tooLarge: self.error(node.mark, "\(label(path)): the file is larger than 64 KiB")
-      }
-      return nil
-    }
-    var end = bytes.count
-    while end > 0, bytes[end - 1] == 10 || bytes[end - 1] == 13 { end -= 1 }
-    return checked(secret: String(decoding: bytes[..<end], as: UTF8.self), at: node.mark, path)
-  }
-
-  private mutating func checked(secret: String, at mark: Mark, _ path: String) -> Secret? {
-    if secret.isEmpty {
-      error(mark, "\(label(path)) is empty")
-      return nil
-    }
-    if secret.utf8.contains(where: { $0 <= 32 || $0 >= 127 }) {
-      error(mark, "\(label(path)) holds a blank or a character that cannot stand in a header")
-      return nil
-    }
-    return Secret(secret)
   }
 
   // MARK: - Values of a section's key

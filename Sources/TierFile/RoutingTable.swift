@@ -94,8 +94,8 @@ package struct RoutingTable {
       if provider.passesAnyModel { text += "       * (any other name)\n" }
       for note in Self.notes(provider) { text += "       - \(note)\n" }
     }
-    if !configuration.disabledProviders.isEmpty {
-      text += "off    \(configuration.disabledProviders.joined(separator: ", "))\n"
+    for provider in configuration.disabledProviders {
+      text += "off    \(provider.name): \(provider.reason ?? "enabled: false")\n"
     }
   }
 

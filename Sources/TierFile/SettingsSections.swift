@@ -98,11 +98,12 @@ extension Reader {
     if let word = choice("format", in: section, ["logfmt", "json"]) {
       configuration.log.format = word == "json" ? .json : .logfmt
     }
-    switch choice("level", in: section, ["error", "warning", "warn", "info", "debug"]) {
+    switch choice("level", in: section, ["error", "warning", "warn", "info", "debug", "none"]) {
     case "error": configuration.log.level = .error
     case "warning", "warn": configuration.log.level = .warning
     case "info": configuration.log.level = .info
     case "debug": configuration.log.level = .debug
+    case "none": configuration.log.level = .silent
     default: break
     }
   }

@@ -10,6 +10,15 @@ package struct Reading: Sendable {
   /// In the order of their places in the file.
   package var problems: [Problem]
 
+  /// As if every warning were an error: `check --strict`.
+  package var strict: Reading {
+    if problems.isEmpty { return self }
+    var reading = self
+    reading.configuration = nil
+    for index in reading.problems.indices { reading.problems[index].severity = .error }
+    return reading
+  }
+
   package var hasErrors: Bool { problems.contains { $0.severity == .error } }
 
   /// The problems, one a line, each line ended: for stderr.
@@ -25,8 +34,14 @@ package struct Reading: Sendable {
 /// Pure but for `key_file`s (and `token_file`), which are opened while reading: no clock, no environment.
 package enum TierFile {
   /// `file` names the file in problems; relative `key_file` paths start from its directory.
-  package static func read(_ bytes: Span<UInt8>, named file: String, environment: Environment) -> Reading {
+  ///
+  /// With `onlyAddresses` no more than `listen` and `admin` is read, and a variable that is not set is no problem:
+  /// what asks a running instance needs to know where it listens, not its keys.
+  package static func read(
+    _ bytes: Span<UInt8>, named file: String, environment: Environment, onlyAddresses: Bool = false
+  ) -> Reading {
     var reader = Reader(file: file, environment: environment)
+    reader.readsOnlyAddresses = onlyAddresses
     do throws(Document.Fault) {
       let surface = bytes.count > Limits.tierFile ? nil : JSONSurface.plain(bytes)
       let root: Node?
@@ -45,10 +60,10 @@ package enum TierFile {
   }
 
   /// Opens and reads a file. One that cannot be read is a problem at 1:1.
-  package static func read(path: String, environment: Environment) -> Reading {
+  package static func read(path: String, environment: Environment, onlyAddresses: Bool = false) -> Reading {
     do throws(File.Fault) {
       let bytes = try File.read(path, atMost: Limits.tierFile)
-      return read(bytes.span, named: path, environment: environment)
+      return read(bytes.span, named: path, environment: environment, onlyAddresses: onlyAddresses)
     } catch {
       let start = Mark(line: 1, column: 1)
       switch error {

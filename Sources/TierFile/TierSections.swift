@@ -9,11 +9,11 @@ extension Reader {
   private static let serverKeys = [
     "canonicalmodels": "CanonicalModels", "requesttimeout": "RequestTimeout",
     "maxconcurrentrequests": "MaxConcurrentRequests", "maxrequestbodysize": "MaxRequestBodySize",
-    "enableresponsecaching": "EnableResponseCaching",
+    "enableresponsecaching": "EnableResponseCaching", "logging": "Logging",
   ]
   /// Sections of the server edition and its host that mean nothing here, normalised; `jwt…` besides.
   private static let foreign = [
-    "controlplane", "connectionstrings", "connectionstring", "redis", "logging", "allowedhosts", "kestrel",
+    "controlplane", "connectionstrings", "connectionstring", "redis", "allowedhosts", "kestrel",
     "serilog", "urls", "masterkey", "opentelemetry", "applicationinsights", "authentication", "authorization",
     "healthchecks", "qdrant", "ratelimiting", "database", "detailederrors", "antigravity", "smtp", "stripe",
   ]
@@ -27,18 +27,30 @@ extension Reader {
     var own: [Node.Entry] = []
     var foreign: [Node.Entry] = []
     unwrap(entries, into: &own, &foreign)
-    if let first = foreign.first {
+    if let first = foreign.first, !readsOnlyAddresses {
       let names = foreign.map { "\"\(Spelling.excerpt($0.key))\"" }.joined(separator: ", ")
       warn(first.mark, "not needed here, since only the server edition has it: \(names)")
     }
+    if readsOnlyAddresses { return readAddresses(own) }
     let section = section(own, at: root.mark, "", keys: Self.keys, synonyms: Self.serverKeys)
     readSettings(section)
     if let node = section["providers"] { readProviders(node) }
+    settleAbsences()
     let canonical = section["CanonicalModels"].map { readCanonicalModels($0) }
-    let candidates = Candidates(configuration, canonical ?? [:])
+    let candidates = Candidates(configuration, leftOut: leftOut, canonical ?? [:])
     if let node = section["aliases"] { readAliases(node, candidates, isLenient: canonical != nil) }
     if let node = section["clients"] { readClients(node, candidates) }
     check(section)
+  }
+
+  private mutating func readAddresses(_ entries: [Node.Entry]) {
+    for entry in entries where !entry.value.isNothing {
+      switch Spelling.normalised(entry.key) {
+      case "listen": configuration.listen = listeners(entry.value, "listen")
+      case "admin": readAdmin(entry.value)
+      default: break
+      }
+    }
   }
 
   /// Looks through `Synaxis:` and `InferenceGateway:`, also one in the other, and puts aside what is the server
@@ -65,6 +77,7 @@ extension Reader {
     if let node = section["limits"] { readLimits(node) }
     if let node = section["timeouts"] { readTimeouts(node) }
     if let node = section["cache"] { readCache(node) }
+    if let node = section["Logging"] { readLogging(node) }
     if let node = section["log"] { readLog(node) }
     if let node = section["cors"] { readCORS(node) }
     if let node = section["hosts"] { readHosts(node) }

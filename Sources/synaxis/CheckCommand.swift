@@ -6,7 +6,7 @@ struct CheckCommand {
 
   func run() -> Int32 {
     let environment = TierFileChoice.environment()
-    guard let reading = TierFileChoice.read(options.file, environment),
+    guard let reading = TierFileChoice.read(options.file, environment, isStrict: options.isStrict),
       let configuration = reading.configuration
     else { return ExitCode.config }
     if let model = options.route { return RouteReport.print(model, configuration) }

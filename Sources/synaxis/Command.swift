@@ -115,13 +115,13 @@ struct Command {
   private func runBench(_ options: LoadOptions) -> Int32 {
     do throws(LoadFault) {
       let generator = try LoadGenerator(options)
+      if options.model == nil { generator.ask(for: ListedModels.first(options)) }
       do throws(KernelFault) {
         let report = try generator.run()
         Console.say(options.json ? report.json() : report.table())
         return report.errors.total == 0 ? ExitCode.ok : ExitCode.failed
       } catch {
-        Console.complain("synaxis: \(error.text)\n")
-        return ExitCode.unavailable
+        throw .kernel(error)
       }
     } catch {
       Console.complain("synaxis: \(error.text)\n")
@@ -185,6 +185,8 @@ struct FileOptions {
   var logLevel: String?
   /// `--route MODEL`
   var route: String?
+  /// `--strict`
+  var isStrict = false
 
   /// Nil: help was asked for.
   static func parse(_ list: [String]) throws(UsageError) -> FileOptions? {
@@ -206,6 +208,7 @@ struct FileOptions {
       case "-c", "--config": options.file = try value(name, of: text)
       case "--log-level": options.logLevel = try value(name, of: text)
       case "--route": options.route = try value(name, of: text)
+      case "--strict": options.isStrict = true
       default:
         if text.utf8.first != UInt8(ascii: "-") {
           throw UsageError("unexpected `\(text)`; a tier file is given with -c FILE")

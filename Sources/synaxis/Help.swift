@@ -30,7 +30,7 @@ enum Help {
     """
 
   static let run = """
-    usage: synaxis run [-c FILE] [--log-level error|warning|info|debug]
+    usage: synaxis run [-c FILE] [--log-level none|error|warning|info|debug]
 
     Serves. Without -c: $SYNAXIS_CONFIG, ./synaxis.yaml, /etc/synaxis/synaxis.yaml, the first that exists.
     The log goes to stderr, one line for each exchange. --log-level goes before what the file says.
@@ -39,10 +39,12 @@ enum Help {
     """
 
   static let check = """
-    usage: synaxis check [-c FILE] [--route MODEL]
+    usage: synaxis check [-c FILE] [--strict] [--route MODEL]
 
     Reads the file as `run` would and says every problem at once, as FILE:LINE:COLUMN: error: …
     Prints listeners, limits, tiers, providers, models and aliases, secrets masked.
+    A provider whose key or account is not there is left out with a warning, as long as another remains.
+    --strict makes warnings errors.
     --route MODEL prints instead in which order the candidates of a model or alias are tried.
     Exit codes: 0 the file is good, 78 it is not, or nobody serves that model.
 

@@ -13,7 +13,7 @@ struct RunCommand {
   func run() -> Int32 {
     let environment = TierFileChoice.environment()
     if let level = options.logLevel, LogSettings.Level(named: level) == nil {
-      Console.complain("synaxis: --log-level is one of error, warning, info, debug\n")
+      Console.complain("synaxis: --log-level is one of error, warning, info, debug, none\n")
       return ExitCode.usage
     }
     guard let reading = TierFileChoice.read(options.file, environment),
@@ -134,6 +134,7 @@ extension LogSettings.Level {
     case "warning", "warn": self = .warning
     case "info": self = .info
     case "debug": self = .debug
+    case "none": self = .silent
     default: return nil
     }
   }

@@ -107,7 +107,8 @@ struct StatusCommand {
     -> LabAddress?
   {
     if TierFileChoice.path(file, environment) == nil { return .tcp(host: "127.0.0.1", port: 8080) }
-    guard let reading = TierFileChoice.read(file, environment), let configuration = reading.configuration
+    guard let reading = TierFileChoice.read(file, environment, onlyAddresses: true),
+      let configuration = reading.configuration
     else {
       Console.complain("synaxis: --url URL asks without a tier file\n")
       return nil

@@ -21,7 +21,9 @@ enum TierFileChoice {
   }
 
   /// Reads the file and prints its problems. Nil where there is no configuration.
-  static func read(_ named: String?, _ environment: Environment) -> Reading? {
+  static func read(
+    _ named: String?, _ environment: Environment, isStrict: Bool = false, onlyAddresses: Bool = false
+  ) -> Reading? {
     guard let path = path(named, environment) else {
       Console.complain(
         """
@@ -32,7 +34,8 @@ enum TierFileChoice {
         """)
       return nil
     }
-    let reading = TierFile.read(path: path, environment: environment)
+    var reading = TierFile.read(path: path, environment: environment, onlyAddresses: onlyAddresses)
+    if isStrict { reading = reading.strict }
     Console.complain(reading.report)
     return reading
   }

@@ -53,10 +53,51 @@ def test_check(tmp_path):
     file.write_text("listn: 1\nproviders:\n  groq: { type: groq, key: \"${THE_KEY}\", teir: 1, models: [x] }\n")
     done = run("check", "-c", str(file))
     assert done.returncode == 78
-    for place, hint in [("1:1", "listen"), ("3:", "THE_KEY"), ("3:", "tier")]:
+    for place, hint in [("1:1", "listen"), ("3:", "THE_KEY is not set"), ("3:", "tier")]:
         assert re.search(rf"^{re.escape(str(file))}:{place}.*: error: .*{hint}", done.stderr, re.M), done.stderr
     assert run("run", "-c", str(file)).returncode == 78
     assert run("run", "-c", str(tmp_path / "missing.yaml")).returncode == 78
+
+
+def test_check_strict(tmp_path):
+    """A warning is no obstacle, unless one wants it to be."""
+    file = tmp_path / "tiers.yaml"
+    file.write_text("providers:\n  a: { type: ollama, models: [m] }\n  groq: { key: \"${THE_KEY}\", models: [m] }\n")
+    done = run("check", "-c", str(file))
+    assert done.returncode == 0 and "off    groq: THE_KEY is not set" in done.stdout
+    assert re.search(r":3:16: warning: providers.groq is left out: THE_KEY is not set; set it", done.stderr)
+    done = run("check", "--strict", "-c", str(file))
+    assert done.returncode == 78 and ":3:16: error: " in done.stderr and not done.stdout
+    assert run("check", "--strict", "-c", str(file), environment={"THE_KEY": "k"}).returncode == 0
+
+
+def test_the_free_tiers_with_one_key(start):
+    """Of many free tiers those that have no key keep nobody from starting, and say what they want."""
+    text = (ROOT / "etc/free-tier.yaml").read_text().replace("127.0.0.1:8080", "127.0.0.1:0")
+    names = re.findall(r"\$\{(\w+)\}", text)
+    text += "admin: { token: tok }\n"
+    at = start(Gateway, text, environment={name: "" for name in names} | {"GROQ_API_KEY": "gsk"})
+    done = run("status", "--url", at.url, "--token", "tok")
+    rows = {line.split()[0]: line for line in done.stdout.splitlines() if line}
+    assert rows["groq"].split()[1] == "online"
+    assert re.search(r"disabled .*CEREBRAS_API_KEY is empty$", rows["cerebras"])
+    assert rows["cloudflare"].endswith("CLOUDFLARE_ACCOUNT_ID is empty, CLOUDFLARE_API_TOKEN is empty")
+    assert "warning: providers.cerebras is left out" in at.output()
+    # After a reload nobody looks at a terminal: the log has it.
+    at.signal(signal.SIGHUP)
+    at.line(lambda line: "tier file" in line and "providers.openrouter is left out" in line)
+
+
+def test_bench_asks_for_what_there_is(mock):
+    """Without --model the first that the target lists; and a status is said in words."""
+    target = mock("--models first,second")
+    done = run("bench", f"http://{target.address}", "-n", "5", "-c", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert b'"model":"first"' in target.get("/mock/last")
+    done = run("bench", f"http://{target.address}", "-n", "5", "-c", "1", "--model", "third")
+    assert done.returncode == 1 and "100.00 % (404 Not Found: 5)" in done.stdout
+    done = run("bench", f"http://{target.address}", "-n", "5", "-c", "1", "--model", "third", "--json")
+    assert json.loads(done.stdout)["errors"]["statuses"] == {"404": 5}
 
 
 def test_address_in_use(tmp_path):

@@ -8,6 +8,9 @@ import subprocess
 
 import pytest
 
+from gateway import Gateway
+from pages import ask
+
 BENCHMARK = r"""#!/bin/bash
 # benchmark.sh - Simple load test
 
@@ -69,6 +72,48 @@ curl -s http://localhost:8080/admin/health \
   | jq '.providers[] | select(.status == "online") | .name'
 """
 
+# Its appsettings.json, where it has what a tier file needs.
+PROVIDERS = r"""
+{
+  "Synaxis": {
+    "InferenceGateway": {
+      "Providers": {
+        "Groq": {
+          "Enabled": true,
+          "Type": "groq",
+          "Key": "GROQ_API_KEY",
+          "Tier": 0,
+          "Models": ["llama-3.3-70b-versatile"]
+        },
+        "Cloudflare": {
+          "Enabled": true,
+          "Type": "cloudflare",
+          "Key": "CF_API_TOKEN",
+          "Tier": 1,
+          "Models": ["@cf/meta/llama-3.1-8b-instruct"]
+        },
+        "DeepInfra": {
+          "Enabled": true,
+          "Type": "openai",
+          "Endpoint": "https://api.deepinfra.com/v1/openai",
+          "Key": "DEEPINFRA_KEY",
+          "Tier": 2,
+          "Models": ["meta-llama/Llama-3.3-70B-Instruct"]
+        }
+      }
+    }
+  }
+}
+"""
+
+LOGGING = r"""
+  "Logging": {
+    "LogLevel": {
+      "Synaxis": "Debug"
+    }
+  },
+"""
+
 TRACED = r"""
 curl http://localhost:8080/v1/chat/completions \
   -H "Content-Type: application/json" \
@@ -97,6 +142,22 @@ def run(gateway, mock, tmp_path):
 
     begin.gateway = at
     return begin
+
+
+def test_providers(start):
+    """It never mentions Cloudflare's account: that one is left out, and the others serve."""
+    # `Gateway` adds neither listen: nor cache: to a file that mentions them.
+    text = "// listen: cache:\n" + PROVIDERS.replace("{", '{ "listen": "127.0.0.1:0", "admin": { "token": "tok" },' + LOGGING, 1)
+    keys = {"GROQ_API_KEY": "g", "CF_API_TOKEN": "c", "DEEPINFRA_KEY": "d"}
+    at = start(Gateway, text, environment=keys)
+    listed = ask(at, "/v1/models").json["data"]
+    assert [model["provider"] for model in listed] == ["Groq", "DeepInfra"]
+    health = ask(at, "/admin/health", token="tok").json
+    states = {provider["name"]: (provider["status"], provider.get("reason")) for provider in health["providers"]}
+    assert states["Cloudflare"] == ("disabled", "the type cloudflare needs account_id (or an endpoint)")
+    assert states["Groq"][0] == states["DeepInfra"][0] == "online"
+    assert ask(at, "/v1/nothing").status == 404
+    at.line(lambda line: "level=debug" in line)
 
 
 def test_ab(run):

@@ -122,6 +122,22 @@ def test_token_and_off(at, gateway, mock):
     assert done.returncode == 1 and "no synaxis" in done.stderr
 
 
+def test_without_the_keys_of_the_tier_file(start, mock, tmp_path):
+    """The shell that asks knows neither the providers' keys nor the token: the address is in the file."""
+    text = f"""listen: 127.0.0.1:0
+admin: {{ token: "${{THE_TOKEN}}", listen: "unix:{tmp_path}/admin.sock" }}
+providers:
+  good: {mock().provider(more=', key: "${THE_KEY}"')}
+"""
+    made = start(Gateway, text, environment={"THE_TOKEN": TOKEN, "THE_KEY": "k"})
+    done = status("-c", str(made.file), "--token", TOKEN)
+    assert done.returncode == 0 and "good" in done.stdout and not done.stderr
+    done = status("-c", str(made.file))
+    assert done.returncode == 0 and "good" in done.stdout
+    done = status("--url", made.url, "--token", TOKEN)
+    assert done.returncode == 0 and "good" in done.stdout and not done.stderr
+
+
 def test_colour(at, tmp_path):
     own = f"unix:{tmp_path}/admin.sock"
     end = lambda text: "providers online" in text

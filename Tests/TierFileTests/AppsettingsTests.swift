@@ -63,12 +63,37 @@ import TierFile
   }
 
   /// As printed in the guide, without the account id that Cloudflare cannot do without.
-  @Test func aMissingAccountIsSaidWithItsPlace() {
+  @Test func aMissingAccountKeepsTheOthers() throws {
     var lines = Self.guide.split(separator: "\n", omittingEmptySubsequences: false)
     lines.remove(at: 15)
+    let reading = Samples.read(lines.joined(separator: "\n"))
     #expect(
-      Samples.read(lines.joined(separator: "\n")).report
-        == "f:12:9: error: providers.Cloudflare: the type cloudflare needs account_id (or an endpoint)\n")
+      reading.report
+        == "f:12:9: warning: providers.Cloudflare is left out: the type cloudflare needs account_id (or an endpoint)\n"
+    )
+    #expect(try #require(reading.configuration).providers.map(\.name) == ["Groq", "DeepInfra"])
+  }
+
+  @Test(arguments: [
+    ("{ Default: Debug }", LogSettings.Level.debug), ("{ Default: Warning, Synaxis: Trace }", .debug),
+    ("{ Synaxis: None, Default: Debug }", .silent), ("{ default: information }", .info),
+    ("{ Default: Error }", .error), ("{ Default: Critical }", .error), ("{ Microsoft: Debug }", .info),
+    ("{}", .info),
+  ])
+  func loggingSetsTheLevel(_ levels: String, _ level: LogSettings.Level) throws {
+    let reading = Samples.read(Samples.with("Logging: { LogLevel: \(levels), Console: { x: y } }"))
+    #expect(reading.report == "")
+    #expect(reading.configuration?.log.level == level)
+    // What the file's own section says goes before it.
+    let both = Samples.read(Samples.with("log: { level: error }\nLogging: { LogLevel: \(levels) }"))
+    #expect(both.configuration?.log.level == .error)
+  }
+
+  @Test func aMisspeltLevelIsLocated() {
+    #expect(
+      Samples.read(Samples.with("Logging: { LogLevel: { Synaxis: Warnin } }")).report
+        == "f:1:33: error: Logging.LogLevel.Synaxis must be Trace or Debug or Information or Warning or Error or "
+        + "Critical or None, this is \"Warnin\"; did you mean \"Warning\"?\n")
   }
 
   @Test func settingsAndForeignSectionsAreSorted() throws {
@@ -114,7 +139,7 @@ import TierFile
       """)
     #expect(
       reading.report == """
-        f:3:3: warning: not needed here, since only the server edition has it: "Logging", "AllowedHosts", "ControlPlane", "JwtSecret", "JwtIssuer", "MasterKey", "ConnectionStrings"
+        f:4:11: warning: not needed here, since only the server edition has it: "AllowedHosts", "ControlPlane", "JwtSecret", "JwtIssuer", "MasterKey", "ConnectionStrings"
         f:19:47: warning: the type "GitHubCopilot" exists in the server edition only; providers.Copilot is left out; where it has an OpenAI endpoint, write type: openai and endpoint
         f:30:9: warning: aliases.copilot is left out: none of its providers is enabled
         f:31:9: warning: aliases.empty has no candidates
@@ -135,7 +160,13 @@ import TierFile
         Model(name: "their/a", upstreamName: "their/a"), Model(name: "b", upstreamName: "b"),
         Model(name: "ours/a", upstreamName: "their/a"),
       ])
-    #expect(read.disabledProviders == ["Copilot", "Off"])
+    #expect(
+      read.disabledProviders == [
+        DisabledProvider(
+          name: "Copilot", reason: "the type \"GitHubCopilot\" exists in the server edition only"),
+        DisabledProvider(name: "Off"),
+      ])
+    #expect(read.log.level == .warning)
     #expect(read.aliases.map(\.name) == ["default", "dangling"])
     #expect(
       read.aliases.map(\.targets) == [

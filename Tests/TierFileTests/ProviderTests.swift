@@ -35,7 +35,7 @@ import TierFile
       ),
       (
         Samples.provider("{ type: groq, key: NO_SUCH_KEY, models: [m] }"),
-        "f:3:24: error: providers.p.key: the environment variable NO_SUCH_KEY is not set; "
+        "f:3:24: error: providers.p.key: NO_SUCH_KEY is not set; "
           + "a key written like a variable's name means that variable\n"
       ),
       (
@@ -52,7 +52,8 @@ import TierFile
       ),
       (
         Samples.provider("{ type: groq, key_file: /nonexistent, models: [m] }"),
-        "f:3:29: error: providers.p.key_file: cannot read the file: No such file or directory\n"
+        "f:3:29: error: providers.p.key_file: the file \"/nonexistent\" cannot be read: No such file or directory; "
+          + "it has to hold the key, and nothing else\n"
       ),
       (
         Samples.provider("{ type: ollama, models: [a, b, a] }"),
@@ -297,10 +298,126 @@ import TierFile
         + "  b: { enabled: false, key: \"${NOWHERE}\" }\n  ollama: { models: [m] }\n"
         + "aliases: { x: [a/m, ollama/m], y: [b/m] }\n")
     #expect(reading.report == "f:5:32: warning: aliases.y is left out: none of its providers is enabled\n")
-    #expect(reading.configuration?.disabledProviders == ["a", "b"])
+    #expect(
+      reading.configuration?.disabledProviders == [DisabledProvider(name: "a"), DisabledProvider(name: "b")])
     #expect(
       reading.configuration?.aliases == [
         Alias(name: "x", targets: [Alias.Target(provider: "ollama", model: "m")])
       ])
+  }
+  /// Each is the inside of a provider beside one that is in order.
+  @Test(
+    arguments: [
+      ("{ type: groq, key: \"${NO_KEY}\", models: [m] }", "3:24", "NO_KEY is not set", Self.setIt),
+      ("{ type: groq, key: \"${NO_KEY:-}\", models: [m] }", "3:24", "NO_KEY is not set", Self.setIt),
+      ("{ type: groq, key: \"${EMPTY}\", models: [m] }", "3:24", "EMPTY is empty", Self.setIt),
+      ("{ type: groq, key: \"${EMPTY:-}\", models: [m] }", "3:24", "EMPTY is empty", Self.setIt),
+      (
+        "{ type: groq, key: NO_KEY, models: [m] }", "3:24", "NO_KEY is not set",
+        "; a key written like a variable's name means that variable"
+      ),
+      (
+        "{ type: groq, keys: [\"${NO_KEY}\", \"${EMPTY}\"], models: [m] }", "3:26",
+        "NO_KEY is not set, EMPTY is empty", Self.setIt
+      ),
+      ("{ type: groq, models: [m] }", "2:3", "the type groq needs a key", "; key: ${P_API_KEY}"),
+      ("{ type: groq, key: \"\", models: [m] }", "2:3", "the type groq needs a key", "; key: ${P_API_KEY}"),
+      (
+        "{ type: groq, key_file: /nonexistent/key, models: [m] }", "3:29",
+        "the file \"/nonexistent/key\" cannot be read: No such file or directory",
+        "; it has to hold the key, and nothing else"
+      ),
+      (
+        "{ type: groq, key_file: /dev/null, models: [m] }", "3:29", "the file \"/dev/null\" is empty",
+        "; it has to hold the key, and nothing else"
+      ),
+      (
+        "{ type: groq, key_file: \"${CREDENTIALS}/key\", models: [m] }", "3:29", "CREDENTIALS is not set",
+        Self.setIt
+      ),
+      (
+        "{ type: cloudflare, key: k, models: [m] }", "2:3",
+        "the type cloudflare needs account_id (or an endpoint)",
+        ""
+      ),
+      (
+        "{ type: cloudflare, key: NO_KEY, account_id: \"${NO_ID:-}\", tier: \"${NO_TIER}\", models: [m] }",
+        "3:50",
+        "NO_ID is not set, NO_KEY is not set", Self.setIt
+      ),
+      (
+        "{ type: azure, key: k, resource: \"${NO_ID}\", models: [m] }", "3:38", "NO_ID is not set", Self.setIt
+      ),
+      ("{ type: openai, endpoint: \"${NO_URL}\", models: [m] }", "3:31", "NO_URL is not set", Self.setIt),
+      (
+        "{ type: openai, endpoint: \"https://h/v1\", key: \"${NO_KEY:-}\", models: [m] }", "3:52",
+        "NO_KEY is not set", Self.setIt
+      ),
+    ] as [(String, String, String, String)])
+  func whoseKeyOrAccountIsNotThereIsLeftOut(
+    _ inside: String, _ place: String, _ reason: String, _ remedy: String
+  ) throws {
+    let other = "  q: { type: openai, endpoint: \"http://localhost\", models: [n] }\n"
+    let more =
+      "aliases: { both: [p/m, q/n], one: [p/m], bare: [m, n] }\nclients: [{ name: c, key: k, models: [one, m] }]\n"
+    let reading = Samples.read(Samples.provider(inside) + other + more)
+    #expect(
+      reading.report == "f:\(place): warning: providers.p is left out: \(reason)\(remedy)\n"
+        + "f:5:30: warning: aliases.one is left out: none of its providers is enabled\n")
+    let read = try #require(reading.configuration)
+    #expect(read.providers.map(\.name) == ["q"])
+    #expect(read.disabledProviders == [DisabledProvider(name: "p", reason: reason, models: ["m"])])
+    #expect(read.aliases.map(\.name) == ["both", "bare"])
+    #expect(
+      read.aliases.map(\.targets) == Array(repeating: [Alias.Target(provider: "q", model: "n")], count: 2))
+    // Alone it is an error, and so is every warning where that is wanted.
+    let alone = Samples.read(Samples.provider(inside))
+    #expect(alone.configuration == nil && alone.report.contains("f:\(place): error: "))
+    #expect(
+      reading.strict.configuration == nil && reading.strict.problems.allSatisfy { $0.severity == .error })
+  }
+
+  private static let setIt = "; set it in the environment of synaxis"
+
+  /// Of several keys one may be missing, and where a type needs no key an empty text stands for none.
+  @Test func missingKeysThatKeepNobodyOut() throws {
+    let some = Samples.read(Samples.provider("{ type: groq, keys: [\"${NO_KEY}\", k], models: [m] }"))
+    #expect(
+      some.report
+        == "f:3:26: warning: providers.p.keys: NO_KEY is not set, the other keys are used\(Self.setIt)\n")
+    #expect(some.configuration?.providers.first?.keys == [Secret("k")])
+    for type in [
+      "ollama", "vllm", "custom, endpoint: \"https://h\"", "openai, endpoint: \"http://localhost\"",
+    ] {
+      let without = Samples.read(Samples.provider("{ type: \(type), key: \"${NO_KEY:-}\", models: [m] }"))
+      #expect(without.report == "")
+      #expect(without.configuration?.providers.first?.keys == [])
+    }
+  }
+
+  /// A key that is there and cannot be one is a mistake, and so is what else is wrong with one that is left out.
+  @Test func otherMistakesStayErrors() {
+    let text =
+      Samples.provider("{ type: groq, key: \"a b\", models: [m] }") + "  q: { type: ollama, models: [m] }\n"
+    #expect(Samples.read(text).configuration == nil)
+    let misspelt = Samples.provider("{ type: groq, key: NO_KEY, teir: 1, models: [m] }")
+    let reading = Samples.read(misspelt + "  q: { type: ollama, models: [m] }\n")
+    #expect(reading.problems.map(\.severity) == [.warning, .error])
+    let alias = Samples.provider("{ type: groq, key: NO_KEY, models: [model] }")
+    let other = "  q: { type: ollama, models: [m] }\naliases: { a: [p/modle, q/m] }\n"
+    #expect(
+      Samples.read(alias + other).report.contains(
+        "error: aliases.a: the provider \"p\" lists no model \"modle\"; did you mean \"p/model\"?\n"))
+  }
+
+  @Test func addressesAreReadWithoutKeys() {
+    let text =
+      "listen: 127.0.0.1:9\nadmin: { token: \"${NO_TOKEN}\", listen: unix:/a }\nproviders: { p: { type: groq, key: NO_KEY } }\n"
+    let reading = TierFile.read(
+      Array(text.utf8).span, named: "f", environment: Samples.environment, onlyAddresses: true)
+    #expect(reading.report == "")
+    #expect(reading.configuration?.listen == [.tcp(host: "127.0.0.1", port: 9)])
+    #expect(reading.configuration?.admin.listen == [.unix(path: "/a")])
+    #expect(reading.configuration?.admin.token == nil)
   }
 }

@@ -135,7 +135,10 @@ import TierFile
         Samples.with("admin: { listen: 8080 }"),
         "f:1:8: error: admin.listen and listen share an address: 127.0.0.1:8080\n"
       ),
-      (Samples.with("admin: { token: \"${EMPTY}\" }"), "f:1:17: error: admin.token is empty\n"),
+      (
+        Samples.with("admin: { token: \"${EMPTY}\" }"),
+        "f:1:17: error: admin.token: EMPTY is empty; set it in the environment of synaxis\n"
+      ),
       // Clients.
       (
         Samples.with(
