@@ -33,6 +33,7 @@ struct Command {
     case "mock": return mock(rest)
     case "bench": return bench(rest)
     case "status": return status(rest)
+    case "reset": return reset(rest)
     case "batch": return batch(rest)
     case "--version", "-V", "version":
       Console.say("synaxis \(Version.text)\n")
@@ -168,6 +169,18 @@ struct Command {
       return StatusCommand(options: options).run()
     } catch {
       return misused(error.message, "status")
+    }
+  }
+
+  private func reset(_ list: [String]) -> Int32 {
+    do throws(UsageError) {
+      guard let options = try StatusOptions.parse(list, isReset: true) else {
+        Console.say(Help.reset)
+        return ExitCode.ok
+      }
+      return ResetCommand(options: options).run()
+    } catch {
+      return misused(error.message, "reset")
     }
   }
 

@@ -4,7 +4,7 @@ internal import Kernel
 internal import Lab
 internal import Wire
 
-/// One GET to a running instance, for the commands: it blocks, and has a deadline.
+/// One request to a running instance, for the commands: it blocks, and has a deadline.
 struct PageRequest {
   enum Fault: Error {
     case connect(String)
@@ -20,11 +20,11 @@ struct PageRequest {
 
   let instance: Instance
 
-  /// Asks for a page.
-  func get(_ path: String, token: String?) throws(Fault) -> Answer {
+  /// Asks for a page, or for what a page does (POST without a body).
+  func ask(_ method: StaticString, _ path: String, token: String?) throws(Fault) -> Answer {
     let socket = try connect()
     let deadline = Clock.instant() + Limits.pageTime
-    try send(head(path, token), on: socket.raw, until: deadline)
+    try send(head(method, path, token), on: socket.raw, until: deadline)
     var bytes = ByteBuffer()
     while true {
       switch Socket.receive(socket.raw, into: &bytes, room: Limits.loadRead) {
@@ -37,10 +37,12 @@ struct PageRequest {
   }
 
   /// HTTP/1.0, so that the answer ends with the connection and is never chunked.
-  private func head(_ path: String, _ token: String?) -> ByteBuffer {
+  private func head(_ method: StaticString, _ path: String, _ token: String?) -> ByteBuffer {
     var head = ByteBuffer()
-    head.append("GET \(instance.prefix)\(path) HTTP/1.0\r\nHost: localhost\r\nUser-Agent: synaxis-status\r\n")
+    head.append(method)
+    head.append(" \(instance.prefix)\(path) HTTP/1.0\r\nHost: localhost\r\nUser-Agent: synaxis-status\r\n")
     if let token { head.append("Authorization: Bearer \(token)\r\n") }
+    if method.utf8CodeUnitCount == 4 { head.append("Content-Length: 0\r\n") }
     head.append("\r\n")
     return head
   }
