@@ -139,6 +139,8 @@ package enum RequestTarget: Equatable, Sendable {
   /// `/v1/models/{id}`: the range is the id, still percent-encoded, slashes included.
   case model(id: Range<Int>)
   case liveness, readiness
+  /// The page for people.
+  case home
   case metrics
   /// `/admin/…`: the range is what follows `/admin/`.
   case admin(Range<Int>)
@@ -185,6 +187,7 @@ extension RequestTarget {
   }
 
   private static func own(_ path: Span<UInt8>) -> RequestTarget {
+    if path.equals("/") { return .home }
     if path.equals("/health/liveness") || path.equals("/livez") || path.equals("/healthz")
       || path.equals("/health")
     {

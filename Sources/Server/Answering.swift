@@ -151,5 +151,6 @@ extension Runner {
       log.exchange(reply, run: run, word: word, overhead: overhead, upstreamID: Span(), now: now)
     }
     metrics.record(reply, run: run, word: word, overhead: overhead, now: now)
+    activity.record(reply, run: run, word: word, now: now)
   }
 }

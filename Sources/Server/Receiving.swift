@@ -36,6 +36,12 @@ extension Runner {
         return
       }
       answerPage(connection, target, now: now)
+    case .home:
+      guard asks else {
+        refuse(connection, .methodNotAllowed(allow: "GET, HEAD"), now: now)
+        return
+      }
+      sendHome(connection, now: now)
     case .metrics, .admin: answerOperator(connection, target, now: now)
     case .none: refuse(connection, .notFound, now: now)
     }
@@ -191,7 +197,7 @@ extension Runner {
       }
     case .liveness: page.append(#"{"status":"ok"}"#)
     case .readiness: status = writeReadiness(now: now)
-    case .proxy, .metrics, .admin, .none: return
+    case .proxy, .home, .metrics, .admin, .none: return
     }
     sendPage(connection, status: status, type: "application/json", rest, now: now)
   }

@@ -45,6 +45,8 @@ final class Reply {
 
   var source = Source.over
   var cacheState = CacheState.bypass
+  /// What a stored answer had cost.
+  var storedUsage = AnswerUsage()
   /// The head is out: an error can only be told as an event, or by a cut.
   var hasHead = false
   var isStream = false
@@ -75,6 +77,7 @@ final class Reply {
     acceptedAt = now
     source = .over
     cacheState = .bypass
+    storedUsage = AnswerUsage()
     hasHead = false
     isStream = false
     framing = .identity

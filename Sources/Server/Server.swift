@@ -157,6 +157,7 @@ package final class Server {
       runner.checks.turn(now.instant)
       settle(now)
     }
+    runner.tellWatchers(now: now)
     front.retryAccepting(now: now.instant)
     continueDrain(now: now)
     settle(now)
@@ -283,6 +284,7 @@ package final class Server {
     if let at = runner.timers.next { due = min(due, at) }
     if let at = runner.replayTimers.next { due = min(due, at) }
     due = min(due, runner.checks.nextDue)
+    due = min(due, runner.watching.nextDue)
     if let at = upstreamDue { due = min(due, at) }
     if let at = front.retryAt { due = min(due, at) }
     if let at = supervisor.nextDue { due = min(due, at) }
