@@ -90,6 +90,8 @@ package enum Limits {
   package static let jsonMembers = 128
   /// Digits of a chunk size, and bytes of a chunk's extensions (RFC 9112 §7.1).
   package static let chunkSizeDigits = 8
+  /// libcurl's number.
+  package static let answerChunkSizeDigits = 16
   package static let chunkExtension = 1024
   /// Bytes of the trailer section behind the last chunk.
   package static let trailer = 8 * 1024
