@@ -254,6 +254,26 @@ package enum Limits {
   package static let loadPause = Interval.milliseconds(10)
   /// Time between two progress lines.
   package static let loadProgress = Interval.milliseconds(500)
+  /// Requests of one batch at once.
+  package static let batchConnections = 256
+  /// Bytes of a line of a batch, of one answer, and of one read from the file.
+  package static let batchLine = 64 << 20
+  package static let batchAnswer = 64 << 20
+  package static let batchRead = 64 * 1024
+  /// Mistakes of a file that are printed, and lines that wait at a time for their provider.
+  package static let batchMistakes = 20
+  package static let batchWaiting = 1024
+  /// Models whose wait is remembered.
+  package static let batchModels = 64
+  /// Tries of a line that fails for other reasons than a rate limit, and time until a try is given up.
+  package static let batchTries = 5
+  package static let batchTime = Interval.seconds(20 * 60)
+  /// Pause after a 429 that names no time, and until an instance that is gone is asked again.
+  package static let batchPause = Interval.seconds(60)
+  package static let batchReconnect = Interval.seconds(1)
+  /// Time between two progress lines where stderr is no terminal.
+  package static let batchReport = Interval.seconds(60)
+
   // MARK: Cache and flights
 
   /// Marks of one recording's pace, eight bytes each.
