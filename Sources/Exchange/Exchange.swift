@@ -104,7 +104,7 @@ package struct Exchange: Sendable {
   ) {
     let request = RouteRequest(
       route: shape.route, preference: shape.preference, estimatedTokens: shape.estimatedTokens,
-      deadline: deadline)
+      endpoint: shape.endpoint.rawValue, deadline: deadline)
     var asked = trail
     switch ledger.next(for: request, trail: &asked, now: now) {
     case .attempt(let choice):
@@ -242,7 +242,7 @@ package struct Exchange: Sendable {
   }
 
   mutating func ended(
-    _ index: Int, _ verdict: Verdict, _ usage: Int?, _ ledger: Ledger, _ now: Instant,
+    _ index: Int, _ verdict: Verdict, _ usage: Quantity?, _ ledger: Ledger, _ now: Instant,
     _ effects: inout [ExchangeEffect]
   ) {
     guard attempts[index].isLive else { return }

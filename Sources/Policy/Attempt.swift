@@ -10,9 +10,11 @@ package struct Choice: Equatable, Sendable {
   /// No pooled connection: the last one turned out to be closed.
   package let needsFreshConnection: Bool
   /// What the budgets reserve.
-  let tokens: Int64
+  let tokens: Quantity
   /// The route's, for names that a wildcard passes on.
   let nameHash: UInt64
+  /// The request's.
+  let endpoint: UInt8
 }
 
 /// The receipt of an attempt that was begun: to be given back once, with `Ledger.end`.
@@ -28,9 +30,9 @@ package struct AttemptOutcome: Equatable, Sendable {
   /// From the start of the attempt to its first content; nil if there was none.
   package var timeToFirstToken: Interval?
   /// Tokens of request and answer as `usage` told; nil if it did not.
-  package var tokens: Int?
+  package var tokens: Quantity?
 
-  package init(fault: Fault? = nil, timeToFirstToken: Interval? = nil, tokens: Int? = nil) {
+  package init(fault: Fault? = nil, timeToFirstToken: Interval? = nil, tokens: Quantity? = nil) {
     self.fault = fault
     self.timeToFirstToken = timeToFirstToken
     self.tokens = tokens
@@ -39,7 +41,7 @@ package struct AttemptOutcome: Equatable, Sendable {
 
 /// What an attempt's end brought about: for the log.
 package struct Consequence: Equatable, Sendable {
-  package enum Scope: Equatable, Sendable { case provider, account, key, candidate }
+  package enum Scope: Equatable, Sendable { case provider, account, key, candidate, endpoint }
   package var scope: Scope
   package var until: Instant
   /// It was not cooling already: worth a line in the log.
@@ -102,14 +104,20 @@ package struct RouteRequest: Sendable {
   /// The provider that `X-Synaxis-Provider` names.
   package var preference: Int?
   /// Tokens of prompt and answer, estimated from the body's bytes.
-  package var estimatedTokens: Int
+  package var estimatedTokens: Quantity
+  /// Where at a provider it goes: a number below 64, which is only compared here.
+  package var endpoint: UInt8
   /// Waiting for a cooling candidate ends here.
   package var deadline: Instant
 
-  package init(route: Route, preference: Int? = nil, estimatedTokens: Int = 0, deadline: Instant) {
+  package init(
+    route: Route, preference: Int? = nil, estimatedTokens: Quantity = 0, endpoint: UInt8 = 0,
+    deadline: Instant
+  ) {
     self.route = route
     self.preference = preference
     self.estimatedTokens = estimatedTokens
+    self.endpoint = endpoint
     self.deadline = deadline
   }
 }

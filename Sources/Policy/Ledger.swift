@@ -14,6 +14,8 @@ package final class Ledger {
     var lastOutcome: Instant?
     var good = RollingWindow(width: Limits.statusWindow, buckets: 10)
     var bad = RollingWindow(width: Limits.statusWindow, buckets: 10)
+    /// Endpoints at which it has answered well, a bit each.
+    var endpoints: UInt64 = 0
     /// Smoothed round trip of its path; nil until one was measured.
     var roundTrip: Interval?
     /// Attempts under way whose connection is overdue.
@@ -46,16 +48,10 @@ package final class Ledger {
     var begun = Instant.distantPast
     var probe: UInt32 = 0
     var nameHash: UInt64 = 0
+    var endpoint: UInt8 = 0
     var isCommitted = false
     var isSuspect = false
     var reservation = Account.Reservation()
-  }
-
-  /// A name that a provider with `"*"` said it does not have.
-  struct MissingName {
-    var candidate: Int
-    var hash: UInt64
-    var until: Instant
   }
 
   package let catalog: Catalog
@@ -63,7 +59,7 @@ package final class Ledger {
   var keys: [KeyState]
   var accounts: [Account]
   var candidates: [CandidateState]
-  var missing: [MissingName] = []
+  var lacks: [Lack] = []
   var dice: Dice
   private var slots: [Slot] = []
   private var freeSlots: [Int32] = []
@@ -87,7 +83,7 @@ package final class Ledger {
       }
       providers.append(ProviderState(keys: first..<keys.count))
     }
-    missing.reserveCapacity(Limits.missingNames)
+    lacks.reserveCapacity(Limits.lacks)
   }
 
   /// Attempts that were begun and not yet ended.
@@ -116,6 +112,7 @@ package final class Ledger {
     slots[index].key = key
     slots[index].begun = now
     slots[index].nameHash = choice.nameHash
+    slots[index].endpoint = choice.endpoint
     slots[index].isCommitted = false
     slots[index].isSuspect = false
     slots[index].probe = providers[provider].breaker.takeProbe(now: now)
@@ -126,13 +123,14 @@ package final class Ledger {
   }
 
   /// What an answer's rate-limit header said: `pair` is its place in the preset's `QuotaHeaders`. Call it when
-  /// the head has come, before `end`. Negative numbers and resets that are past are ignored.
-  package func learn(_ ticket: AttemptTicket, pair: Int, remaining: Int, resetAt: Instant, now: Instant) {
+  /// the head has come, before `end`. Resets that are past are ignored.
+  package func learn(_ ticket: AttemptTicket, pair: Int, remaining: Quantity, resetAt: Instant, now: Instant)
+  {
     let slot = slots[open(ticket)]
     let pairs = catalog.providers[slot.provider].quotaHeaders.pairs
     guard pairs.indices.contains(pair) else { return }
     accounts[keys[slot.key].account].learn(
-      pair: pair, unit: pairs[pair].unit, remaining: Int64(remaining), resetAt: resetAt,
+      pair: pair, unit: pairs[pair].unit, remaining: remaining, resetAt: resetAt,
       from: slot.reservation, now: now)
   }
 
@@ -158,7 +156,7 @@ package final class Ledger {
     if slot.isSuspect { providers[slot.provider].suspects -= 1 }
     let consequence = record(outcome, of: slot, now: now)
     accounts[keys[slot.key].account].settle(
-      slot.reservation, tokens: outcome.tokens.map(Int64.init), charge: outcome.fault?.charge ?? .estimate,
+      slot.reservation, tokens: outcome.tokens, charge: outcome.fault?.charge ?? .estimate,
       now: now)
     return consequence
   }
