@@ -81,7 +81,8 @@ def test_open_metrics_are_read_by_their_own_parser(gateway, mock):
                 found[sample.name, frozenset(sample.labels.items())] = (family.type, sample.value)
         told.append(found)
     assert told[0].keys() == told[1].keys() and len(told[0]) > 200
-    moves = ("process_", "synaxis_provider_cooldown", "synaxis_buffered")  # with time, and with the request itself
+    # With time, and with the requests for the pages.
+    moves = ("process_", "synaxis_provider_cooldown", "synaxis_buffered", "synaxis_connections")
     for key, sample in told[0].items():
         assert key[0].startswith(moves) or told[1][key] == sample, key
 
