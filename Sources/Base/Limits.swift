@@ -11,8 +11,22 @@ package enum Limits {
   package static let leadingEmptyLines = 4
   /// Time for a client to send a whole head.
   package static let headTime = Interval.seconds(10)
-  /// Time without progress while a body is read.
+  /// Time without progress while a body is read, and the bytes of it that have to come in each window of time.
   package static let bodyStall = Interval.seconds(30)
+  package static let bodyWindow = Interval.seconds(30)
+  package static let bodyWindowBytes = 32 * 1024
+  /// Bytes up to which a body counts as small where memory is short, and the share of the memory that larger ones
+  /// leave to such.
+  package static let smallBody = 64 * 1024
+  package static let smallBodiesShare = 8
+  /// While a body waits for memory: time between two looks at who holds it, the bytes that have to come between
+  /// two from who holds as much as the next number says, and how long one waits before it is refused.
+  package static let uploadLook = Interval.seconds(1)
+  package static let pressedUpload = 64 * 1024
+  package static let slowUploadHolds = 16 * 1024
+  package static let uploadWait = Interval.seconds(10)
+  /// Bodies that are read on in one turn of the loop after they have waited.
+  package static let uploadsPerTurn = 16
   /// Time that an idle keep-alive connection is held.
   package static let keepAlive = Interval.seconds(75)
   /// Time without progress of a client that does not read its answer.

@@ -158,6 +158,7 @@ package final class Server {
       settle(now)
     }
     front.retryAccepting(now: now.instant)
+    front.relieveMemory(now: now.instant)
     continueDrain(now: now)
     settle(now)
     while let place = runner.replayTimers.popDue(now.instant) {
@@ -168,6 +169,9 @@ package final class Server {
       runner.continuePages(now)
       settle(now)
     }
+    runner.measureAnswers(now: now.instant)
+    front.resumeUploads(now: now.instant)
+    settle(now)
     finishTurn(now)
   }
 
@@ -252,7 +256,6 @@ package final class Server {
     let isClearing = !runner.sharing.cache.isSettled
     if isClearing { runner.sharing.cache.settle(steps: Limits.evictionsPerTurn) }
     giveBackMemory(now.instant, isWorking: isClearing || runner.runs.count > 0)
-    runner.measureAnswers(now: now.instant)
     supervisor.turn(now: now.instant)
   }
 
@@ -285,6 +288,7 @@ package final class Server {
     due = min(due, runner.checks.nextDue)
     if let at = upstreamDue { due = min(due, at) }
     if let at = front.retryAt { due = min(due, at) }
+    due = min(due, front.uploads.lookAt)
     if let at = supervisor.nextDue { due = min(due, at) }
     due = min(due, drainDue)
     if let at = trimAt { due = min(due, at) }
