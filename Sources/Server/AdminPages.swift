@@ -31,7 +31,7 @@ extension Runner {
     case .admin(let rest):
       let place = path.lowerBound + rest.lowerBound..<path.lowerBound + rest.upperBound
       answerAdmin(connection, place, now: now)
-    case .proxy, .models, .model, .liveness, .readiness, .none: refuse(connection, .notFound, now: now)
+    case .proxy, .models, .model, .liveness, .readiness, .home, .none: refuse(connection, .notFound, now: now)
     }
   }
 
@@ -84,6 +84,10 @@ extension Runner {
           .info, "the operator has ended all cooldowns of a provider", setup.catalog.providers[provider].name)
       }
       rest = text(of: provider, status: &status)
+    case .activity: rest = activityText(now: now)
+    case .events:
+      watch(connection, now: now)
+      return
     case .clearCache:
       let cleared = clearCache()
       log.note(.info, "the operator has cleared the cache", "\(cleared)")

@@ -30,6 +30,7 @@ extension Front {
       hold(connection, bytes: bytes)
       return true
     }
+    if bytes == 0 { return true }
     if bytes > admission.bytesFree - uploads.reserved { return false }
     hold(connection, bytes: bytes)
     return true

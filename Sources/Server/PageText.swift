@@ -50,4 +50,6 @@ enum PageText {
 struct UnfinishedPage {
   var text: PageText
   let framing: RelayFraming
+  /// The answer goes on behind it: events.
+  var isFollowed = false
 }

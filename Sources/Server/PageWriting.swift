@@ -46,7 +46,7 @@ extension Runner {
   }
 
   /// Sends what is in `scratch`, and `page` behind it in its framing.
-  private func write(to connection: Connection, _ framing: RelayFraming) {
+  func write(to connection: Connection, _ framing: RelayFraming) {
     let isChunk = framing == .chunked && !page.isEmpty
     if isChunk { scratch.appendChunkStart(page.count) }
     let end: StaticString = isChunk ? "\r\n" : ""
@@ -67,7 +67,7 @@ extension Runner {
   }
 
   /// The next piece comes in a later turn, or when the client's socket has drained.
-  private func awaitRoom(_ connection: Connection, _ now: Moment) {
+  func awaitRoom(_ connection: Connection, _ now: Moment) {
     if connection.outlet.isBlocked || connection.outlet.isBroken {
       front.settle(connection, now: now.instant)
     } else {
@@ -104,6 +104,7 @@ extension Runner {
     case .more:
       connection.page = unfinished
       awaitRoom(connection, now)
+    case .complete where unfinished.isFollowed: front.settle(connection, now: now.instant)
     case .complete:
       if unfinished.framing == .chunked { connection.outlet.write("0\r\n\r\n" as StaticString) }
       front.finishAnswer(connection, keepsAlive: true, now: now.instant)

@@ -42,6 +42,7 @@ struct ProviderPage {
       if half == nil {
         let status = ledger.status(at: place, now: now.instant)
         Self.write(status, now: now, into: &out)
+        out.append(#","models":["#)
         lastChecked = status.lastChecked
       }
       while let name = ledger.catalog.modelName(model, ofProvider: place) {
@@ -64,8 +65,8 @@ struct ProviderPage {
     return false
   }
 
-  /// What stands before the models' names.
-  private static func write(_ status: ProviderStatus, now: Moment, into out: inout ByteBuffer) {
+  /// What stands before the models' names. The object is open.
+  static func write(_ status: ProviderStatus, now: Moment, into out: inout ByteBuffer) {
     out.append(#"{"name":"#)
     out.append(jsonString: status.name)
     out.append(#","status":""#)
@@ -86,7 +87,7 @@ struct ProviderPage {
     append(status.quota.requests, to: &out)
     out.append(#","tokens":"#)
     append(status.quota.tokens, to: &out)
-    out.append(#"},"models":["#)
+    out.append("}")
   }
 
   private static func append(_ number: Int?, to out: inout ByteBuffer) {

@@ -36,6 +36,12 @@ extension Runner {
         return
       }
       answerPage(connection, target, now: now)
+    case .home:
+      guard asks else {
+        refuse(connection, .methodNotAllowed(allow: "GET, HEAD"), now: now)
+        return
+      }
+      sendHome(connection, now: now)
     case .metrics, .admin: answerOperator(connection, target, now: now)
     case .none: refuse(connection, .notFound, now: now)
     }
@@ -86,7 +92,9 @@ extension Runner {
     body: Range<Int>, _ now: Moment
   ) {
     let head = connection.parser.head
-    var wish = connection.inbound.withBytes { sharing.wish(head, $0, facts: facts, route: shape.route) }
+    var wish = connection.inbound.withBytes {
+      sharing.wish(head, $0, endpoint: shape.endpoint, facts: facts, route: shape.route)
+    }
     var key: Fingerprint?
     if facts.form == .json, !wish.isNone {
       key = connection.inbound.withBytes { bytes in
@@ -177,13 +185,17 @@ extension Runner {
     var status = 200
     var rest = PageText.none
     switch target {
-    case .models: rest = .bytes(setup.modelList, from: 0)
+    case .models:
+      let limited = connection.passage.account.flatMap { $0.models.isEmpty ? nil : $0 }
+      rest = .bytes(limited.map { ModelPage.list(setup.catalog, for: $0) } ?? setup.modelList, from: 0)
     case .model(let id):
       let path = connection.parser.head.path
       let place = path.lowerBound + id.lowerBound..<path.lowerBound + id.upperBound
       var name = ByteBuffer()
       connection.inbound.withBytes(place) { PercentEncoding.decode($0, into: &name) }
-      let isKnown = name.withBytes { ModelPage.one($0, of: setup.catalog, into: &page) }
+      let isKnown = name.withBytes {
+        ModelPage.one($0, of: setup.catalog, for: connection.passage.account, into: &page)
+      }
       guard isKnown else {
         let bytes = name.withBytes { $0.withUnsafeBufferPointer { Array($0) } }
         refuse(connection, .modelNotFound, model: bytes, now: now)
@@ -191,7 +203,7 @@ extension Runner {
       }
     case .liveness: page.append(#"{"status":"ok"}"#)
     case .readiness: status = writeReadiness(now: now)
-    case .proxy, .metrics, .admin, .none: return
+    case .proxy, .home, .metrics, .admin, .none: return
     }
     sendPage(connection, status: status, type: "application/json", rest, now: now)
   }

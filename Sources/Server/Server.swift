@@ -157,6 +157,7 @@ package final class Server {
       runner.checks.turn(now.instant)
       settle(now)
     }
+    runner.tellWatchers(now: now)
     front.retryAccepting(now: now.instant)
     front.relieveMemory(now: now.instant)
     continueDrain(now: now)
@@ -286,6 +287,7 @@ package final class Server {
     if let at = runner.timers.next { due = min(due, at) }
     if let at = runner.replayTimers.next { due = min(due, at) }
     due = min(due, runner.checks.nextDue)
+    due = min(due, runner.watching.nextDue)
     if let at = upstreamDue { due = min(due, at) }
     if let at = front.retryAt { due = min(due, at) }
     due = min(due, front.uploads.lookAt)
