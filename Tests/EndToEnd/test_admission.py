@@ -8,6 +8,7 @@ import threading
 
 import pytest
 from gateway import Gateway, eventually
+from pages import ask, samples, value
 from wire import Reader, post
 
 BODY = '{"model":"m","messages":[]}'
@@ -205,10 +206,9 @@ def test_what_is_announced_takes_no_memory(gateway, provider):
 
 
 def test_uploads_that_do_not_fit_together_wait_for_each_other(gateway, mock):
-    """Each is read when the ones before it have made room; none is refused, small requests pass, and no more memory is
-    taken than there is."""
+    """Each is read when the ones before it have made room; none is refused, small requests pass, and no more is held
+    than there may be."""
     gateway = gateway(mock("--think-ms 100"), more=SMALL_MEMORY)
-    before = gateway.status("VmRSS")
     readers = []
     for n in range(8):
         connection = gateway.connect()
@@ -222,8 +222,9 @@ def test_uploads_that_do_not_fit_together_wait_for_each_other(gateway, mock):
         else:
             in_background(connection.sendall, post(body.decode()))
     assert read(send(gateway))[0].status == 200
-    assert [reader.read()[0].status for reader in readers] == [200] * 8
-    assert gateway.status("VmHWM") - before < 6 << 20
+    for reader in readers:
+        assert value(samples(ask(gateway, "/metrics").body)[0], "synaxis_buffered_bytes") < 2 << 20
+        assert reader.read()[0].status == 200
 
 
 def test_who_holds_memory_and_sends_nothing_makes_room(gateway, mock):
