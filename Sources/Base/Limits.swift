@@ -145,8 +145,13 @@ package enum Limits {
   package static let keepAliveComment = Interval.seconds(15)
   /// Idle upstream connections kept over all providers.
   package static let pooledConnections = 256
-  /// Time after which an idle connection in the clear is not used again. libcurl's own for the rest.
-  package static let idleLine = Interval.seconds(118)
+  /// Time after which an idle connection is not used again; how often those are closed that nobody needed twice
+  /// as long; and how many are kept all the same for a provider that is seldom asked.
+  package static let idleLine = Interval.seconds(300)
+  package static let poolTidy = Interval.seconds(30)
+  package static let spareLines = 2
+  /// TLS sessions that are kept for one server, to resume from.
+  package static let tlsSessions = 4
   /// Bytes read from such a connection in one turn, and pieces of a request per sendmsg(2).
   package static let lineRead = 32 * 1024
   package static let sendPieces = 16
@@ -226,6 +231,8 @@ package enum Limits {
   package static let tierFileProblems = 100
   /// Bytes of a file that holds a key.
   package static let keyFile = 64 * 1024
+  /// Bytes of a file of certificates.
+  package static let certificateFile = 4 << 20
   /// Bytes of a provider's, client's or model's name.
   package static let name = 256
   // MARK: Lab

@@ -244,6 +244,7 @@ import TierFile
           discover: on
           probe: true
           proxy: "socks5h://u:p@localhost:1080"
+          http: 2
           models:
             a: their-a
             b:
@@ -267,7 +268,7 @@ import TierFile
       read.budgets.tokensPerMinute == 3 && read.budgets.tokensPerDay == 4 && read.budgets.concurrent == 5)
     #expect(read.headers.map(\.value) == ["10!", ""])
     #expect(read.discovers && read.probes && read.passesAnyModel)
-    #expect(read.proxy == "socks5h://u:p@localhost:1080")
+    #expect(read.proxy == "socks5h://u:p@localhost:1080" && read.prefersHTTP2)
     var c = Model(name: "c", upstreamName: "their-c")
     c.cost = Cost(input: 1, output: 2)
     c.context = 9
