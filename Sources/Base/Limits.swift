@@ -131,8 +131,10 @@ package enum Limits {
   package static let errorMessage = 200
   /// A time to come back that lies further ahead is no time but nonsense.
   package static let believableReset = Interval.seconds(366 * 24 * 3600)
-  /// A count of tokens or requests that a provider names: more is taken as this much, so that no sum overflows.
-  package static let believableCount: Int64 = 1_000_000_000_000
+  /// A count of tokens or requests that a client, a provider or the tier file names: more is taken as this much.
+  package static let quantity: Int64 = 1 << 40
+  /// Tokens that a request may allow its answer as far as a budget's estimate goes: more is no wish but "no limit".
+  package static let answerTokens: Quantity = 1_048_576
   /// Bytes of a provider's error body that are read to classify it.
   package static let errorBody = 64 * 1024
   /// Time between two questions for a provider's models, until a failed one is repeated, and for an answer.
@@ -157,8 +159,13 @@ package enum Limits {
   package static let keepAliveComment = Interval.seconds(15)
   /// Idle upstream connections kept over all providers.
   package static let pooledConnections = 256
-  /// Time after which an idle connection in the clear is not used again. libcurl's own for the rest.
-  package static let idleLine = Interval.seconds(118)
+  /// Time after which an idle connection is not used again; how often those are closed that nobody needed twice
+  /// as long; and how many are kept all the same for a provider that is seldom asked.
+  package static let idleLine = Interval.seconds(300)
+  package static let poolTidy = Interval.seconds(30)
+  package static let spareLines = 2
+  /// TLS sessions that are kept for one server, to resume from.
+  package static let tlsSessions = 4
   /// Bytes read from such a connection in one turn, and pieces of a request per sendmsg(2).
   package static let lineRead = 32 * 1024
   package static let sendPieces = 16
@@ -183,7 +190,7 @@ package enum Limits {
 
   /// The span that the breaker looks back over, and the outcomes it needs to judge by share.
   package static let breakerWindow = Interval.seconds(30)
-  package static let breakerOutcomes: Int64 = 5
+  package static let breakerOutcomes: Quantity = 5
   /// Failures in a row that open the breaker.
   package static let breakerFailures = 3
   /// The breaker's first cooldown, doubled each time, and its longest.
@@ -238,6 +245,8 @@ package enum Limits {
   package static let tierFileProblems = 100
   /// Bytes of a file that holds a key.
   package static let keyFile = 64 * 1024
+  /// Bytes of a file of certificates.
+  package static let certificateFile = 4 << 20
   /// Bytes of a provider's, client's or model's name.
   package static let name = 256
   // MARK: Lab

@@ -256,7 +256,7 @@ package final class Server {
     log.flush()
     let isClearing = !runner.sharing.cache.isSettled
     if isClearing { runner.sharing.cache.settle(steps: Limits.evictionsPerTurn) }
-    giveBackMemory(now.instant, isWorking: isClearing || runner.runs.count > 0)
+    giveBackMemory(now.instant, isWorking: upstream.takeHasFreed() || isClearing || runner.runs.count > 0)
     supervisor.turn(now: now.instant)
   }
 

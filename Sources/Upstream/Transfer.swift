@@ -1,4 +1,5 @@
 package import Base
+package import Transport
 
 /// Names one transfer: a slot and the number of its use, so that an old name never meets a new transfer.
 package struct TransferID: Hashable, Sendable {
@@ -24,8 +25,14 @@ package struct TransferTarget: Hashable, Sendable {
   package var url: String
   /// Complete field lines without line ends, `Authorization: Bearer …`.
   package var headerLines: [String] = []
-  /// URL of an HTTP proxy; nil for none. The environment's proxy variables are never looked at.
+  /// URL of a proxy; nil for none. The environment's proxy variables are never looked at.
   package var proxy: String?
+  /// How an `https` connection is secured: without authorities of its own, by the process' (`UpstreamSettings`).
+  package var tls = TLSSettings()
+  /// The name to ask for and that the certificate must have, where it is not the URL's host.
+  package var serverName: String?
+  /// HTTP/2 where the server offers it: such requests are libcurl's.
+  package var prefersHTTP2 = false
   /// Bounds name look-up, connection and TLS handshake together.
   package var connectTimeout = Interval.seconds(5)
 

@@ -71,7 +71,7 @@ import TierFile
         Samples.provider("{ type: ollama, tier: -1, rpm: 0, cost: { inptu: 1 }, models: [m] }"),
         """
         f:3:27: error: providers.p.tier must be a whole number, this is "-1"
-        f:3:36: error: providers.p.rpm must be from 1 to 1000000000, this is "0"
+        f:3:36: error: providers.p.rpm must be from 1 to 1099511627776, this is "0"
         f:3:47: error: unknown key "inptu" in providers.p.cost; did you mean "input"?
 
         """
@@ -244,6 +244,7 @@ import TierFile
           discover: on
           probe: true
           proxy: "socks5h://u:p@localhost:1080"
+          http: 2
           models:
             a: their-a
             b:
@@ -267,7 +268,7 @@ import TierFile
       read.budgets.tokensPerMinute == 3 && read.budgets.tokensPerDay == 4 && read.budgets.concurrent == 5)
     #expect(read.headers.map(\.value) == ["10!", ""])
     #expect(read.discovers && read.probes && read.passesAnyModel)
-    #expect(read.proxy == "socks5h://u:p@localhost:1080")
+    #expect(read.proxy == "socks5h://u:p@localhost:1080" && read.prefersHTTP2)
     var c = Model(name: "c", upstreamName: "their-c")
     c.cost = Cost(input: 1, output: 2)
     c.context = 9
