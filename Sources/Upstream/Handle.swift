@@ -55,6 +55,7 @@ extension Upstream {
     let url = target.lineRequest?.dialURL ?? spec.url
     _ = ccurl_set_text(easy, CURLOPT_URL, query.isEmpty ? url : url + separator + query.text)
     slot.hasQuery = !query.isEmpty
+    _ = ccurl_set_text(easy, CURLOPT_UNIX_SOCKET_PATH, spec.socket)
     // The empty text switches the environment's proxy variables off.
     _ = ccurl_set_text(easy, CURLOPT_PROXY, spec.proxy ?? "")
     // What is dialled looks like plain HTTP to libcurl, which TLS will then go over.

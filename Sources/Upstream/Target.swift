@@ -150,12 +150,14 @@ final class Target {
 struct Host: Equatable {
   /// `https://host:port`, in lower case.
   let authority: String
+  let socket: String?
   let proxy: String?
   let tls: TLSSettings
   let serverName: String?
 
   init(_ target: TransferTarget) {
     authority = Self.authority(of: target.url)
+    socket = target.socket
     proxy = target.proxy
     tls = target.tls
     serverName = target.serverName

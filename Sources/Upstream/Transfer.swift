@@ -23,6 +23,8 @@ package struct RaceID: Hashable, Sendable {
 package struct TransferTarget: Hashable, Sendable {
   /// The whole URL, `http` or `https`.
   package var url: String
+  /// The path of the socket that the server listens on (unix(7)), where it is reached over one.
+  package var socket: String?
   /// Complete field lines without line ends, `Authorization: Bearer …`.
   package var headerLines: [String] = []
   /// URL of a proxy; nil for none. The environment's proxy variables are never looked at.
@@ -36,9 +38,16 @@ package struct TransferTarget: Hashable, Sendable {
   /// Bounds name look-up, connection and TLS handshake together.
   package var connectTimeout = Interval.seconds(5)
 
+  /// - Parameter url: also as nginx spells a server on a socket, `http://unix:PATH:/v1/models`.
   package init(url: String, headerLines: [String] = []) {
     self.url = url
     self.headerLines = headerLines
+    let scheme = "http://unix:"
+    guard url.hasPrefix(scheme) else { return }
+    let rest = url.utf8.dropFirst(scheme.utf8.count)
+    let colon = rest.firstIndex(of: UInt8(ascii: ":")) ?? rest.endIndex
+    socket = String(rest[..<colon])
+    self.url = "http://localhost" + (String(rest[colon...].dropFirst()) ?? "")
   }
 }
 
