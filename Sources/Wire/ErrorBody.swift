@@ -18,7 +18,8 @@ package struct ErrorTraits: OptionSet, Hashable, Sendable {
 /// An error body of a provider, read for the fault table and for the log.
 ///
 /// The shapes: OpenAI's `{error: {message, type, code}}`, the same in an array (Gemini), `{error: "text"}`,
-/// `{errors: [{message}]}` (Cloudflare), `{title, detail}` (RFC 9457, NVIDIA), `{message}`, and plain text.
+/// `{errors: [{message}]}` (Cloudflare), `{title, detail}` (RFC 9457, NVIDIA), `{message}`, an HTML page's title, and
+/// plain text.
 package struct ErrorBody: Sendable {
   package private(set) var traits: ErrorTraits = []
   package private(set) var isJSON = false
@@ -40,7 +41,11 @@ package struct ErrorBody: Sendable {
     }
     words.append(text.bytes.extracting(0..<min(text.count, Limits.errorText)))
     traits = Self.traits(words.bytes, whole: whole)
-    message = PublicText.sanitised(text.bytes, limit: Limits.errorMessage)
+    if !isJSON, let title = PageTitle.find(in: whole) {
+      message = PublicText.sanitised(whole.extracting(title), limit: Limits.errorMessage)
+    } else {
+      message = PublicText.sanitised(text.bytes, limit: Limits.errorMessage)
+    }
   }
 
   /// Decodes the message, and into `words` the codes and types beside it.
