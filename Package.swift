@@ -33,6 +33,7 @@ let package = Package(
   products: [.executable(name: "synaxis", targets: ["synaxis"])],
   targets: [
     .target(name: "CLinux"),
+    .target(name: "CPage", exclude: ["page.html", "page.css", "page.js"]),
     .systemLibrary(
       name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
@@ -43,7 +44,7 @@ let package = Package(
     module("TierFile", ["Base", "Policy", "CYAML", "CLinux"]),
     module("Kernel", ["Base", "CLinux"]),
     module("Upstream", ["Base", "Wire", "CCurl", "CLinux"]),
-    module("Server", ["Base", "Wire", "Policy", "Exchange", "Kernel", "Upstream", "CLinux"]),
+    module("Server", ["Base", "Wire", "Policy", "Exchange", "Kernel", "Upstream", "CLinux", "CPage"]),
     module("Lab", ["Base", "Wire", "Kernel", "CLinux"]),
     .executableTarget(
       name: "synaxis", dependencies: ["Base", "Policy", "TierFile", "Server", "Lab", "CLinux"],

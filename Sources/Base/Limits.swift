@@ -53,9 +53,24 @@ package enum Limits {
   package static let logBuffer = 256 * 1024
   /// Label combinations of one histogram of `/metrics`.
   package static let metricSeries = 2048
+  /// Bytes of a page of our own that are written in one go, give or take one entry, and such pieces in one turn.
+  package static let pagePiece = 16 * 1024
+  package static let pagePiecesPerTurn = 4
   /// How long `synaxis status` waits for an instance, and bytes of its answer.
   package static let pageTime = Interval.seconds(5)
   package static let pageAnswer = 16 << 20
+  /// The bins that the page's figures are kept in, and the last exchanges it shows.
+  package static let activityBin = Interval.seconds(10)
+  package static let activityBins = 90
+  package static let activityMarks = 50
+  /// Attempts of one exchange that are shown, the last of more, and bytes of a model's name.
+  package static let markedAttempts = 4
+  package static let markedModel = 64
+  /// Pages that are told of what happens, the time between two tellings, bytes of one, and between two signs of life.
+  package static let watchers = 8
+  package static let watchEvery = Interval.seconds(2)
+  package static let watchBytes = 2000
+  package static let watchSign = Interval.seconds(15)
   /// Time until a slow reader of the log is asked again.
   package static let logRetry = Interval.milliseconds(100)
   /// Time between two returns of freed memory to the system while there is work, and quiet time before the
@@ -75,6 +90,8 @@ package enum Limits {
   package static let jsonMembers = 128
   /// Digits of a chunk size, and bytes of a chunk's extensions (RFC 9112 §7.1).
   package static let chunkSizeDigits = 8
+  /// libcurl's number.
+  package static let answerChunkSizeDigits = 16
   package static let chunkExtension = 1024
   /// Bytes of the trailer section behind the last chunk.
   package static let trailer = 8 * 1024

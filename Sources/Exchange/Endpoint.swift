@@ -98,6 +98,14 @@ package enum Endpoint: UInt8, CaseIterable, Sendable {
   /// portal's page, a CDN's apology. Speech is sound, and a transcript may be plain text.
   package var answersJSON: Bool { task != .audio }
 
+  /// The same request has the same answer: nothing is drawn by lot.
+  package var isRepeatable: Bool {
+    switch task {
+    case .embeddings, .tokenCount, .moderation, .classification, .rerank: true
+    case .chat, .textCompletion, .images, .audio, .videos, .document: false
+    }
+  }
+
   /// Presets' edits are about the fields of chats and completions; elsewhere the same names mean other things.
   package var takesEdits: Bool { self == .chatCompletions || self == .completions }
 
@@ -139,6 +147,8 @@ package enum RequestTarget: Equatable, Sendable {
   /// `/v1/models/{id}`: the range is the id, still percent-encoded, slashes included.
   case model(id: Range<Int>)
   case liveness, readiness
+  /// The page for people.
+  case home
   case metrics
   /// `/admin/…`: the range is what follows `/admin/`.
   case admin(Range<Int>)
@@ -185,6 +195,7 @@ extension RequestTarget {
   }
 
   private static func own(_ path: Span<UInt8>) -> RequestTarget {
+    if path.equals("/") { return .home }
     if path.equals("/health/liveness") || path.equals("/livez") || path.equals("/healthz")
       || path.equals("/health")
     {

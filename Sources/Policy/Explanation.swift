@@ -75,7 +75,8 @@ extension Ledger {
       provider: catalog.providers[candidate.provider].name,
       upstreamName: candidate.isWildcard ? "*" : String(decoding: candidate.upstreamName, as: UTF8.self),
       tier: candidate.tier, isPreferred: candidate.provider == preference, isReady: isReady,
-      reason: isReady ? nil : cause(standing, provider: candidate.provider, candidate: id)?.text ?? words(standing),
+      reason: isReady
+        ? nil : cause(standing, provider: candidate.provider, candidate: id)?.text ?? words(standing),
       until: isReady ? nil : standing.due, latency: candidates[id.index].latency.current,
       inFlight: providers[candidate.provider].inFlight,
       price: candidate.price.isFinite ? candidate.price : nil, context: candidate.context)

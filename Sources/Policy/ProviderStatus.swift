@@ -24,8 +24,6 @@ package struct ProviderStatus: Equatable, Sendable {
   package var reason: String?
   /// The least that is left, summed over the keys.
   package var quota: QuotaLeft
-  /// Our names.
-  package var models: [String]
   package var lastChecked: Instant?
   /// Its breaker is open, or one attempt finds out whether it is back.
   package var isBreakerOpen = false
@@ -38,31 +36,29 @@ extension Ledger {
     let good = providers[provider].good.total(now: now)
     let bad = providers[provider].bad.total(now: now)
     let isUp = standing.due <= now
-    var models = settings.models.map { $0.name }
-    if settings.passesAnyModel { models.append("*") }
     return ProviderStatus(
       name: settings.name, state: isUp ? .online : state(standing, provider), tier: settings.tier,
       latency: providers[provider].latency.current,
       successRate: good + bad == 0 ? nil : Double(good) / Double(good + bad),
       inFlight: providers[provider].inFlight, cooldownUntil: isUp ? nil : standing.due,
       reason: reason(of: provider, standing, now: now),
-      quota: quota(of: provider, now: now), models: models, lastChecked: providers[provider].lastOutcome,
+      quota: quota(of: provider, now: now), lastChecked: providers[provider].lastOutcome,
       isBreakerOpen: providers[provider].breaker.state != .closed)
   }
 
-  /// All providers in the order of the file, then the disabled ones.
-  package func statuses(now: Instant) -> [ProviderStatus] {
-    var all = catalog.providers.indices.map { status(of: $0, now: now) }
-    for provider in catalog.disabledProviders {
-      all.append(
-        ProviderStatus(
-          name: provider.name, state: .disabled, tier: 0, inFlight: 0, reason: provider.reason,
-          quota: QuotaLeft(), models: provider.models))
-    }
-    return all
+  /// How many providers have a status: those of the file, then the disabled ones.
+  package var statusCount: Int { catalog.providers.count + catalog.disabledProviders.count }
+
+  /// By their place in the file, the disabled ones behind the others.
+  package func status(at place: Int, now: Instant) -> ProviderStatus {
+    if place < catalog.providers.count { return status(of: place, now: now) }
+    let disabled = catalog.disabledProviders[place - catalog.providers.count]
+    return ProviderStatus(
+      name: disabled.name, state: .disabled, tier: 0, inFlight: 0, reason: disabled.reason, quota: QuotaLeft()
+    )
   }
 
-  /// Providers that can take an attempt now: for readiness. Allocates nothing.
+  /// Providers that can take an attempt now. Allocates nothing.
   package func usableProviders(now: Instant) -> Int {
     var usable = 0
     for provider in catalog.providers.indices where standing(ofProvider: provider, now: now).due <= now {
@@ -97,5 +93,18 @@ extension Ledger {
           now: now))
     }
     return left
+  }
+}
+
+extension Catalog {
+  /// What a provider serves, by our names and in the order of the file; `*` behind them. Nil behind the last.
+  package func modelName(_ number: Int, ofProvider place: Int) -> String? {
+    if place >= providers.count {
+      let models = disabledProviders[place - providers.count].models
+      return number < models.count ? models[number] : nil
+    }
+    let provider = providers[place]
+    if number < provider.models.count { return provider.models[number].name }
+    return number == provider.models.count && provider.passesAnyModel ? "*" : nil
   }
 }

@@ -25,12 +25,13 @@ extension Runner {
         return
       }
       page.removeAll()
-      MetricsPage.write(metrics, operatingFacts(now: now), into: &page)
-      sendPage(connection, status: 200, type: "text/plain; version=0.0.4; charset=utf-8", now: now)
+      sendPage(
+        connection, status: 200, type: "text/plain; version=0.0.4; charset=utf-8",
+        .metrics(MetricsPage(metrics, setup.ledger, operatingFacts())), now: now)
     case .admin(let rest):
       let place = path.lowerBound + rest.lowerBound..<path.lowerBound + rest.upperBound
       answerAdmin(connection, place, now: now)
-    case .proxy, .models, .model, .liveness, .readiness, .none: refuse(connection, .notFound, now: now)
+    case .proxy, .models, .model, .liveness, .readiness, .home, .none: refuse(connection, .notFound, now: now)
     }
   }
 
@@ -66,20 +67,27 @@ extension Runner {
     }
     page.removeAll()
     var status = 200
+    var rest = PageText.none
     switch target {
-    case .health: writeHealth(now: now)
+    case .health:
+      writeHealth(now: now)
+      rest = .providers(ProviderPage(allOf: setup.ledger, ending: "]}"))
     case .providers:
-      page.append(#"{"providers":"#)
-      ProviderPage.write(setup.ledger.statuses(now: now.instant), now: now, into: &page)
-      page.append("}")
-    case .status(let name): status = writeStatus(connection, place, name, now: now)
+      page.append(#"{"providers":["#)
+      rest = .providers(ProviderPage(allOf: setup.ledger, ending: "]}"))
+    case .status(let name): rest = text(of: provider(connection, place, name), status: &status)
     case .reset(let name):
-      if let provider = provider(connection, place, name) {
+      let provider = provider(connection, place, name)
+      if let provider, provider < setup.catalog.providers.count {
         setup.ledger.reset(provider: provider)
         log.note(
           .info, "the operator has ended all cooldowns of a provider", setup.catalog.providers[provider].name)
       }
-      status = writeStatus(connection, place, name, now: now)
+      rest = text(of: provider, status: &status)
+    case .activity: rest = activityText(now: now)
+    case .events:
+      watch(connection, now: now)
+      return
     case .clearCache:
       let cleared = clearCache()
       log.note(.info, "the operator has cleared the cache", "\(cleared)")
@@ -90,49 +98,34 @@ extension Runner {
       page.append("\"}")
     case .none: return
     }
-    sendPage(connection, status: status, type: "application/json", now: now)
+    sendPage(connection, status: status, type: "application/json", rest, now: now)
   }
 
-  /// The provider that a part of the path names.
+  /// The provider that a part of the path names, by its place in the ledger.
   private func provider(_ connection: Connection, _ place: Range<Int>, _ name: Range<Int>) -> Int? {
-    withName(connection, place, name) { setup.catalog.providerIndex(named: $0) }
-  }
-
-  private func withName<R>(
-    _ connection: Connection, _ place: Range<Int>, _ name: Range<Int>, _ body: (Span<UInt8>) -> R
-  ) -> R {
     var decoded = ByteBuffer()
     let part = place.lowerBound + name.lowerBound..<place.lowerBound + name.upperBound
     connection.inbound.withBytes(part) { PercentEncoding.decode($0, into: &decoded) }
-    return decoded.withBytes { body($0) }
+    return decoded.withBytes { wanted in
+      if let enabled = setup.catalog.providerIndex(named: wanted) { return enabled }
+      let disabled = setup.catalog.disabledProviders.firstIndex { wanted.equals($0.name) }
+      return disabled.map { setup.catalog.providers.count + $0 }
+    }
   }
 
-  private func writeStatus(
-    _ connection: Connection, _ place: Range<Int>, _ name: Range<Int>, now: Moment
-  ) -> Int {
-    if let provider = provider(connection, place, name) {
-      ProviderPage.write(setup.ledger.status(of: provider, now: now.instant), now: now, into: &page)
-      return 200
-    }
-    let disabled = withName(connection, place, name) { wanted -> Int? in
-      setup.catalog.disabledProviders.firstIndex { wanted.equals($0.name) }
-    }
-    if let disabled {
-      let all = setup.ledger.statuses(now: now.instant)
-      ProviderPage.write(all[setup.catalog.providers.count + disabled], now: now, into: &page)
-      return 200
-    }
+  private func text(of provider: Int?, status: inout Int) -> PageText {
+    if let provider { return .providers(ProviderPage(provider, of: setup.ledger)) }
     page.append(
       #"{"error":{"message":"There is no provider of that name. GET /admin/providers lists them.","#)
     page.append(#""type":"invalid_request_error","param":null,"code":"not_found"}}"#)
-    return 404
+    status = 404
+    return .none
   }
 
-  /// `GET /admin/health`
+  /// `GET /admin/health`, up to the list of providers.
   private func writeHealth(now: Moment) {
-    let statuses = setup.ledger.statuses(now: now.instant)
     page.append(#"{"overallStatus":""#)
-    page.append(isDraining ? "draining" : ProviderPage.overall(statuses))
+    page.append(isDraining ? "draining" : ProviderPage.overall(setup.ledger, now: now.instant))
     page.append(#"","timestamp":""#)
     page.append(rfc3339: now.wall)
     page.append(#"","version":"#)
@@ -147,9 +140,7 @@ extension Runner {
     page.append(decimal: runs.count)
     page.append(#"},{"name":"cache","status":""#)
     writeCache(cacheFacts)
-    page.append(#"],"providers":"#)
-    ProviderPage.write(statuses, now: now, into: &page)
-    page.append("}")
+    page.append(#"],"providers":["#)
   }
 
   private func writeCache(_ cache: CacheFacts) {
@@ -186,13 +177,13 @@ extension Runner {
   }
 
   /// What `/metrics` reads at the time it is asked.
-  func operatingFacts(now: Moment) -> OperatingFacts {
+  func operatingFacts() -> OperatingFacts {
     var buffered = 0
     for place in front.connections.places {
       guard let connection = front.connections[place] else { continue }
       buffered += connection.inbound.count + connection.outlet.backlogCount
     }
-    var facts = OperatingFacts(now: now, statuses: setup.ledger.statuses(now: now.instant))
+    var facts = OperatingFacts()
     facts.isDraining = isDraining
     facts.connections = front.connections.count
     facts.connectionLimit = front.connections.capacity

@@ -4,6 +4,7 @@ internal import Exchange
 /// What a path behind `/admin/` asks for. Ranges are a provider's name, still percent-encoded.
 package enum AdminTarget: Equatable, Sendable {
   case health, providers
+  case activity, events
   case status(Range<Int>)
   case reset(Range<Int>)
   case clearCache
@@ -13,6 +14,8 @@ package enum AdminTarget: Equatable, Sendable {
     self = .none
     if path.equals("health") { self = .health }
     if path.equals("providers") { self = .providers }
+    if path.equals("activity") { self = .activity }
+    if path.equals("events") { self = .events }
     if path.equals("cache/clear") { self = .clearCache }
     let prefix = 10
     if path.hasPrefix("providers/") {
@@ -33,7 +36,7 @@ package enum AdminTarget: Equatable, Sendable {
   var isCommand: Bool {
     switch self {
     case .reset, .clearCache: true
-    case .health, .providers, .status, .none: false
+    case .health, .providers, .activity, .events, .status, .none: false
     }
   }
 }
@@ -42,7 +45,7 @@ extension RequestTarget {
   /// What an admin listener serves: it is no second way to the providers.
   var isForOperators: Bool {
     switch self {
-    case .admin, .metrics, .liveness, .readiness: true
+    case .admin, .home, .metrics, .liveness, .readiness: true
     case .proxy, .models, .model, .none: false
     }
   }

@@ -294,6 +294,7 @@ extension Runner {
     let start = sharing.settings.replay == .paced ? now.instant : nil
     reply.source = .replay(entry, offset: 0, pacedSince: start)
     reply.firstByteAt = now.instant
+    reply.storedUsage = entry.usage
     scratch.removeAll()
     composeHead(
       entry.head, reply, connection, run: nil, length: Int64(entry.recording.end), stored: entry,

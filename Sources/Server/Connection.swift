@@ -47,6 +47,8 @@ final class Connection {
   var reply: Reply?
   /// The object that `reply` is while there is one; made by the first request that may become an exchange.
   lazy var ownReply = Reply(connection: id)
+  /// One of our own pages, while it is not written to its end.
+  var page: UnfinishedPage?
   /// What the gate said about the current request.
   var passage = Passage()
   /// The current request's body, until its exchange has it.

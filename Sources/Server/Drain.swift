@@ -85,6 +85,7 @@ extension Server {
     }
     phase = .draining(until: now.instant + runner.setup.configuration.timeouts.drain)
     runner.isDraining = true
+    runner.endWatching(now: now.instant)
     front.drain(now: now.instant)
     log.note(.info, "draining: no new connections, exchanges under way finish")
     supervisor.stopping("draining: \(runner.runs.count) exchanges under way")

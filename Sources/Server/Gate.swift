@@ -50,7 +50,8 @@ package final class Gate {
 
   /// Looks at a head:
   /// 1. on a loopback listener the Host is one that public DNS cannot hold, or a configured one (DNS rebinding);
-  /// 2. every Origin is a configured one (a web page must not spend the user's quota);
+  /// 2. every Origin is a configured one (a web page must not spend the user's quota), or on admin pages our own:
+  ///    our page for people has buttons;
   /// 3. a preflight needs nothing more: a browser sends it without the key;
   /// 4. neither do pages about ourselves: health is free, metrics and admin pages have rules of their own;
   /// 5. where clients are listed their key is needed, else the listener must be a local one, unless anonymous
@@ -62,8 +63,12 @@ package final class Gate {
       passage.refusal = .hostNotAllowed
       return passage
     }
+    let target = RequestTarget(path: bytes.extracting(head.path))
     if head.value(of: .origin) != nil {  // 2
       for field in head.fields where field.known == .origin {
+        if case .admin = target, Self.isOwn(bytes.extracting(field.value), bytes.extracting(head.host)) {
+          continue
+        }
         guard let origin = origins.first(where: { bytes.extracting(field.value).equalsIgnoringCase($0) })
         else {
           passage.origin = nil
@@ -77,8 +82,8 @@ package final class Gate {
         return passage
       }
     }
-    switch RequestTarget(path: bytes.extracting(head.path)) {
-    case .liveness, .readiness, .metrics, .admin: return passage  // 4
+    switch target {
+    case .liveness, .readiness, .home, .metrics, .admin: return passage  // 4
     case .proxy: passage.isExchange = head.method == .post
     case .models, .model, .none: break
     }
@@ -128,6 +133,12 @@ package final class Gate {
   package func index(of account: ClientAccount) -> Int? { accounts.firstIndex { $0 === account } }
 
   // MARK: - Hosts
+
+  /// Whether a page that this host served asks. Another page on this machine has another port in its origin.
+  private static func isOwn(_ origin: Span<UInt8>, _ host: Span<UInt8>) -> Bool {
+    let start = origin.hasPrefix("https://") ? 8 : origin.hasPrefix("http://") ? 7 : 0
+    return start > 0 && !host.isEmpty && origin.extracting(start..<origin.count).equalsIgnoringCase(host)
+  }
 
   private func isKnown(host: Span<UInt8>) -> Bool {
     if HostName.isLocal(host) { return true }

@@ -117,6 +117,12 @@ package struct HistogramTable {
 
   package func sum(_ series: Int) -> UInt64 { sums[series] }
 
+  /// The series has counted nothing.
+  func isEmpty(_ series: Int) -> Bool {
+    for place in series * width..<(series + 1) * width where counts[place] > 0 { return false }
+    return true
+  }
+
   /// The same counts under other keys; a series whose key has gone is dropped.
   package func renamed(_ rename: (SeriesKey) -> SeriesKey?) -> HistogramTable {
     var renamed = HistogramTable(bounds: bounds, series: keys.count)

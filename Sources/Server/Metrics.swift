@@ -1,7 +1,7 @@
 package import Base
 internal import Exchange
 package import Policy
-internal import Wire
+package import Wire
 
 /// The counters behind `/metrics`.
 ///
@@ -11,6 +11,8 @@ package final class Metrics {
   var version = ""
   let startedAt: Instant
   let startedOn: WallTime
+  /// Counts the configurations: a place in the tables means another name in each.
+  private(set) var naming = 0
 
   package private(set) var providers = LabelNames([], other: "")
   private(set) var models = LabelNames([], other: "other")
@@ -55,6 +57,7 @@ package final class Metrics {
 
   /// Takes the names of a new configuration. What was counted under a name that is still there stays.
   package func adopt(_ catalog: Catalog, clients list: [Client]) {
+    naming += 1
     let old = (providers: providers, models: models, clients: clients)
     providers = LabelNames(catalog.providers.map { $0.name }, other: "")
     models = LabelNames(Self.names(of: catalog), other: "other")
@@ -131,10 +134,14 @@ package final class Metrics {
       attempts[provider * reasons.capacity + reason] &+= 1
     }
     guard run.usage.isKnown else { return }
-    var key = self.key(run, model: run.facts.model, endpoint: run.exchange.shape.endpoint)
-    if let input = run.usage.input { tokens.record(input, key) }
+    record(run.usage, self.key(run, model: run.facts.model, endpoint: run.exchange.shape.endpoint))
+  }
+
+  package func record(_ usage: TokenUsage, _ key: SeriesKey) {
+    var key = key
+    if let input = usage.input { tokens.record(input, key) }
     key.word = 1
-    if let output = run.usage.output { tokens.record(output, key) }
+    if let output = usage.output { tokens.record(output, key) }
   }
 
   private func key(_ run: ExchangeRun?, model: [UInt8], endpoint: Endpoint) -> SeriesKey {

@@ -3,73 +3,157 @@ internal import Kernel
 package import Policy
 internal import Wire
 
-/// What the pages tell of the cache. What is counted goes on counting when a reload switches it off.
-package struct CacheFacts: Sendable {
-  var isEnabled = false
-  var entries = 0
-  var bytes = 0
-  var stored: Int64 = 0
-  var evicted: Int64 = 0
-  var expired: Int64 = 0
-}
-
-/// What is so at the time the page is asked for.
-package struct OperatingFacts: Sendable {
-  var now: Moment
-  var statuses: [ProviderStatus]
-  var isDraining = false
-  var connections = 0
-  var connectionLimit = 0
-  var exchanges = 0
-  /// Bytes of requests and answers that wait in clients' connections.
-  var bufferedBytes = 0
-  var logLinesDropped: Int64 = 0
-  var cache = CacheFacts()
-
-  package init(now: Moment, statuses: [ProviderStatus]) {
-    self.now = now
-    self.statuses = statuses
-  }
-}
-
-/// `/metrics` in Prometheus' text format 0.0.4.
-package enum MetricsPage {
-  package static func write(_ metrics: Metrics, _ facts: OperatingFacts, into out: inout ByteBuffer) {
-    writeExchanges(metrics, into: &out)
-    writeHistograms(metrics, into: &out)
-    writeProviders(facts, into: &out)
-    writeState(metrics, facts, into: &out)
-    writeCache(metrics, facts.cache, into: &out)
-    writeProcess(metrics, into: &out)
+/// `/metrics` in Prometheus' text format 0.0.4, a piece at a time.
+///
+/// The rows of one histogram series, of one provider's state or of one client stand in one piece: they are of one
+/// moment. It holds no figures itself but those of `facts`, so that a slow reader costs one piece of memory.
+package struct MetricsPage {
+  /// The families, in the order of the page.
+  private enum Section: Int {
+    case exchanges, attempts, refusals
+    case duration, firstChunk, tokens, overhead
+    case state, inFlight, tier, cooldown, breaker, latency, success, quota
+    case server, cache, process
   }
 
-  private static func writeExchanges(_ metrics: Metrics, into out: inout ByteBuffer) {
-    out.family("synaxis_exchanges_total", "counter", "Exchanges by how they ended and by client.")
-    for client in metrics.clients.texts.indices {
-      for (end, word) in metrics.ends.words.enumerated() {
-        let count = metrics.exchanges[client * metrics.ends.capacity + end]
-        if count == 0, end == 0 || end > 9 { continue }
-        out.begin("synaxis_exchanges_total")
-        out.label("client", metrics.clients.texts[client])
-        out.label("end", word)
-        out.end(count)
+  private let metrics: Metrics
+  private let ledger: Ledger
+  private let facts: OperatingFacts
+  /// The names that places in the tables stand for.
+  private let naming: Int
+  private var section: Section? = .exchanges
+  /// The next client, provider or series of the section.
+  private var item = 0
+
+  package init(_ metrics: Metrics, _ ledger: Ledger, _ facts: OperatingFacts) {
+    self.metrics = metrics
+    self.ledger = ledger
+    self.facts = facts
+    naming = metrics.naming
+  }
+
+  /// A new configuration has other names: what is written cannot be gone on with.
+  package var isOutdated: Bool { naming != metrics.naming }
+
+  /// Adds what comes next until `out` has `size` bytes. False: that was the page's end.
+  package mutating func write(upTo size: Int, now: Instant, into out: inout ByteBuffer) -> Bool {
+    while let current = section {
+      if item == 0 { writeHead(of: current, into: &out) }
+      let count = count(of: current)
+      while item < count {
+        write(item, of: current, now, into: &out)
+        item += 1
+        if out.count >= size { return true }
       }
+      section = Section(rawValue: current.rawValue + 1)
+      item = 0
     }
-    out.family(
-      "synaxis_attempts_total", "counter", "Attempts at providers by how they ended: ok, or the fault's name."
-    )
-    for provider in metrics.providers.texts.indices.dropFirst() {
-      for (reason, word) in metrics.reasons.words.enumerated() {
-        let count = metrics.attempts[provider * metrics.reasons.capacity + reason]
-        if count == 0, reason != 1 { continue }
-        out.begin("synaxis_attempts_total")
-        out.label("provider", metrics.providers.texts[provider])
-        out.label("reason", word)
-        out.end(count)
-      }
+    return false
+  }
+
+  private func count(of section: Section) -> Int {
+    switch section {
+    case .exchanges: metrics.clients.texts.count
+    case .attempts: metrics.providers.texts.count
+    case .duration: metrics.duration.keys.count
+    case .firstChunk: metrics.firstChunk.keys.count
+    case .tokens: metrics.tokens.keys.count
+    case .state, .quota: ledger.statusCount
+    case .inFlight, .tier, .cooldown, .breaker, .latency, .success: ledger.catalog.providers.count
+    case .refusals, .overhead, .server, .cache, .process: 1
     }
-    out.family(
-      "synaxis_refusals_total", "counter", "Requests refused before an exchange began, by error code.")
+  }
+
+  private func writeHead(of section: Section, into out: inout ByteBuffer) {
+    switch section {
+    case .exchanges:
+      out.family("synaxis_exchanges_total", "counter", "Exchanges by how they ended and by client.")
+    case .attempts:
+      out.family(
+        "synaxis_attempts_total", "counter",
+        "Attempts at providers by how they ended: ok, or the fault's name.")
+    case .refusals:
+      out.family(
+        "synaxis_refusals_total", "counter", "Requests refused before an exchange began, by error code.")
+    case .duration:
+      out.family(Self.duration, "histogram", "From a request's last byte to the end of its exchange.")
+    case .firstChunk:
+      out.family(Self.firstChunk, "histogram", "From a streamed request's last byte to its first content.")
+    case .tokens: out.family(Self.tokens, "histogram", "Tokens of one exchange as its answer told them.")
+    case .overhead:
+      out.family(
+        Self.overhead, "histogram", "From a request's last byte to the first attempt: the gateway's own time."
+      )
+    case .state:
+      out.family(
+        "synaxis_provider_state", "gauge", "1 for the state that a provider is in, 0 for the others.")
+    case .inFlight: out.family("synaxis_provider_in_flight", "gauge", "Attempts under way.")
+    case .tier:
+      out.family("synaxis_provider_tier", "gauge", "The provider's tier; the lowest is tried first.")
+    case .cooldown:
+      out.family(
+        "synaxis_provider_cooldown_seconds", "gauge", "Time until the provider is used again.")
+    case .breaker:
+      out.family("synaxis_provider_breaker_open", "gauge", "1 while the breaker is open or probes.")
+    case .latency:
+      out.family(
+        "synaxis_provider_latency_seconds", "gauge",
+        "Moving average of the time to first token, without samples absent.")
+    case .success:
+      out.family(
+        "synaxis_provider_success_ratio", "gauge",
+        "Good outcomes of the last minutes, without outcomes absent.")
+    case .quota:
+      out.family("synaxis_provider_quota_remaining", "gauge", "The least known to be left, over all keys.")
+    case .server, .cache, .process: break
+    }
+  }
+
+  private func write(_ item: Int, of section: Section, _ now: Instant, into out: inout ByteBuffer) {
+    switch section {
+    case .exchanges: writeExchanges(ofClient: item, into: &out)
+    case .attempts: writeAttempts(atProvider: item, into: &out)
+    case .refusals: writeRefusals(into: &out)
+    case .duration: writeDuration(item, into: &out)
+    case .firstChunk: writeSeries(item, of: metrics.firstChunk, Self.firstChunk, into: &out)
+    case .tokens: writeTokens(item, into: &out)
+    case .overhead: writeRows(0, of: metrics.overhead, Self.overhead, Span(), into: &out)
+    case .state: writeState(ledger.status(at: item, now: now), into: &out)
+    case .quota: writeQuota(ledger.status(at: item, now: now), into: &out)
+    case .inFlight, .tier, .cooldown, .breaker, .latency, .success:
+      writeGauge(section, ledger.status(of: item, now: now), now, into: &out)
+    case .server: Self.writeServer(metrics, facts, into: &out)
+    case .cache: Self.writeCache(metrics, facts.cache, into: &out)
+    case .process: Self.writeProcess(metrics, into: &out)
+    }
+  }
+
+  // MARK: - Counters
+
+  private func writeExchanges(ofClient client: Int, into out: inout ByteBuffer) {
+    for (end, word) in metrics.ends.words.enumerated() {
+      let count = metrics.exchanges[client * metrics.ends.capacity + end]
+      if count == 0, end == 0 || end > 9 { continue }
+      out.begin("synaxis_exchanges_total")
+      out.label("client", metrics.clients.texts[client])
+      out.label("end", word)
+      out.end(count)
+    }
+  }
+
+  private func writeAttempts(atProvider provider: Int, into out: inout ByteBuffer) {
+    if provider == 0 { return }
+    for (reason, word) in metrics.reasons.words.enumerated() {
+      let count = metrics.attempts[provider * metrics.reasons.capacity + reason]
+      if count == 0, reason != 1 { continue }
+      out.begin("synaxis_attempts_total")
+      out.label("provider", metrics.providers.texts[provider])
+      out.label("reason", word)
+      out.end(count)
+    }
+  }
+
+  private func writeRefusals(into out: inout ByteBuffer) {
     for (code, word) in metrics.refusalCodes.words.enumerated() {
       out.begin("synaxis_refusals_total")
       out.label("code", word)
@@ -85,131 +169,140 @@ package enum MetricsPage {
 
   // MARK: - Histograms
 
-  private static func writeHistograms(_ metrics: Metrics, into out: inout ByteBuffer) {
-    let name: StaticString = "gen_ai_client_operation_duration_seconds"
-    out.family(name, "histogram", "From a request's last byte to the end of its exchange.")
-    write(metrics.duration, name, metrics, into: &out) { key, out in
-      // No label on success, as OpenTelemetry has it.
-      out.label("error_type", key.word == 1 ? "" : metrics.ends.words[key.word])
-    }
-    let first: StaticString = "gen_ai_client_operation_time_to_first_chunk_seconds"
-    out.family(first, "histogram", "From a streamed request's last byte to its first content.")
-    write(metrics.firstChunk, first, metrics, into: &out) { _, _ in }
-    let tokens: StaticString = "gen_ai_client_token_usage"
-    out.family(tokens, "histogram", "Tokens of one exchange as its answer told them.")
-    write(metrics.tokens, tokens, metrics, isTime: false, into: &out) { key, out in
-      out.label("gen_ai_token_type", key.word == 0 ? "input" : "output")
-    }
-    let own: StaticString = "synaxis_overhead_seconds"
-    out.family(own, "histogram", "From a request's last byte to the first attempt: the gateway's own time.")
-    write(metrics.overhead, own, nil, into: &out) { _, _ in }
+  private static var duration: StaticString { "gen_ai_client_operation_duration_seconds" }
+  private static var firstChunk: StaticString { "gen_ai_client_operation_time_to_first_chunk_seconds" }
+  private static var tokens: StaticString { "gen_ai_client_token_usage" }
+  private static var overhead: StaticString { "synaxis_overhead_seconds" }
+
+  private func writeDuration(_ series: Int, into out: inout ByteBuffer) {
+    let word = metrics.duration.keys[series].word
+    // No label on success, as OpenTelemetry has it.
+    writeSeries(
+      series, of: metrics.duration, Self.duration,
+      label: "error_type", word == 1 ? "" : metrics.ends.words[word], into: &out)
   }
 
-  /// Every series that has counted something; without `metrics`, the one series without labels.
-  private static func write(
-    _ table: HistogramTable, _ name: StaticString, _ metrics: Metrics?, isTime: Bool = true,
-    into out: inout ByteBuffer, labels: (SeriesKey, inout ByteBuffer) -> Void
+  private func writeTokens(_ series: Int, into out: inout ByteBuffer) {
+    let isInput = metrics.tokens.keys[series].word == 0
+    writeSeries(
+      series, of: metrics.tokens, Self.tokens, isTime: false, label: "gen_ai_token_type",
+      isInput ? "input" : "output", into: &out)
+  }
+
+  /// One series, if it has counted something. Its labels are composed once for all of its rows.
+  private func writeSeries(
+    _ series: Int, of table: HistogramTable, _ name: StaticString, isTime: Bool = true,
+    label: StaticString? = nil, _ word: StaticString = "", into out: inout ByteBuffer
   ) {
-    for (series, key) in table.keys.enumerated() {
-      var total: UInt64 = 0
-      for bucket in 0...table.bounds.count { total &+= table.count(series, bucket: bucket) }
-      if total == 0, metrics != nil { continue }
-      func begin(_ suffix: StaticString) {
-        out.begin(name, suffix)
-        if let metrics {
-          out.label("gen_ai_operation_name", key.task.operationName)
-          out.label("gen_ai_provider_name", metrics.providers.texts[key.provider])
-          out.label("gen_ai_request_model", metrics.models.texts[key.model])
-          labels(key, &out)
-        }
-      }
-      var sum: UInt64 = 0
-      for (bucket, bound) in table.bounds.enumerated() {
-        sum &+= table.count(series, bucket: bucket)
-        begin("_bucket")
-        out.label("le", bound: bound, isTime: isTime)
-        out.end(sum)
-      }
-      begin("_bucket")
-      out.label("le", "+Inf")
-      out.end(total)
-      begin("_sum")
-      if isTime {
-        out.end(seconds: Int64(clamping: table.sum(series)))
-      } else {
-        out.end(table.sum(series))
-      }
-      begin("_count")
-      out.end(total)
+    if table.isEmpty(series) { return }
+    let key = table.keys[series]
+    var labels = ByteBuffer()
+    labels.label("gen_ai_operation_name", key.task.operationName)
+    labels.label("gen_ai_provider_name", metrics.providers.texts[key.provider])
+    labels.label("gen_ai_request_model", metrics.models.texts[key.model])
+    if let label { labels.label(label, word) }
+    labels.withBytes { writeRows(series, of: table, name, isTime: isTime, $0, into: &out) }
+  }
+
+  /// The rows of a series. `labels`: `{` and what all of them have, or nothing.
+  private func writeRows(
+    _ series: Int, of table: HistogramTable, _ name: StaticString, isTime: Bool = true,
+    _ labels: Span<UInt8>, into out: inout ByteBuffer
+  ) {
+    var sum: UInt64 = 0
+    for (bucket, bound) in table.bounds.enumerated() {
+      sum &+= table.count(series, bucket: bucket)
+      out.begin(name, "_bucket")
+      out.append(labels)
+      out.label("le", bound: bound, isTime: isTime)
+      out.end(sum)
     }
+    sum &+= table.count(series, bucket: table.bounds.count)
+    out.begin(name, "_bucket")
+    out.append(labels)
+    out.label("le", "+Inf" as StaticString)
+    out.end(sum)
+    out.begin(name, "_sum")
+    out.append(labels)
+    if isTime {
+      out.end(seconds: Int64(clamping: table.sum(series)))
+    } else {
+      out.end(table.sum(series))
+    }
+    out.begin(name, "_count")
+    out.append(labels)
+    out.end(sum)
   }
 
   // MARK: - Providers
 
-  private static func writeProviders(_ facts: OperatingFacts, into out: inout ByteBuffer) {
-    let states: [ProviderStatus.State] = [.online, .cooling, .offline, .disabled]
-    out.family("synaxis_provider_state", "gauge", "1 for the state that a provider is in, 0 for the others.")
-    for status in facts.statuses {
-      for state in states {
-        out.begin("synaxis_provider_state")
-        out.label("provider", status.name)
-        out.label("state", state.word)
-        out.end(status.state == state ? 1 : 0)
-      }
-    }
-    gauge("synaxis_provider_in_flight", "Attempts under way.", facts, &out) {
-      Int64($0.inFlight) * 1_000_000_000
-    }
-    gauge("synaxis_provider_tier", "The provider's tier; the lowest is tried first.", facts, &out) {
-      Int64($0.tier) * 1_000_000_000
-    }
-    gauge("synaxis_provider_cooldown_seconds", "Time until the provider is used again.", facts, &out) {
-      guard let until = $0.cooldownUntil, until != .distantFuture else { return 0 }
-      return max(0, (until - facts.now.instant).nanoseconds)
-    }
-    gauge("synaxis_provider_breaker_open", "1 while the breaker is open or probes.", facts, &out) {
-      $0.isBreakerOpen ? 1_000_000_000 : 0
-    }
-    gauge(
-      "synaxis_provider_latency_seconds",
-      "Moving average of the time to first token, without samples absent.",
-      facts, &out
-    ) { $0.latency?.nanoseconds }
-    gauge(
-      "synaxis_provider_success_ratio", "Good outcomes of the last minutes, without outcomes absent.", facts,
-      &out
-    ) { $0.successRate.map { Int64($0 * 1_000_000_000) } }
-    out.family("synaxis_provider_quota_remaining", "gauge", "The least known to be left, over all keys.")
-    for status in facts.statuses {
-      for (unit, left) in [
-        ("requests" as StaticString, status.quota.requests), ("tokens", status.quota.tokens),
-      ] {
-        guard let left else { continue }
-        out.begin("synaxis_provider_quota_remaining")
-        out.label("provider", status.name)
-        out.label("unit", unit)
-        out.end(left)
-      }
-    }
-  }
-
-  /// One value for each enabled provider, in billionths; nil leaves it out.
-  private static func gauge(
-    _ name: StaticString, _ help: StaticString, _ facts: OperatingFacts, _ out: inout ByteBuffer,
-    _ value: (ProviderStatus) -> Int64?
-  ) {
-    out.family(name, "gauge", help)
-    for status in facts.statuses where status.state != .disabled {
-      guard let value = value(status) else { continue }
-      out.begin(name)
+  private func writeState(_ status: ProviderStatus, into out: inout ByteBuffer) {
+    for state in [ProviderStatus.State.online, .cooling, .offline, .disabled] {
+      out.begin("synaxis_provider_state")
       out.label("provider", status.name)
-      out.end(seconds: value)
+      out.label("state", state.word)
+      out.end(status.state == state ? 1 : 0)
     }
   }
 
-  // MARK: - The rest
+  private func writeQuota(_ status: ProviderStatus, into out: inout ByteBuffer) {
+    writeQuota("requests", status.quota.requests, status, into: &out)
+    writeQuota("tokens", status.quota.tokens, status, into: &out)
+  }
 
-  private static func writeState(_ metrics: Metrics, _ facts: OperatingFacts, into out: inout ByteBuffer) {
+  private func writeQuota(
+    _ unit: StaticString, _ left: Int?, _ status: ProviderStatus, into out: inout ByteBuffer
+  ) {
+    guard let left else { return }
+    out.begin("synaxis_provider_quota_remaining")
+    out.label("provider", status.name)
+    out.label("unit", unit)
+    out.end(left)
+  }
+
+  /// One value of an enabled provider; what is not known is left out.
+  private func writeGauge(
+    _ section: Section, _ status: ProviderStatus, _ now: Instant, into out: inout ByteBuffer
+  ) {
+    switch section {
+    case .inFlight: write("synaxis_provider_in_flight", status.name, into: &out) { $0.end(status.inFlight) }
+    case .tier: write("synaxis_provider_tier", status.name, into: &out) { $0.end(status.tier) }
+    case .cooldown:
+      let until = status.cooldownUntil ?? now
+      let left = until == .distantFuture ? 0 : max(0, (until - now).nanoseconds)
+      write("synaxis_provider_cooldown_seconds", status.name, into: &out) { $0.end(seconds: left) }
+    case .breaker:
+      write("synaxis_provider_breaker_open", status.name, into: &out) { $0.end(status.isBreakerOpen ? 1 : 0) }
+    case .latency:
+      guard let latency = status.latency else { return }
+      write("synaxis_provider_latency_seconds", status.name, into: &out) {
+        $0.end(seconds: latency.nanoseconds)
+      }
+    case .success:
+      guard let rate = status.successRate else { return }
+      write("synaxis_provider_success_ratio", status.name, into: &out) {
+        $0.end(seconds: Int64(rate * 1_000_000_000))
+      }
+    case .exchanges, .attempts, .refusals, .duration, .firstChunk, .tokens, .overhead, .state, .quota,
+      .server,
+      .cache, .process:
+      break
+    }
+  }
+
+  private func write(
+    _ name: StaticString, _ provider: String, into out: inout ByteBuffer, _ end: (inout ByteBuffer) -> Void
+  ) {
+    out.begin(name)
+    out.label("provider", provider)
+    end(&out)
+  }
+}
+
+// What is neither a client's nor a provider's.
+extension MetricsPage {
+  fileprivate static func writeServer(_ metrics: Metrics, _ facts: OperatingFacts, into out: inout ByteBuffer)
+  {
     out.single("synaxis_exchanges_in_flight", "gauge", "Exchanges under way.", facts.exchanges)
     out.single("synaxis_connections", "gauge", "Clients' connections.", facts.connections)
     out.single(
@@ -226,7 +319,7 @@ package enum MetricsPage {
     out.end(1)
   }
 
-  private static func writeCache(_ metrics: Metrics, _ facts: CacheFacts, into out: inout ByteBuffer) {
+  fileprivate static func writeCache(_ metrics: Metrics, _ facts: CacheFacts, into out: inout ByteBuffer) {
     out.single("synaxis_cache_enabled", "gauge", "1 where answers are kept.", facts.isEnabled ? 1 : 0)
     out.family(
       "synaxis_cache_requests_total", "counter",
@@ -247,7 +340,7 @@ package enum MetricsPage {
     out.single("synaxis_cache_bytes", "gauge", "Memory that they take.", facts.bytes)
   }
 
-  private static func writeProcess(_ metrics: Metrics, into out: inout ByteBuffer) {
+  fileprivate static func writeProcess(_ metrics: Metrics, into out: inout ByteBuffer) {
     out.single(
       "process_resident_memory_bytes", "gauge", "Resident memory in bytes.", ProcessFacts.residentBytes)
     out.single("process_open_fds", "gauge", "Open file descriptors.", ProcessFacts.openDescriptors)

@@ -31,7 +31,8 @@ extension ByteBuffer {
 
   /// Opens the labels, or goes on with them: a name of ours never ends with a quote.
   private mutating func separate() {
-    append(self[count - 1] == UInt8(ascii: "\"") ? UInt8(ascii: ",") : UInt8(ascii: "{"))
+    let goesOn = !isEmpty && self[count - 1] == UInt8(ascii: "\"")
+    append(goesOn ? UInt8(ascii: ",") : UInt8(ascii: "{"))
   }
 
   package mutating func label(_ name: StaticString, _ value: StaticString) {

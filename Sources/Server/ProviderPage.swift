@@ -2,34 +2,70 @@ internal import Base
 internal import Policy
 internal import Wire
 
-/// A provider's state as JSON, for `/admin/…`. `latency` is in milliseconds, `successRate` between 0 and 1; what is
-/// not known is null.
-enum ProviderPage {
+/// Providers' states as JSON, for `/admin/…`, a piece at a time: of each provider what is so when its turn has come.
+///
+/// `latency` is in milliseconds, `successRate` between 0 and 1; what is not known is null.
+struct ProviderPage {
+  private let ledger: Ledger
+  /// Places as the ledger counts them.
+  private var places: Range<Int>
+  /// The provider that is half written: which of its models is next, and its last member.
+  private var half: (model: Int, lastChecked: Instant?)?
+  /// What follows the last provider.
+  private let ending: StaticString
+
+  /// A list's elements and what follows them. The list is open.
+  init(allOf ledger: Ledger, ending: StaticString) {
+    self.ledger = ledger
+    self.ending = ending
+    places = 0..<ledger.statusCount
+  }
+
+  /// One provider.
+  init(_ place: Int, of ledger: Ledger) {
+    self.ledger = ledger
+    ending = ""
+    places = place..<place + 1
+  }
+
   /// One word for all: `healthy` while every enabled provider can be used, `unhealthy` when none can.
-  static func overall(_ statuses: [ProviderStatus]) -> StaticString {
-    var usable = 0
-    var enabled = 0
-    for status in statuses {
-      switch status.state {
-      case .online:
-        usable += 1
-        enabled += 1
-      case .cooling, .offline: enabled += 1
-      case .disabled: break
+  static func overall(_ ledger: Ledger, now: Instant) -> StaticString {
+    let usable = ledger.usableProviders(now: now)
+    return usable == 0 ? "unhealthy" : usable < ledger.catalog.providers.count ? "degraded" : "healthy"
+  }
+
+  /// Adds what comes next until `out` has `size` bytes. False: that was the page's end.
+  mutating func write(upTo size: Int, now: Moment, into out: inout ByteBuffer) -> Bool {
+    while !places.isEmpty {
+      let place = places.lowerBound
+      var (model, lastChecked) = half ?? (0, nil)
+      if half == nil {
+        let status = ledger.status(at: place, now: now.instant)
+        Self.write(status, now: now, into: &out)
+        out.append(#","models":["#)
+        lastChecked = status.lastChecked
       }
+      while let name = ledger.catalog.modelName(model, ofProvider: place) {
+        if out.count >= size {
+          half = (model, lastChecked)
+          return true
+        }
+        if model > 0 { out.append(",") }
+        out.append(jsonString: name)
+        model += 1
+      }
+      half = nil
+      out.append(#"],"lastChecked":"#)
+      Self.append(lastChecked, now, to: &out)
+      out.append("}")
+      places.removeFirst()
+      if !places.isEmpty { out.append(",") }
     }
-    return usable == 0 ? "unhealthy" : usable < enabled ? "degraded" : "healthy"
+    out.append(ending)
+    return false
   }
 
-  static func write(_ statuses: [ProviderStatus], now: Moment, into out: inout ByteBuffer) {
-    out.append("[")
-    for (index, status) in statuses.enumerated() {
-      if index > 0 { out.append(",") }
-      write(status, now: now, into: &out)
-    }
-    out.append("]")
-  }
-
+  /// What stands before the models' names. The object is open.
   static func write(_ status: ProviderStatus, now: Moment, into out: inout ByteBuffer) {
     out.append(#"{"name":"#)
     out.append(jsonString: status.name)
@@ -51,13 +87,6 @@ enum ProviderPage {
     append(status.quota.requests, to: &out)
     out.append(#","tokens":"#)
     append(status.quota.tokens, to: &out)
-    out.append(#"},"models":["#)
-    for (index, model) in status.models.enumerated() {
-      if index > 0 { out.append(",") }
-      out.append(jsonString: model)
-    }
-    out.append(#"],"lastChecked":"#)
-    append(status.lastChecked, now, to: &out)
     out.append("}")
   }
 

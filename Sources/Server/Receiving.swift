@@ -36,6 +36,12 @@ extension Runner {
         return
       }
       answerPage(connection, target, now: now)
+    case .home:
+      guard asks else {
+        refuse(connection, .methodNotAllowed(allow: "GET, HEAD"), now: now)
+        return
+      }
+      sendHome(connection, now: now)
     case .metrics, .admin: answerOperator(connection, target, now: now)
     case .none: refuse(connection, .notFound, now: now)
     }
@@ -86,7 +92,9 @@ extension Runner {
     body: Range<Int>, _ now: Moment
   ) {
     let head = connection.parser.head
-    var wish = connection.inbound.withBytes { sharing.wish(head, $0, facts: facts, route: shape.route) }
+    var wish = connection.inbound.withBytes {
+      sharing.wish(head, $0, endpoint: shape.endpoint, facts: facts, route: shape.route)
+    }
     var key: Fingerprint?
     if facts.form == .json, !wish.isNone {
       key = connection.inbound.withBytes { bytes in
@@ -175,16 +183,19 @@ extension Runner {
   private func answerPage(_ connection: Connection, _ target: RequestTarget, now: Moment) {
     page.removeAll()
     var status = 200
+    var rest = PageText.none
     switch target {
     case .models:
-      let list = setup.modelList
-      page.append(list.span)
+      let limited = connection.passage.account.flatMap { $0.models.isEmpty ? nil : $0 }
+      rest = .bytes(limited.map { ModelPage.list(setup.catalog, for: $0) } ?? setup.modelList, from: 0)
     case .model(let id):
       let path = connection.parser.head.path
       let place = path.lowerBound + id.lowerBound..<path.lowerBound + id.upperBound
       var name = ByteBuffer()
       connection.inbound.withBytes(place) { PercentEncoding.decode($0, into: &name) }
-      let isKnown = name.withBytes { ModelPage.one($0, of: setup.catalog, into: &page) }
+      let isKnown = name.withBytes {
+        ModelPage.one($0, of: setup.catalog, for: connection.passage.account, into: &page)
+      }
       guard isKnown else {
         let bytes = name.withBytes { $0.withUnsafeBufferPointer { Array($0) } }
         refuse(connection, .modelNotFound, model: bytes, now: now)
@@ -192,25 +203,15 @@ extension Runner {
       }
     case .liveness: page.append(#"{"status":"ok"}"#)
     case .readiness: status = writeReadiness(now: now)
-    case .proxy, .metrics, .admin, .none: return
+    case .proxy, .home, .metrics, .admin, .none: return
     }
-    sendPage(connection, status: status, type: "application/json", now: now)
+    sendPage(connection, status: status, type: "application/json", rest, now: now)
   }
 
   /// Ready as long as some provider can be used; `degraded` when some cannot.
   private func writeReadiness(now: Moment) -> Int {
-    let statuses = setup.ledger.statuses(now: now.instant)
-    var usable = 0
-    var enabled = 0
-    for status in statuses {
-      switch status.state {
-      case .online:
-        usable += 1
-        enabled += 1
-      case .cooling, .offline: enabled += 1
-      case .disabled: break
-      }
-    }
+    let usable = setup.ledger.usableProviders(now: now.instant)
+    let enabled = setup.catalog.providers.count
     if isDraining {
       page.append(#"{"status":"draining"}"#)
       return 503
@@ -224,26 +225,6 @@ extension Runner {
     page.append(decimal: enabled)
     page.append("}}")
     return usable == 0 ? 503 : 200
-  }
-
-  /// Sends what was composed in `page`. HEAD gets the head alone.
-  func sendPage(_ connection: Connection, status: Int, type: StaticString, now: Moment) {
-    let id = requestID(of: connection)
-    scratch.removeAll()
-    scratch.appendStatusLine(status)
-    scratch.appendField("Content-Type", type)
-    scratch.appendField("Content-Length", decimal: page.count)
-    scratch.appendField("X-Request-ID", id.span)
-    if status == 503 { scratch.appendField("Retry-After", "5") }
-    appendConnectionField(connection, closes: false)
-    scratch.appendHeadEnd()
-    if connection.parser.head.method != .head { page.withBytes { scratch.append($0) } }
-    scratch.withBytes { connection.outlet.write($0) }
-    page.recycle(keeping: Limits.keptBuffer)
-    scratch.recycle(keeping: Limits.keptBuffer)
-    log.page(connection, status: status, id: id, now: now)
-    discardRequest(connection)
-    front.finishAnswer(connection, keepsAlive: true, now: now.instant)
   }
 
   /// Drops the request's bytes, so that a pipelined one comes to the front.

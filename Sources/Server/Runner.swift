@@ -15,6 +15,11 @@ final class Runner {
   /// The tier file's own configuration, without what was discovered since.
   private(set) var configuration: Configuration
   let metrics: Metrics
+  let activity: Activity
+  /// Made when somebody first wants it.
+  lazy var home = HomePage()
+  /// Who has the page open.
+  var watching = Watching()
   var runs: SlotTable<ExchangeRun>
   var timers = Timers()
   var reader = RequestReader()
@@ -35,6 +40,8 @@ final class Runner {
   let sharing: Sharing
   /// Paced replays, by connection.
   var replayTimers = Timers()
+  /// Connections whose pages go on, in the order in which their clients took the last piece.
+  var openPages: [SlotID] = []
   /// Exchanges whose last client has left, until they are told.
   var abandoned: [ExchangeRun] = []
 
@@ -56,6 +63,7 @@ final class Runner {
     configuration = setup.configuration
     checks = Checks(setup, upstream: upstream, keeping: nil, now: now)
     metrics = Metrics(setup.catalog, clients: setup.configuration.clients, now: Clock.now())
+    activity = Activity(startedAt: metrics.startedAt)
     serial = seed
     runs = SlotTable(capacity: setup.configuration.limits.connections)
   }
@@ -69,6 +77,8 @@ final class Runner {
     front.gate = setup.gate
     checks = Checks(setup, upstream: upstream, keeping: checks, now: now)
     metrics.adopt(setup.catalog, clients: configuration.clients)
+    // The token may have changed, and the providers: who may still look comes again.
+    endWatching(now: now)
   }
 
   func newRequestID() -> RequestID {
@@ -92,6 +102,7 @@ final class Runner {
 
   /// The client is gone; the exchange goes on if others wait for it.
   private func left(_ id: SlotID, _ now: Moment) {
+    watching.remove(id)
     guard let connection = front.connection(id), let reply = connection.reply else { return }
     connection.reply = nil
     switch reply.source {
@@ -117,7 +128,9 @@ final class Runner {
   }
 
   private func drained(_ id: SlotID, _ now: Moment) {
-    guard let connection = front.connection(id), let reply = connection.reply else { return }
+    guard let connection = front.connection(id) else { return }
+    if connection.page != nil { pageDrained(connection) }
+    guard let reply = connection.reply else { return }
     switch reply.source {
     case .seat(let seat): pumpAll(sharing.flights.flight(of: seat), now)
     case .replay: pumpReplay(reply, connection, now)

@@ -157,11 +157,16 @@ package final class Server {
       runner.checks.turn(now.instant)
       settle(now)
     }
+    runner.tellWatchers(now: now)
     front.retryAccepting(now: now.instant)
     continueDrain(now: now)
     settle(now)
     while let place = runner.replayTimers.popDue(now.instant) {
       runner.replayDue(place, now)
+      settle(now)
+    }
+    if runner.hasPagesToWrite {
+      runner.continuePages(now)
       settle(now)
     }
     finishTurn(now)
@@ -273,12 +278,13 @@ package final class Server {
   }
 
   private func timeout(now: Instant) -> Interval? {
-    if !runner.sharing.cache.isSettled { return .zero }
+    if !runner.sharing.cache.isSettled || runner.hasPagesToWrite { return .zero }
     var due = Instant.distantFuture
     if let at = front.timers.next { due = min(due, at) }
     if let at = runner.timers.next { due = min(due, at) }
     if let at = runner.replayTimers.next { due = min(due, at) }
     due = min(due, runner.checks.nextDue)
+    due = min(due, runner.watching.nextDue)
     if let at = upstreamDue { due = min(due, at) }
     if let at = front.retryAt { due = min(due, at) }
     if let at = supervisor.nextDue { due = min(due, at) }

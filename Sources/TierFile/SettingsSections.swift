@@ -70,9 +70,10 @@ extension Reader {
     guard
       let section = section(
         node, "cache",
-        keys: ["enabled", "ttl", "size", "vary", "coalesce", "replay", "max_temperature"])
+        keys: ["enabled", "sampled", "ttl", "size", "vary", "coalesce", "replay", "max_temperature"])
     else { return }
     if let flag = flag("enabled", in: section) { configuration.cache.enabled = flag }
+    if let flag = flag("sampled", in: section) { configuration.cache.sampled = flag }
     if let t = duration("ttl", in: section, .seconds(1)...Interval.seconds(30 * 86400)) {
       configuration.cache.ttl = t
     }
@@ -90,6 +91,12 @@ extension Reader {
     }
     if let bound = number("max_temperature", in: section, 0...10) {
       configuration.cache.maxTemperature = bound
+      if !configuration.cache.sampled {
+        warn(
+          section.place(of: "max_temperature"),
+          "cache.max_temperature bounds nothing: only requests with temperature 0 are cached",
+          hint: "write sampled: true beside it")
+      }
     }
   }
 
@@ -158,7 +165,10 @@ extension Reader {
     if let n = size("MaxRequestBodySize", in: section, 1024...Quantity.most(32)) {
       configuration.limits.requestBody = n
     }
-    if let flag = flag("EnableResponseCaching", in: section) { configuration.cache.enabled = flag }
+    if let flag = flag("EnableResponseCaching", in: section) {
+      configuration.cache.enabled = flag
+      configuration.cache.sampled = flag
+    }
   }
 
   func lowercased(_ text: String) -> String {

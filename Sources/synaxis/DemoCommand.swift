@@ -91,8 +91,9 @@ struct DemoCommand {
     The words come one after another, from `flaky`. Run it again: `flaky` answers 429, `steady` takes over, and
     the line below says so (attempts="flaky=429;…, steady=200;…"). Then `flaky` is left alone for the 2 s it asked for.
 
+    The page to look at:       http://\(address)/#token=demo
     The providers as a table:  synaxis status --url http://\(address) --token demo
-    For programs and people:   http://\(address)/health/readiness, /metrics, /v1/models
+    For programs:              http://\(address)/health/readiness, /metrics, /v1/models
     Ctrl-C ends it.
 
 

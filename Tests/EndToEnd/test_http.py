@@ -403,7 +403,7 @@ def test_head(gateway, provider):
     assert json.loads(reader.read()[1])["status"] == "ok"
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/nothing", "/v2/models", "/v1/chat"])
+@pytest.mark.parametrize("path", ["/x", "/v1", "/v1/nothing", "/v2/models", "/v1/chat"])
 def test_unknown_paths(gateway, provider, path):
     _, head, body = get(gateway(provider), path)
     assert head.status in (404, 405)

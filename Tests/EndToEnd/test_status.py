@@ -75,7 +75,7 @@ def test_table(at):
 
 
 def test_what_the_cache_does(gateway, mock):
-    at = gateway(mock(), more=f"admin: {{ token: {TOKEN} }}\ncache: {{ enabled: true }}")
+    at = gateway(mock(), more=f"admin: {{ token: {TOKEN} }}\ncache: {{ enabled: true, sampled: true }}")
     for _ in range(3):
         assert complete(at)[0] == 200
     done = status("--url", at.url, "--token", TOKEN)

@@ -9,7 +9,7 @@ import Testing
     let target = RequestTarget(path: bytes.span)
     switch target {
     case .model(let range), .admin(let range): return (target, String(decoding: bytes[range], as: UTF8.self))
-    case .proxy, .models, .liveness, .readiness, .metrics, .none: return (target, "")
+    case .proxy, .models, .liveness, .readiness, .home, .metrics, .none: return (target, "")
     }
   }
 
@@ -37,7 +37,7 @@ import Testing
     ("/models", .models), ("//v1//models//", .models),
     ("/health/liveness", .liveness), ("/livez", .liveness), ("/healthz", .liveness), ("/health", .liveness),
     ("/health/", .liveness), ("/health/readiness", .readiness), ("/readyz", .readiness),
-    ("/metrics", .metrics), ("/", .none), ("//", .none), ("", .none), ("x", .none), ("/v1", .none),
+    ("/metrics", .metrics), ("/", .home), ("//", .home), ("", .none), ("x", .none), ("/v1", .none),
     ("/v1/", .none), ("/v1/v1", .none), ("/v2/chat", .proxy(.chat2)), ("/v1/v2/chat", .proxy(.chat2)),
     ("/v2/chat/completions", .none), ("/v2/models", .none), ("/v1/messages/batches", .none),
     ("/openai/v1", .none), ("/openai/openai/v1/models", .none), ("/v1/openai/models", .none),

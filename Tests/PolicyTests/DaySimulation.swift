@@ -2,7 +2,7 @@ import Base
 import Policy
 
 /// A day of requests at six free tiers in virtual time: either as the router decides, or in plain order of the
-/// tiers without learning anything.
+/// tiers without learning anything; by one sidecar, or by a fleet of them that share the accounts and nothing else.
 struct DaySimulation {
   struct Report {
     var requests = 0
@@ -14,14 +14,24 @@ struct DaySimulation {
     var share: [(name: String, share: Double)] = []
     var p50 = 0
     var p95 = 0
+    /// First tokens that came more than a second after the request, and requests that nobody answered.
+    var late = 0
+    /// Requests that were made before, within the cache's time, and those of them that it answered.
+    var repeats = 0
+    var hits = 0
     var attempts: Double { Double(upstream) / Double(requests) }
     var successRate: Double { Double(succeeded) / Double(requests) }
     var refusedShare: Double { Double(refused) / Double(requests) }
     var refusedShareLater: Double { Double(refusedLater) / Double(requests) }
+    var lateShare: Double { Double(late) / Double(requests) }
+    var hitShare: Double { Double(hits) / Double(repeats) }
   }
 
   private struct Exchange {
     var began: Instant
+    var sidecar: Int
+    /// Equal requests have equal ones.
+    var key: Int
     var trail = Trail()
     /// Of the plain order: which one is next.
     var place = 0
@@ -43,7 +53,8 @@ struct DaySimulation {
   }
 
   private let isLearning: Bool
-  private let ledger: Ledger
+  private var fleet: Fleet
+  private let ledgers: [Ledger]
   private let route: Route
   private var providers: [SimulatedProvider]
   private var dice: Dice
@@ -55,12 +66,13 @@ struct DaySimulation {
   private var waits: [Int] = []
   private var report = Report()
 
-  init(_ tiers: [FreeTier], learning: Bool, seed: UInt64) {
+  init(_ tiers: [FreeTier], learning: Bool, fleet: Fleet = .single, seed: UInt64) {
     isLearning = learning
+    self.fleet = fleet
     var configuration = Configuration()
     configuration.providers = tiers.map(\.settings)
     let catalog = Catalog(configuration)
-    ledger = Ledger(catalog, seed: seed)
+    ledgers = (0..<UInt64(fleet.sidecars)).map { Ledger(catalog, seed: seed + $0) }
     guard case .route(let route) = catalog.resolve(Array("m".utf8).span) else { preconditionFailure() }
     self.route = route
     providers = tiers.map { SimulatedProvider($0) }
@@ -97,11 +109,20 @@ struct DaySimulation {
     for time in arrivals {
       let now = Instant(nanoseconds: time)
       while let (then, event) = queue.next(before: now) { handle(event, now: then) }
-      exchanges.append(Exchange(began: now))
-      proceed(exchanges.count - 1, now: now)
+      let request = fleet.request(at: now)
+      exchanges.append(Exchange(began: now, sidecar: request.sidecar, key: request.key))
+      report.repeats += request.isRepeated ? 1 : 0
+      if fleet.isStored(request, at: now) {
+        report.hits += 1
+        report.succeeded += 1
+        waits.append(0)
+      } else {
+        proceed(exchanges.count - 1, now: now)
+      }
     }
     while let (then, event) = queue.next(before: .distantFuture) { handle(event, now: then) }
-    precondition(ledger.inFlight == 0)
+    precondition(ledgers.allSatisfy { $0.inFlight == 0 })
+    report.late = waits.count { $0 > 1_000 } + report.requests - report.succeeded
     waits.sort()
     report.p50 = waits[waits.count / 2]
     report.p95 = waits[waits.count * 95 / 100]
@@ -118,6 +139,7 @@ struct DaySimulation {
     case .head(let attempt):
       guard let ticket = attempts[attempt].ticket else { return }
       let answer = attempts[attempt].answer
+      let ledger = ledger(of: attempts[attempt])
       for (pair, quota) in answer.quota.enumerated() {
         ledger.learn(ticket, pair: pair, remaining: quota.left, resetAt: quota.resetAt, now: now)
       }
@@ -125,6 +147,8 @@ struct DaySimulation {
     case .ended(let attempt): finish(attempts[attempt], now: now)
     }
   }
+
+  private func ledger(of attempt: Attempt) -> Ledger { ledgers[exchanges[attempt.exchange].sidecar] }
 
   private mutating func proceed(_ n: Int, now: Instant) {
     if !isLearning {
@@ -137,7 +161,7 @@ struct DaySimulation {
     }
     let request = RouteRequest(
       route: route, estimatedTokens: 100, deadline: exchanges[n].began + .seconds(120))
-    switch ledger.next(for: request, trail: &exchanges[n].trail, now: now) {
+    switch ledgers[exchanges[n].sidecar].next(for: request, trail: &exchanges[n].trail, now: now) {
     case .attempt(let choice):
       exchanges[n].trail.note(choice)
       send(n, to: choice.provider, choice, now: now)
@@ -147,7 +171,7 @@ struct DaySimulation {
   }
 
   private mutating func send(_ n: Int, to provider: Int, _ choice: Choice?, now: Instant) {
-    let ticket = choice.map { ledger.begin($0, now: now) }
+    let ticket = choice.map { ledgers[exchanges[n].sidecar].begin($0, now: now) }
     attempts.append(Attempt(exchange: n, provider: provider, choice: choice, ticket: ticket))
     // The way there is not always equally long: requests overtake one another.
     queue.add(
@@ -171,9 +195,13 @@ struct DaySimulation {
   private mutating func finish(_ attempt: Attempt, now: Instant) {
     let answer = attempt.answer
     if let ticket = attempt.ticket {
-      ledger.end(ticket, AttemptOutcome(fault: answer.fault, tokens: 90), now: now)
+      ledger(of: attempt).end(ticket, AttemptOutcome(fault: answer.fault, tokens: 90), now: now)
     }
-    guard let fault = answer.fault else { return }
+    guard let fault = answer.fault else {
+      let exchange = exchanges[attempt.exchange]
+      fleet.store(exchange.key, in: exchange.sidecar, at: now)
+      return
+    }
     if let choice = attempt.choice { exchanges[attempt.exchange].trail.note(fault, of: choice) }
     proceed(attempt.exchange, now: now)
   }

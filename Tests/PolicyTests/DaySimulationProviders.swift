@@ -58,6 +58,16 @@ struct FreeTier {
     return tier
   }
 
+  /// The same day with each sidecar's part of the limits in its file; one request is the least that can be written.
+  static func divided(by sidecars: Int) -> [FreeTier] {
+    day.map { tier in
+      var tier = tier
+      tier.ownPerMinute = tier.ownPerMinute.map { max(1, $0 / sidecars) }
+      tier.ownPerDay = tier.ownPerDay.map { max(1, $0 / sidecars) }
+      return tier
+    }
+  }
+
   var settings: Provider {
     var provider = Provider(name: name, type: "openai", endpoint: "http://\(name)/v1")
     provider.tier = tier

@@ -88,7 +88,9 @@ import Testing
     }
     for left in open { world.ledger.end(left.ticket, AttemptOutcome(fault: .clientGone), now: world.now) }
     #expect(world.ledger.inFlight == 0)
-    for status in world.ledger.statuses(now: world.now) { #expect(status.inFlight == 0) }
+    for place in 0..<world.ledger.statusCount {
+      #expect(world.ledger.status(at: place, now: world.now).inFlight == 0)
+    }
     // Whatever happened, all of them come back.
     world.pass(.seconds(2 * 86_400))
     #expect(world.ledger.usableProviders(now: world.now) == 4)

@@ -41,7 +41,8 @@ import Wire
   }
 
   @Test(arguments: [
-    ("/livez", false), ("/health/readiness", false), ("/metrics", false), ("/admin/health", false),
+    ("/", false), ("/livez", false), ("/health/readiness", false), ("/metrics", false),
+    ("/admin/health", false),
     ("/v1/models", true), ("/v1/chat/completions", true), ("/nothing", true),
   ])
   func pagesThatNeedNoKey(path: String, needsKey: Bool) throws {

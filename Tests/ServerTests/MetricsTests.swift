@@ -2,6 +2,7 @@ import Base
 import Policy
 import Server
 import Testing
+import Wire
 
 @Suite struct MetricTableTests {
   @Test func wordsTakePlacesUntilThereAreNone() {
@@ -87,29 +88,102 @@ import Testing
     return Catalog(configuration)
   }
 
-  private func page(_ metrics: Metrics, _ now: Moment) -> String {
-    let facts = OperatingFacts(now: now, statuses: [])
-    var out = ByteBuffer()
-    MetricsPage.write(metrics, facts, into: &out)
-    return out.withBytes { $0.text }
+  private let now = Moment(instant: Instant(nanoseconds: 1), wall: WallTime(milliseconds: 1))
+
+  private func page(_ metrics: Metrics, _ catalog: Catalog) -> String {
+    pieces(MetricsPage(metrics, Ledger(catalog, seed: 1), OperatingFacts()), of: 1 << 30)[0]
+  }
+
+  /// What each call of `write` adds, after `between` was called with the number of those before.
+  private func pieces(_ page: MetricsPage, of size: Int, between: (Int) -> Void = { _ in }) -> [String] {
+    var page = page
+    var pieces: [String] = []
+    var goesOn = true
+    while goesOn {
+      var out = ByteBuffer()
+      goesOn = page.write(upTo: size, now: now.instant, into: &out)
+      pieces.append(out.withBytes { $0.text })
+      between(pieces.count)
+    }
+    return pieces
   }
 
   @Test func aNewConfigurationKeepsWhatIsStillThere() {
-    let now = Moment(instant: Instant(nanoseconds: 1), wall: WallTime(milliseconds: 1))
-    let metrics = Metrics(catalog(["a", "b"], models: ["m"]), clients: [], now: now)
-    #expect(page(metrics, now).contains(#"synaxis_attempts_total{provider="a",reason="ok"} 0"#))
-    metrics.adopt(catalog(["b", "c"], models: ["m", "n"]), clients: [])
-    let text = page(metrics, now)
+    let first = catalog(["a", "b"], models: ["m"])
+    let metrics = Metrics(first, clients: [], now: now)
+    #expect(page(metrics, first).contains(#"synaxis_attempts_total{provider="a",reason="ok"} 0"#))
+    let second = catalog(["b", "c"], models: ["m", "n"])
+    metrics.adopt(second, clients: [])
+    let text = page(metrics, second)
     #expect(!text.contains(#"provider="a""#))
     #expect(text.contains(#"synaxis_attempts_total{provider="c",reason="ok"} 0"#))
     #expect(metrics.providers.texts == ["", "b", "c"])
   }
 
   @Test func refusalsAreCountedByCode() {
-    let now = Moment(instant: Instant(nanoseconds: 1), wall: WallTime(milliseconds: 1))
-    let metrics = Metrics(catalog(["a"], models: ["m"]), clients: [], now: now)
+    let catalog = catalog(["a"], models: ["m"])
+    let metrics = Metrics(catalog, clients: [], now: now)
     metrics.record(refusal: "not_found")
     metrics.record(refusal: "not_found")
-    #expect(page(metrics, now).contains(#"synaxis_refusals_total{code="not_found"} 2"#))
+    #expect(page(metrics, catalog).contains(#"synaxis_refusals_total{code="not_found"} 2"#))
+  }
+
+  /// As in a busy instance: each of so many models has counted.
+  private func busy(_ catalog: Catalog, models: Int) -> Metrics {
+    let metrics = Metrics(catalog, clients: [], now: now)
+    for model in 0..<models { count(model, in: metrics) }
+    return metrics
+  }
+
+  private func count(_ model: Int, in metrics: Metrics) {
+    var usage = TokenUsage()
+    usage.input = Int64(model)
+    usage.output = 1
+    metrics.record(usage, SeriesKey(model: model + 1))
+  }
+
+  /// However small the pieces, together they are the same page, and each is one entry beyond what was asked for.
+  @Test(arguments: [1, 100, 4096, 16 * 1024, 1 << 20])
+  func piecesMakeThePage(size: Int) {
+    let catalog = catalog(["a", "b"], models: (0..<200).map { "model-\($0)" })
+    let metrics = busy(catalog, models: 200)
+    let ledger = Ledger(catalog, seed: 1)
+    func processless(_ text: String) -> [Substring] {
+      text.split(separator: "\n").filter { !$0.hasPrefix("process_") }
+    }
+    let whole = pieces(MetricsPage(metrics, ledger, OperatingFacts()), of: 1 << 30)
+    let cut = pieces(MetricsPage(metrics, ledger, OperatingFacts()), of: size)
+    #expect(whole.count == 1 && (cut.count > 1 || size > whole[0].utf8.count))
+    #expect(processless(cut.joined()) == processless(whole[0]))
+    for piece in cut { #expect(piece.utf8.count < size + 8 * 1024) }
+  }
+
+  /// Exchanges end while the page is written: each series counts the same in all of its rows.
+  @Test func theRowsOfASeriesAreOfOneMoment() {
+    let catalog = catalog(["a"], models: (0..<50).map { "model-\($0)" })
+    let metrics = busy(catalog, models: 40)
+    var rows: [String: [String: Int]] = [:]
+    let all = pieces(MetricsPage(metrics, Ledger(catalog, seed: 1), OperatingFacts()), of: 1) { number in
+      for model in 0..<50 where (model + number) % 3 == 0 { count(model, in: metrics) }
+    }
+    let name = "gen_ai_client_token_usage_"
+    for line in all.joined().split(separator: "\n") where line.hasPrefix(name) {
+      let labels = line.split(separator: "\"", omittingEmptySubsequences: false)
+      let model = labels[5] + labels[7]
+      let value = Int(line.split(separator: " ").last!)!
+      if line.contains("le=\"+Inf\"") { rows[String(model), default: [:]]["buckets"] = value }
+      if line.hasPrefix(name + "count") { rows[String(model), default: [:]]["count"] = value }
+    }
+    #expect(rows.count == 100)
+    for (model, row) in rows { #expect(row["buckets"] == row["count"] && row["count"] != nil, "\(model)") }
+  }
+
+  @Test func aPageIsOutdatedByOtherNames() {
+    let catalog = catalog(["a"], models: ["m"])
+    let metrics = Metrics(catalog, clients: [], now: now)
+    let page = MetricsPage(metrics, Ledger(catalog, seed: 1), OperatingFacts())
+    #expect(!page.isOutdated)
+    metrics.adopt(catalog, clients: [])
+    #expect(page.isOutdated)
   }
 }

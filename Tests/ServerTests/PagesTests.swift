@@ -17,7 +17,8 @@ import Testing
 
 @Suite struct AdminTargetTests {
   @Test(arguments: [
-    ("health", AdminTarget.health), ("providers", .providers), ("cache/clear", .clearCache),
+    ("health", AdminTarget.health), ("providers", .providers), ("activity", .activity), ("events", .events),
+    ("cache/clear", .clearCache),
     ("providers/a/status", .status(10..<11)), ("providers/a%2Fb/reset", .reset(10..<15)),
     ("providers//status", .none), ("providers/status", .none), ("providers/a", .none), ("", .none),
     ("healthy", .none), ("cache", .none), ("providers/a/b/status", .status(10..<13)),
