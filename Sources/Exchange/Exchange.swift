@@ -96,6 +96,9 @@ package struct Exchange: Sendable {
     nextDue = soonest
   }
 
+  /// What was said with the fault that an attempt is about to end with.
+  package mutating func note(_ words: [UInt8], of attempt: Int) { attempts[attempt].words = words }
+
   // MARK: - Finding a candidate
 
   /// Asks the router for the next candidate and opens it, beside those of its round that still connect.
@@ -303,7 +306,9 @@ package struct Exchange: Sendable {
         context: ledger.catalog[attempt.choice.candidate].context)
     }
     let toFirst = attempt.firstContentAt.map { $0 - attempt.openedAt }
-    let outcome = AttemptOutcome(fault: fault, timeToFirstToken: toFirst, tokens: attempt.tokens)
+    var outcome = AttemptOutcome(fault: fault, timeToFirstToken: toFirst, tokens: attempt.tokens)
+    outcome.status = attempt.status
+    outcome.words = attempt.words
     attempts[index].consequence = ledger.end(attempt.ticket, outcome, now: now)
   }
 

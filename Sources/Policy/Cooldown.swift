@@ -3,7 +3,8 @@ package import Base
 /// The time that something is left alone, and why. It is only ever made longer, until it has passed.
 package struct Cooldown: Equatable, Sendable {
   package private(set) var until = Instant.distantPast
-  package private(set) var fault: Fault?
+  package private(set) var cause: Cause?
+  package var fault: Fault? { cause?.fault }
 
   package init() {}
 
@@ -16,9 +17,14 @@ package struct Cooldown: Equatable, Sendable {
     let capped = min(time, now + Limits.longestCooldown)
     if capped > until {
       until = capped
-      self.fault = fault
+      cause = Cause(fault)
     }
     return isNew
+  }
+
+  /// What was said with the fault that it is for.
+  mutating func note(_ cause: Cause) {
+    if self.cause?.fault == cause.fault { self.cause = cause }
   }
 
   /// The operator ends it.

@@ -57,7 +57,9 @@ extension Runner {
     guard case .ended(let outcome) = event.fact else { return }
     noteRoundTrip(outcome, provider: straggler.provider, ledger: straggler.ledger)
     let fault = outcome.fault.map { Judge.transfer(TransferEnd($0)) } ?? .raceLost
-    straggler.ledger.end(straggler.ticket, AttemptOutcome(fault: fault), now: now.instant)
+    var end = AttemptOutcome(fault: fault)
+    if fault != .raceLost { end.words = wayWords(event.transfer) }
+    straggler.ledger.end(straggler.ticket, end, now: now.instant)
     stragglers[event.transfer] = nil
     upstream.cancel(event.transfer)
   }

@@ -3,7 +3,8 @@ internal import Base
 /// An error body of a provider, read for the fault table and for the log.
 ///
 /// The shapes: OpenAI's `{error: {message, type, code}}`, the same in an array (Gemini), `{error: "text"}`,
-/// `{errors: [{message}]}` (Cloudflare), `{title, detail}` (RFC 9457, NVIDIA), `{message}`, and plain text.
+/// `{errors: [{message}]}` (Cloudflare), `{title, detail}` (RFC 9457, NVIDIA), `{message}`, an HTML page's title, and
+/// plain text.
 package struct ErrorBody: Sendable {
   package private(set) var traits: ErrorTraits = []
   package private(set) var isJSON = false
@@ -28,7 +29,11 @@ package struct ErrorBody: Sendable {
     words.append(text.bytes.extracting(0..<min(text.count, Limits.errorText)))
     words.withMutableBytes { for i in 0..<$0.count { $0[i] = $0[i].asciiLowercased } }
     traits = ErrorTraits(words.bytes, whole: whole)
-    message = PublicText.sanitised(text.bytes, limit: Limits.errorMessage)
+    if !isJSON, let title = PageTitle.find(in: whole) {
+      message = PublicText.sanitised(whole.extracting(title), limit: Limits.errorMessage)
+    } else {
+      message = PublicText.sanitised(text.bytes, limit: Limits.errorMessage)
+    }
   }
 
   /// An error in a 200: the body, or the line of an event stream that names one.

@@ -20,7 +20,7 @@ import Testing
     let cooldown = (consequence.until - world.now).seconds
     #expect(cooldown >= 13.5 && cooldown <= 16.5)
     let status = world.ledger.status(of: 0, now: world.now)
-    #expect(status.reason == "\(fault.reason)")
+    #expect(status.reason == "\(fault.phrase)")
     #expect(status.state == (fault.isOfThePath ? .offline : .cooling))
   }
 
@@ -162,7 +162,7 @@ import Testing
 
   @Test func firstStaleConnectionIsForgivenThenCountsAsReset() {
     var world = World([provider("a")])
-    for expected in [nil, nil, nil, "reset"] as [String?] {
+    for expected in [nil, nil, nil, "dropped the connection"] as [String?] {
       #expect(world.ledger.status(of: 0, now: world.now).reason == nil)
       world.attempt(.staleConnection)
       #expect(world.ledger.status(of: 0, now: world.now).reason == expected)

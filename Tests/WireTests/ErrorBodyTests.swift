@@ -155,4 +155,17 @@ import Testing
     #expect(probe.usage.input == input)
     #expect(probe.usage.output == output)
   }
+
+  @Test(
+    arguments: [
+      ("<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>", "502 Bad Gateway"),
+      ("<TITLE lang=en>\n Log in\t</TITLE>", "Log in"), ("<title></title>no", "<title></title>no"),
+      ("<title", "<title"), ("<title>open", "<title>open"),
+      ("upstream connect error", "upstream connect error"),
+      (#"{"message":"<title>x</title>"}"#, "<title>x</title>"),
+    ])
+  func aPageSaysItsTitle(_ body: String, _ message: String) {
+    let bytes = body.bytes
+    #expect(String(decoding: ErrorBody(bytes.span).message, as: UTF8.self) == message)
+  }
 }
