@@ -117,8 +117,10 @@ package enum Limits {
   package static let errorMessage = 200
   /// A time to come back that lies further ahead is no time but nonsense.
   package static let believableReset = Interval.seconds(366 * 24 * 3600)
-  /// A count of tokens or requests that a provider names: more is taken as this much, so that no sum overflows.
-  package static let believableCount: Int64 = 1_000_000_000_000
+  /// A count of tokens or requests that a client, a provider or the tier file names: more is taken as this much.
+  package static let quantity: Int64 = 1 << 40
+  /// Tokens that a request may allow its answer as far as a budget's estimate goes: more is no wish but "no limit".
+  package static let answerTokens: Quantity = 1_048_576
   /// Bytes of a provider's error body that are read to classify it.
   package static let errorBody = 64 * 1024
   /// Time between two questions for a provider's models, until a failed one is repeated, and for an answer.
@@ -171,7 +173,7 @@ package enum Limits {
 
   /// The span that the breaker looks back over, and the outcomes it needs to judge by share.
   package static let breakerWindow = Interval.seconds(30)
-  package static let breakerOutcomes: Int64 = 5
+  package static let breakerOutcomes: Quantity = 5
   /// Failures in a row that open the breaker.
   package static let breakerFailures = 3
   /// The breaker's first cooldown, doubled each time, and its longest.

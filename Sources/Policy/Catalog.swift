@@ -30,10 +30,10 @@ package struct Cost: Equatable, Sendable {
 
 /// What synaxis itself allows one provider (each key of it): nil is unlimited.
 package struct Budgets: Equatable, Sendable {
-  package var requestsPerMinute: Int?
-  package var requestsPerDay: Int?
-  package var tokensPerMinute: Int?
-  package var tokensPerDay: Int?
+  package var requestsPerMinute: Quantity?
+  package var requestsPerDay: Quantity?
+  package var tokensPerMinute: Quantity?
+  package var tokensPerDay: Quantity?
   /// Exchanges at the provider at once.
   package var concurrent: Int?
   package init() {}
@@ -199,7 +199,7 @@ package struct Client: Equatable, Sendable {
   package var key: Key
   /// Names of models and aliases it may use; empty for all.
   package var models: [String]
-  package var requestsPerMinute: Int?
+  package var requestsPerMinute: Quantity?
   package var concurrent: Int?
   package init(name: String, key: Key) {
     self.name = name

@@ -91,7 +91,7 @@ struct Endpoint {
     }
     if host.isEmpty { throw .host }
     if let port {
-      guard let number = Quantity.whole(String(decoding: port, as: UTF8.self)), (1...65535).contains(number)
+      guard let number = Units.whole(String(decoding: port, as: UTF8.self)), (1...65535).contains(number)
       else { throw .port }
     }
     return String(decoding: host, as: UTF8.self)

@@ -276,14 +276,12 @@ extension Reader {
       input: number("input", in: inner, 0...1e6) ?? 0, output: number("output", in: inner, 0...1e6) ?? 0)
   }
 
-  private static let mostTokens = Int(clamping: 1_000_000_000_000 as Int64)
-
   private mutating func budgets(in section: Section) -> Budgets {
     var budgets = Budgets()
-    budgets.requestsPerMinute = whole("rpm", in: section, 1...1_000_000_000)
-    budgets.requestsPerDay = whole("rpd", in: section, 1...1_000_000_000)
-    budgets.tokensPerMinute = whole("tpm", in: section, 1...Self.mostTokens)
-    budgets.tokensPerDay = whole("tpd", in: section, 1...Self.mostTokens)
+    budgets.requestsPerMinute = quantity("rpm", in: section)
+    budgets.requestsPerDay = quantity("rpd", in: section)
+    budgets.tokensPerMinute = quantity("tpm", in: section)
+    budgets.tokensPerDay = quantity("tpd", in: section)
     budgets.concurrent = whole("concurrent", in: section, 1...100_000)
     return budgets
   }

@@ -71,7 +71,7 @@ import TierFile
         Samples.provider("{ type: ollama, tier: -1, rpm: 0, cost: { inptu: 1 }, models: [m] }"),
         """
         f:3:27: error: providers.p.tier must be a whole number, this is "-1"
-        f:3:36: error: providers.p.rpm must be from 1 to 1000000000, this is "0"
+        f:3:36: error: providers.p.rpm must be from 1 to 1099511627776, this is "0"
         f:3:47: error: unknown key "inptu" in providers.p.cost; did you mean "input"?
 
         """
