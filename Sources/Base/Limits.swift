@@ -153,6 +153,9 @@ package enum Limits {
   /// unacknowledged there: as long as keep-alive probes take to find it dead.
   package static let pathLook = Interval.seconds(10)
   package static let deadPath = Interval.seconds(19)
+  /// Silence behind a choice's `finish_reason` after which nothing more is waited for: usage and `[DONE]` follow at
+  /// once where they follow.
+  package static let afterFinish = Interval.seconds(5)
   /// How long the last bytes of a stream are waited for whose clients have had all and left.
   package static let lastBytes = Interval.seconds(1)
   /// Time between comments to a streaming client that waits for its first content.

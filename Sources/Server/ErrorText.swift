@@ -107,6 +107,9 @@ struct ErrorText {
     case .lengthRequired: out.append("The request has a body without Content-Length or chunks.")
     case .requestTooLarge: out.append("The request body is larger than `limits.request_body`.")
     case .targetTooLong: out.append("The request target is too long.")
+    case .unsupportedEncoding:
+      out.append("The request body is compressed (Content-Encoding), and is read here to find its model. ")
+      out.append("Send it as it is; for Codex: `-c features.enable_request_compression=false`.")
     case .expectationFailed: out.append("The only expectation that is met is 100-continue.")
     case .headTooLarge:
       out.append("The request's header is larger than `limits.header`, or has too many fields.")

@@ -108,6 +108,17 @@ extension Runner {
     return upstream.withObserver(transfer) { $0.end != .none } ?? false
   }
 
+  /// The one choice of a committed stream has ended, and nothing came behind it for a while: some providers say no
+  /// more and leave the connection open.
+  func hasFinished(_ run: ExchangeRun, _ transfer: TransferID, _ now: Instant) -> Bool {
+    guard case .committed = run.exchange.state, run.facts.wantsOneChoice,
+      run.exchange.shape.endpoint.streamEnd == .doneOrFinish,
+      let last = upstream.progress(transfer)?.lastContentAt,
+      now - last >= min(Limits.afterFinish, run.exchange.shape.timeouts.streamIdle)
+    else { return false }
+    return upstream.withObserver(transfer) { $0.sawFinish } ?? false
+  }
+
   /// Its end, before that of its connection has come.
   func saidEnd(_ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID) -> ExchangeEvent {
     let sawError = upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
