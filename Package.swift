@@ -33,6 +33,7 @@ let package = Package(
   products: [.executable(name: "synaxis", targets: ["synaxis"])],
   targets: [
     .target(name: "CLinux"),
+    .target(name: "CStarter"),
     .target(name: "CPage", exclude: ["page.html", "page.css", "page.js"]),
     .systemLibrary(
       name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
@@ -47,7 +48,7 @@ let package = Package(
     module("Server", ["Base", "Wire", "Policy", "Exchange", "Kernel", "Upstream", "CLinux", "CPage"]),
     module("Lab", ["Base", "Wire", "Kernel", "CLinux"]),
     .executableTarget(
-      name: "synaxis", dependencies: ["Base", "Policy", "TierFile", "Server", "Lab", "CLinux"],
+      name: "synaxis", dependencies: ["Base", "Policy", "TierFile", "Server", "Lab", "CLinux", "CStarter"],
       swiftSettings: strict),
     tests("BaseTests", ["Base"]),
     tests("WireTests", ["Wire"]),

@@ -13,9 +13,7 @@ extension Reader {
     var places: [String: Mark] = [:]
     for item in items {
       guard
-        let section = section(
-          item, "clients",
-          keys: ["name", "key", "key_sha256", "key_file", "models", "rpm", "concurrent", "enabled"])
+        let section = section(item, "clients", .client)
       else { continue }
       if flag("enabled", in: section) == false { continue }
       let name = text("name", in: section)
@@ -52,8 +50,8 @@ extension Reader {
             hint: Spelling.suggestion(for: text, among: known))
         }
       }
-      client.requestsPerMinute = whole("rpm", in: section, 1...1_000_000_000)
-      client.concurrent = whole("concurrent", in: section, 1...100_000)
+      client.requestsPerMinute = whole("rpm", in: section)
+      client.concurrent = whole("concurrent", in: section)
       configuration.clients.append(client)
     }
   }
