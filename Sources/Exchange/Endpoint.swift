@@ -98,6 +98,14 @@ package enum Endpoint: UInt8, CaseIterable, Sendable {
   /// portal's page, a CDN's apology. Speech is sound, and a transcript may be plain text.
   package var answersJSON: Bool { task != .audio }
 
+  /// The same request has the same answer: nothing is drawn by lot.
+  package var isRepeatable: Bool {
+    switch task {
+    case .embeddings, .tokenCount, .moderation, .classification, .rerank: true
+    case .chat, .textCompletion, .images, .audio, .videos, .document: false
+    }
+  }
+
   /// Presets' edits are about the fields of chats and completions; elsewhere the same names mean other things.
   package var takesEdits: Bool { self == .chatCompletions || self == .completions }
 

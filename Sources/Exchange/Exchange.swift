@@ -104,7 +104,7 @@ package struct Exchange: Sendable {
   ) {
     let request = RouteRequest(
       route: shape.route, preference: shape.preference, estimatedTokens: shape.estimatedTokens,
-      deadline: deadline)
+      endpoint: shape.endpoint.rawValue, deadline: deadline)
     var asked = trail
     switch ledger.next(for: request, trail: &asked, now: now) {
     case .attempt(let choice):

@@ -65,7 +65,9 @@ package struct RequestReader: Sendable {
         throw .invalidField("stream", reason: "it is neither true nor false")
       }
     }
-    if let temperature = probe.value(of: "temperature", in: body) {
+    if let temperature = probe.value(of: "temperature", in: body),
+      probe.count(of: "temperature", in: body) == 1
+    {
       facts.temperature = body.jsonDouble(temperature)
     }
     let allowed =

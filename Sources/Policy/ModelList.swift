@@ -15,10 +15,10 @@ extension Catalog {
   /// Aliases and listed names, each once, in the order of the file.
   package func modelList() -> [ListedModel] {
     var out: [ListedModel] = []
-    for (name, list) in zip(aliasTexts, aliasLists) { out.append(entry(name, list, isAlias: true)) }
+    for (name, list) in zip(aliasTexts, aliasLists) { out.append(entry(name, list.range, isAlias: true)) }
     let taken = Set(aliasTexts)
     for (name, list) in zip(listedTexts, listedLists) where !taken.contains(name) {
-      out.append(entry(name, list, isAlias: false))
+      out.append(entry(name, list.range, isAlias: false))
     }
     return out
   }
@@ -26,13 +26,21 @@ extension Catalog {
   /// The entry of `modelList` with that id.
   package func listedModel(_ id: Span<UInt8>) -> ListedModel? {
     if let place = aliasNames.index(of: id) {
-      return entry(aliasTexts[place], aliasLists[place], isAlias: true)
+      return entry(aliasTexts[place], aliasLists[place].range, isAlias: true)
     }
-    return listedNames.index(of: id).map { entry(listedTexts[$0], listedLists[$0], isAlias: false) }
+    return listedNames.index(of: id).map { entry(listedTexts[$0], listedLists[$0].range, isAlias: false) }
   }
 
-  private func entry(_ name: String, _ list: List, isAlias: Bool) -> ListedModel {
-    let members = list.range.map { candidates[lists[$0].index] }
+  /// An entry for any name that a request may bear, but for one that is merely passed on.
+  package func model(named name: String) -> ListedModel? {
+    var name = name
+    let resolution = name.withUTF8 { resolve($0.span) }
+    guard case .route(let route) = resolution, route.kind != .wildcard else { return nil }
+    return entry(name, route.list, isAlias: route.kind == .alias)
+  }
+
+  private func entry(_ name: String, _ list: Range<Int>, isAlias: Bool) -> ListedModel {
+    let members = list.map { candidates[lists[$0].index] }
     var first = members[0]
     for member in members where member.tier < first.tier { first = member }
     return ListedModel(

@@ -50,15 +50,21 @@ package struct TimeoutSettings: Equatable, Sendable {
 package struct CacheSettings: Equatable, Sendable {
   package enum Replay: Equatable, Sendable { case atOnce, paced }
   package var enabled = true
+  /// Also answers that are drawn by lot are kept and shared. Else only those meant to be repeatable are: temperature
+  /// 0, embeddings, moderations, rerank.
+  package var sampled = false
   package var ttl = Interval.seconds(300)
   package var size = 8 << 20
-  /// Request headers that are part of the key, in lower case.
+  /// Request headers that are part of the key, in lower case; `authorization` stands for who asks.
   package var vary = ["authorization"]
   package var coalesce = true
   package var replay = Replay.atOnce
   /// Requests with a higher `temperature` are neither stored nor answered from the cache.
   package var maxTemperature: Double?
   package init() {}
+
+  /// Nobody is answered with what another client's request brought.
+  package var keepsClientsApart: Bool { vary.contains("authorization") }
 }
 
 /// The `log` section.

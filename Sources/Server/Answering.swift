@@ -30,8 +30,8 @@ extension Runner {
 
   private func composeWaitingHead(_ reply: Reply, _ connection: Connection, _ run: ExchangeRun, _ now: Moment)
   {
-    reply.chooseFraming(length: nil)
     reply.status = 200
+    reply.chooseFraming(length: nil)
     reply.isStream = true
     reply.hasHead = true
     scratch.appendStatusLine(200)
@@ -102,7 +102,12 @@ extension Runner {
     let id = isReadable ? requestID(of: connection) : newRequestID()
     var text = ErrorText(error)
     text.model = model
-    text.nearest = model.isEmpty || error != .modelNotFound ? [] : setup.catalog.nearest(to: model.span)
+    if error == .modelNotFound, !model.isEmpty {
+      let account = connection.passage.account
+      text.nearest = setup.catalog.nearest(to: model.span).filter {
+        account?.mayUse($0, of: setup.catalog) ?? true
+      }
+    }
     page.removeAll()
     text.write(run: nil, now: now.instant, into: &page)
     scratch.removeAll()

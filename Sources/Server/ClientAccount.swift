@@ -18,7 +18,8 @@ package final class ClientAccount {
   }
 
   package let name: String
-  private var models: [String]
+  /// What it may ask for; empty for all.
+  package private(set) var models: [String]
   private var requestsPerMinute: Int?
   private var concurrent: Int?
   private var window = RollingWindow.minute
@@ -70,6 +71,11 @@ package final class ClientAccount {
     let rest = model.extracting(slash + 1..<model.count)
     for name in models where rest.equals(name) { return true }
     return false
+  }
+
+  package func mayUse(_ model: String, of catalog: Catalog) -> Bool {
+    var model = model
+    return model.withUTF8 { mayUse($0.span, of: catalog) }
   }
 }
 

@@ -41,8 +41,8 @@ extension Runner {
     _ head: AnswerHead, _ reply: Reply, _ connection: Connection, run: ExchangeRun?, length: Int64?,
     stored: CachedAnswer?, _ now: Moment
   ) {
-    reply.chooseFraming(length: length)
     reply.status = head.status
+    reply.chooseFraming(length: length)
     reply.isStream = head.isStream
     scratch.appendStatusLine(head.status)
     if !head.contentType.isEmpty { scratch.appendField("Content-Type", head.contentType.span) }
@@ -56,7 +56,9 @@ extension Runner {
     reply.hasHead = true
   }
 
+  /// Where the body ends. An answer that has none by its status says nothing of it (RFC 9110 §8.6, RFC 9112 §6.1).
   func appendLength(_ reply: Reply, _ length: Int64?) {
+    if !reply.hasBody { return }
     if let length {
       scratch.appendField("Content-Length", decimal: length)
     } else if reply.framing == .chunked {

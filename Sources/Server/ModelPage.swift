@@ -4,11 +4,12 @@ internal import Wire
 
 /// `GET /v1/models` and `/v1/models/{id}`: OpenAI's shape plus `provider` and `tier`.
 enum ModelPage {
-  static func list(_ catalog: Catalog) -> [UInt8] {
+  /// - Parameter account: a client with a list of its own, which is all that it sees; nil for who may ask for all.
+  static func list(_ catalog: Catalog, for account: ClientAccount? = nil) -> [UInt8] {
     var out = ByteBuffer()
     out.append(#"{"object":"list","data":["#)
     var isFirst = true
-    for model in catalog.modelList() {
+    for model in account?.models.compactMap({ catalog.model(named: $0) }) ?? catalog.modelList() {
       if !isFirst { out.append(",") }
       isFirst = false
       write(model, into: &out)
@@ -17,9 +18,16 @@ enum ModelPage {
     return out.withBytes { $0.withUnsafeBufferPointer { Array($0) } }
   }
 
-  /// One model; false where nobody has that id.
-  static func one(_ id: Span<UInt8>, of catalog: Catalog, into out: inout ByteBuffer) -> Bool {
-    guard let model = catalog.listedModel(id) else { return false }
+  /// One model; false where nobody has that id, or this one may not ask for it.
+  static func one(
+    _ id: Span<UInt8>, of catalog: Catalog, for account: ClientAccount?, into out: inout ByteBuffer
+  ) -> Bool {
+    var own: ListedModel?
+    if let account, !account.models.isEmpty {
+      guard account.mayUse(id, of: catalog) else { return false }
+      own = catalog.model(named: id.text)
+    }
+    guard let model = catalog.listedModel(id) ?? own else { return false }
     write(model, into: &out)
     return true
   }

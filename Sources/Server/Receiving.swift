@@ -92,7 +92,9 @@ extension Runner {
     body: Range<Int>, _ now: Moment
   ) {
     let head = connection.parser.head
-    var wish = connection.inbound.withBytes { sharing.wish(head, $0, facts: facts, route: shape.route) }
+    var wish = connection.inbound.withBytes {
+      sharing.wish(head, $0, endpoint: shape.endpoint, facts: facts, route: shape.route)
+    }
     var key: Fingerprint?
     if facts.form == .json, !wish.isNone {
       key = connection.inbound.withBytes { bytes in
@@ -183,13 +185,17 @@ extension Runner {
     var status = 200
     var rest = PageText.none
     switch target {
-    case .models: rest = .bytes(setup.modelList, from: 0)
+    case .models:
+      let limited = connection.passage.account.flatMap { $0.models.isEmpty ? nil : $0 }
+      rest = .bytes(limited.map { ModelPage.list(setup.catalog, for: $0) } ?? setup.modelList, from: 0)
     case .model(let id):
       let path = connection.parser.head.path
       let place = path.lowerBound + id.lowerBound..<path.lowerBound + id.upperBound
       var name = ByteBuffer()
       connection.inbound.withBytes(place) { PercentEncoding.decode($0, into: &name) }
-      let isKnown = name.withBytes { ModelPage.one($0, of: setup.catalog, into: &page) }
+      let isKnown = name.withBytes {
+        ModelPage.one($0, of: setup.catalog, for: connection.passage.account, into: &page)
+      }
       guard isKnown else {
         let bytes = name.withBytes { $0.withUnsafeBufferPointer { Array($0) } }
         refuse(connection, .modelNotFound, model: bytes, now: now)

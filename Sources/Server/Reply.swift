@@ -93,9 +93,14 @@ final class Reply {
     model = []
   }
 
-  /// A length that is known is told; else chunks where the client knows them, else the connection's end.
+  /// A length that is known is told; else chunks where the client knows them, else the connection's end. `status`
+  /// comes first: by it there may be no body.
   func chooseFraming(length: Int64?) {
-    framing = length == nil && !isHTTP10 ? .chunked : .identity
-    isCloseDelimited = length == nil && isHTTP10
+    let isOpen = length == nil && hasBody
+    framing = isOpen && !isHTTP10 ? .chunked : .identity
+    isCloseDelimited = isOpen && isHTTP10
   }
+
+  /// RFC 9112 §6.3; a 304 is never relayed with one either.
+  var hasBody: Bool { status != 204 && status != 304 }
 }

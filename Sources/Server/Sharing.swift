@@ -22,7 +22,7 @@ final class Sharing {
     flights = FlightTable(
       bounds: Self.bounds(settings, limits, largestAnswer: cache.largestAnswer), pool: pool)
     key = KeyedHash.Key(first: seed, second: secondSeed)
-    varied = settings.vary + Self.alwaysVary
+    varied = Self.varied(settings)
   }
 
   private static func budget(_ settings: CacheSettings) -> Int { settings.enabled ? settings.size : 0 }
@@ -42,7 +42,7 @@ final class Sharing {
   ///   answers a later request: under another key none is found.
   func adopt(_ settings: CacheSettings, limits: LimitSettings, forgets: Bool) {
     self.settings = settings
-    varied = settings.vary + Self.alwaysVary
+    varied = Self.varied(settings)
     cache.adopt(budget: Self.budget(settings), ttl: settings.ttl)
     flights.adopt(Self.bounds(settings, limits, largestAnswer: cache.largestAnswer))
     if forgets {
@@ -61,8 +61,11 @@ final class Sharing {
   }
 
   /// 1. The file switches it off for all, or for a model. 2. The client switches it off. 3. `Cache-Control`
-  /// (RFC 9111 §5.2.1). 4. A temperature above the bound wants variety.
-  func wish(_ head: RequestHead, _ bytes: Span<UInt8>, facts: RequestFacts, route: Route) -> Wish {
+  /// (RFC 9111 §5.2.1). 4. Who samples wants variety ("regenerate", several tries at once), or does so above the
+  /// bound.
+  func wish(
+    _ head: RequestHead, _ bytes: Span<UInt8>, endpoint: Endpoint, facts: RequestFacts, route: Route
+  ) -> Wish {
     var wish = Wish()
     wish.coalesces = settings.enabled && settings.coalesce && route.coalesces != false
     if !settings.enabled || route.caches == false {  // 1
@@ -82,7 +85,9 @@ final class Sharing {
       }
       wish.maxAge = directives.maxAge
     }
-    if let bound = settings.maxTemperature, (facts.temperature ?? 1) > bound {  // 4
+    let temperature = facts.temperature ?? 1
+    let isSampled = !endpoint.isRepeatable && temperature != 0
+    if isSampled, !settings.sampled || temperature > settings.maxTemperature ?? .infinity {  // 4
       return Wish(looksUp: false, stores: false, coalesces: false)
     }
     return wish
@@ -94,6 +99,12 @@ final class Sharing {
   ]
   /// These, and those of the file.
   private var varied: [String]
+
+  /// Fields that a caller may show its key in, as `Gate` reads them: `authorization` stands for all.
+  private static func varied(_ settings: CacheSettings) -> [String] {
+    let others = settings.keepsClientsApart ? ["x-api-key", "api-key"] : []
+    return settings.vary + others + alwaysVary
+  }
 
   /// The key of a request whose body the probe has just scanned; nil where it cannot have one.
   func fingerprint(
@@ -108,7 +119,7 @@ final class Sharing {
         key.addLine(bytes.extracting(field.value))
       }
     }
-    if let client { key.addClient(client) }
+    if let client, settings.keepsClientsApart { key.addClient(client) }
     return key.finish(bytes.extracting(body), probe)
   }
 

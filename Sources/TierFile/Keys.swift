@@ -131,6 +131,11 @@ private enum Rows {
       "enabled", .flag, standard: "true",
       about: "Answers are stored, and identical requests answered from there."),
     Key(
+      "sampled", .flag, standard: "false",
+      about:
+        "Also requests whose answers are drawn by lot, not only temperature 0, embeddings, moderations and rerank."
+    ),
+    Key(
       "ttl", .duration(.seconds(1)...Interval.seconds(30 * 86400)), standard: "5m",
       about: "How long an answer is good."),
     Key(
@@ -142,7 +147,9 @@ private enum Rows {
     Key(
       "replay", .choice(["at_once", "paced"]), standard: "at_once",
       about: "paced: a stored stream keeps its gaps."),
-    Key("max_temperature", .number(0...10), about: "Hotter requests are neither stored nor answered."),
+    Key(
+      "max_temperature", .number(0...10),
+      about: "With sampled: hotter requests are neither stored nor answered."),
   ]
 
   static let log: [Key] = [

@@ -64,10 +64,12 @@ package struct RoutingTable {
   private func cache(_ cache: CacheSettings) -> String {
     guard cache.enabled else { return "off" }
     var parts = [Quantity.text(bytes: cache.size), "ttl \(Quantity.text(cache.ttl))"]
-    parts.append(cache.vary.isEmpty ? "shared by all clients" : "vary \(cache.vary.joined(separator: " "))")
+    parts.append(cache.sampled ? "sampled answers too" : "temperature 0 only")
+    if !cache.vary.isEmpty { parts.append("vary \(cache.vary.joined(separator: " "))") }
+    if !cache.keepsClientsApart { parts.append("shared by all clients") }
     parts.append(cache.coalesce ? "coalescing" : "no coalescing")
     if cache.replay == .paced { parts.append("paced replay") }
-    if let bound = cache.maxTemperature { parts.append("temperature up to \(bound)") }
+    if cache.sampled, let bound = cache.maxTemperature { parts.append("temperature up to \(bound)") }
     return parts.joined(separator: ", ")
   }
 

@@ -62,10 +62,12 @@ package enum Schema {
     var parts = ["\"description\": \(quoted(key.about + bounds(key)))"]
     if let standard = key.standard { parts.append("\"default\": \(quoted(standard))") }
     let schemas = key.kinds.map { schema($0) }
-    // In draft 7 nothing counts that stands beside a $ref.
-    parts.append(
-      schemas.count == 1 && !schemas[0].hasPrefix("\"$ref")
-        ? schemas[0] : "\"anyOf\": [\(schemas.map { "{\($0)}" }.joined(separator: ", "))]")
+    // In draft 7 nothing counts that stands beside a $ref; with allOf a mistake inside is told in its own place.
+    if schemas.count > 1 {
+      parts.append("\"anyOf\": [\(schemas.map { "{\($0)}" }.joined(separator: ", "))]")
+    } else {
+      parts.append(schemas[0].hasPrefix("\"$ref") ? "\"allOf\": [{\(schemas[0])}]" : schemas[0])
+    }
     return "{\(parts.joined(separator: ", "))}"
   }
 
@@ -96,7 +98,8 @@ package enum Schema {
     case .size: reference("size")
     case .duration: reference("duration")
     case .choice(let words):
-      "\"anyOf\": [{\"enum\": [\(words.map { quoted($0) }.joined(separator: ", "))]}, {\(reference("variable"))}, {\"type\": \"null\"}]"
+      // YAML 1.1 reads off as false.
+      "\"anyOf\": [{\"enum\": [\((words.map { quoted($0) } + (words.contains("off") ? ["false"] : [])).joined(separator: ", "))]}, {\(reference("variable"))}, {\"type\": \"null\"}]"
     case .word(let words):
       "\"anyOf\": [{\"enum\": [\(words.map { quoted($0) }.joined(separator: ", "))]}, {\(reference("text"))}]"
     case .text: reference("text")

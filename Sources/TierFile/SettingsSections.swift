@@ -68,6 +68,7 @@ extension Reader {
         node, "cache", .cache)
     else { return }
     if let flag = flag("enabled", in: section) { configuration.cache.enabled = flag }
+    if let flag = flag("sampled", in: section) { configuration.cache.sampled = flag }
     if let t = duration("ttl", in: section) {
       configuration.cache.ttl = t
     }
@@ -85,6 +86,12 @@ extension Reader {
     }
     if let bound = number("max_temperature", in: section) {
       configuration.cache.maxTemperature = bound
+      if !configuration.cache.sampled {
+        warn(
+          section.place(of: "max_temperature"),
+          "cache.max_temperature bounds nothing: only requests with temperature 0 are cached",
+          hint: "write sampled: true beside it")
+      }
     }
   }
 
@@ -153,7 +160,10 @@ extension Reader {
     if let n = size("MaxRequestBodySize", in: section, as: SectionName.limits["request_body"]) {
       configuration.limits.requestBody = n
     }
-    if let flag = flag("EnableResponseCaching", in: section) { configuration.cache.enabled = flag }
+    if let flag = flag("EnableResponseCaching", in: section) {
+      configuration.cache.enabled = flag
+      configuration.cache.sampled = flag
+    }
   }
 
   func lowercased(_ text: String) -> String {

@@ -57,7 +57,7 @@ extension Upstream {
       { bytes, size, count, context in
         // Lifetime: the bytes are libcurl's, for the length of this call.
         let line = UnsafeRawBufferPointer(start: bytes, count: size * count)
-        return enter(context) { $0.takeHeaderLine(line, $1) ? line.count : 0 }
+        return enter(context) { $0.takeForeignHeaderLine(line, $1) ? line.count : 0 }
       }, context)
     _ = ccurl_on_write(
       easy,

@@ -145,16 +145,30 @@ extension Upstream {
     _ = setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
   }
 
-  /// Takes one line of a response head. False: the head is too long, and the transfer is given up.
+  /// Takes one line of a response head from libcurl, which lets more pass than a line of ours does.
+  func takeForeignHeaderLine(_ line: UnsafeRawBufferPointer, _ slot: Slot) -> Bool {
+    // Lifetime: the span is over libcurl's bytes and does not leave this function.
+    let text = Span<UInt8>(_unsafeBytes: line)
+    if !slot.isHeadSeen, !slot.speaksHTTP2, !text.hasPrefix("HTTP/2") {
+      var at = 0
+      if slot.framing.next(text, &at) == .malformed {
+        slot.abort = .unusableHead
+        return false
+      }
+    }
+    return takeHeaderLine(line, slot)
+  }
+
+  /// Takes one line of a response head. False: the head is of no use, and the transfer is given up.
   ///
   /// 1. A line after the head is a trailer, which is not relayed. 2. A status line begins a head, also after
-  /// an interim one. 3. An empty line ends it; an interim head (1xx, but for 101) is forgotten.
+  /// an interim one. 3. An empty line ends it; an interim head (1xx) is forgotten.
   func takeHeaderLine(_ line: UnsafeRawBufferPointer, _ slot: Slot) -> Bool {
     // 1
     if slot.isHeadSeen { return true }
     if slot.firstByteAt == nil { slot.firstByteAt = now }
     if slot.head.count + line.count > Limits.upstreamHead {
-      slot.abort = .headTooLong
+      slot.abort = .unusableHead
       return false
     }
     // Lifetime: the span is over libcurl's bytes and does not leave this function.
@@ -174,7 +188,7 @@ extension Upstream {
       return true
     }
     // 3
-    if slot.status >= 200 || slot.status == 101 {
+    if slot.status >= 200 {
       slot.isHeadSeen = true
       note(.head(status: slot.status), slot)
     }

@@ -57,7 +57,7 @@ extension TransferFault {
     case .none: return nil
     case .lostRace: self = .lostRace
     case .reusedConnectionDied: self = .reusedConnectionDied
-    case .headTooLong: self = .protocolError
+    case .unusableHead: self = .protocolError
     }
   }
 }

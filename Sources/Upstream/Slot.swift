@@ -21,7 +21,7 @@ final class Slot {
   }
 
   /// Why a callback made libcurl give the transfer up.
-  enum Abort { case none, lostRace, reusedConnectionDied, headTooLong }
+  enum Abort { case none, lostRace, reusedConnectionDied, unusableHead }
 
   let index: UInt32
   var generation: UInt32 = 0

@@ -3,9 +3,9 @@ internal import Base
 /// Tells the lines of an HTTP/1.1 answer's head from the pieces of its body as the bytes arrive, and where it
 /// ends (RFC 9112 §6.3). It keeps none of them.
 ///
-/// Strict where bytes could be taken for another answer's: two lengths that differ, a length that is no number,
-/// an unknown transfer coding or a folded line make the answer malformed, and one with both a length and chunks
-/// ends its connection.
+/// Strict where bytes could be taken for another answer's: two lengths that differ, a length that is no number, an
+/// unknown transfer coding, a folded line, one without a colon, or a change of protocol that nobody asked for (101)
+/// make the answer malformed, and one with both a length and chunks ends its connection.
 package struct AnswerFraming: Sendable {
   package enum Part: Hashable, Sendable {
     /// A whole line of a head with its line end. The empty one ends the head; interim heads (1xx) come first.
@@ -29,7 +29,7 @@ package struct AnswerFraming: Sendable {
   }
 
   private var state = State.statusLine
-  private var chunks = ChunkedDecoder.unlimited
+  private var chunks = ChunkedDecoder.answer
   /// The status line's three digits; 0 before it.
   package private(set) var status = 0
   private var length: Int64?
@@ -131,9 +131,9 @@ package struct AnswerFraming: Sendable {
   /// The three fields that say where the answer ends (RFC 9112 §6). A space between a name and its colon is a
   /// known way to hide one: the name counts without it.
   private mutating func readField(_ line: Span<UInt8>) {
-    // A folded line (§5.2).
+    // A folded line (§5.2), or none at all.
     if line[0] == 32 || line[0] == 9 { return state = .malformed }
-    guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { return }
+    guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { return state = .malformed }
     let name = line.extracting(line.trimmed(0..<colon))
     let value = line.extracting(line.trimmed(colon + 1..<line.count))
     switch name.count {
@@ -154,17 +154,17 @@ package struct AnswerFraming: Sendable {
     }
   }
 
-  /// RFC 9112 §6.3: 1. an interim answer, the real one follows; 2. one that has no body; 3. chunks, which
-  /// outweigh a length; 4. a length; 5. all up to the connection's end.
+  /// RFC 9112 §6.3: 1. an interim answer, the real one follows; what follows a 101 is no HTTP; 2. one that has no
+  /// body; 3. chunks, which outweigh a length; 4. a length; 5. all up to the connection's end.
   private mutating func endHead() {
-    if status < 200, status != 101 {  // 1
-      state = .statusLine
+    if status < 200 {  // 1
+      state = status == 101 ? .malformed : .statusLine
     } else if status == 204 || status == 304 {  // 2
       state = .complete
     } else if isChunked {  // 3
       if length != nil { endsConnection = true }
       state = .chunked
-    } else if let length, status != 101 {  // 4
+    } else if let length {  // 4
       state = length == 0 ? .complete : .length(left: length)
     } else {  // 5
       endsConnection = true

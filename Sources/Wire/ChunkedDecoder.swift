@@ -1,9 +1,12 @@
 package import Base
 internal import CLinux
 
-/// Decodes a chunked request body in place (RFC 9112 §7.1).
+/// Decodes a chunked body (RFC 9112 §7.1): a request's in place, an answer's piece by piece with `nextData`.
 ///
-/// The buffer holds, in front of the body, `start` bytes that are left alone (the head). After each call it
+/// A request is read strictly. Of an answer is taken what nginx and libcurl take, and some servers send: a blank and
+/// anything more behind a size, zeros before it, lines that end with LF alone.
+///
+/// In place: the buffer holds, in front of the body, `start` bytes that are left alone (the head). After each call it
 /// holds those, then the `bodyCount` bytes decoded so far, then (only when finished) whatever the client sent
 /// behind the body. While more is needed nothing undecoded is left in the buffer, so that each byte is
 /// looked at once and moved at most once. Extensions and trailer fields are read over. After a fault the
@@ -31,17 +34,24 @@ package struct ChunkedDecoder: Sendable {
   /// Decoded bytes so far: of an answer, more than memory could hold.
   private var decoded: Int64 = 0
   private let limit: Int64
+  private let isStrict: Bool
   private var state = State.size(digits: 0)
   /// The size being read, then the bytes left of the chunk.
   private var remaining: Int64 = 0
   private var trailerCount = 0
 
   /// `limit` decoded bytes are taken before 413.
-  package init(limit: Int) { self.limit = Int64(limit) }
+  package init(limit: Int) {
+    self.limit = Int64(limit)
+    isStrict = true
+  }
 
-  /// Of what goes through and is not kept.
-  package static let unlimited = ChunkedDecoder(limit: Int64.max)
-  private init(limit: Int64) { self.limit = limit }
+  /// Of an answer, which goes through and is not kept.
+  package static let answer = ChunkedDecoder()
+  private init() {
+    limit = Int64.max
+    isStrict = false
+  }
 
   /// Decoded bytes so far, of a body that is kept.
   package var bodyCount: Int { Int(clamping: decoded) }
@@ -143,33 +153,41 @@ package struct ChunkedDecoder: Sendable {
   private mutating func next(_ byte: UInt8) -> State {
     let isReturn = byte == UInt8(ascii: "\r")
     let isLineFeed = byte == UInt8(ascii: "\n")
+    let isLineEnd = isLineFeed && !isStrict
     switch state {
     case .size(let digits):
       if let value = byte.hexValue {
-        if digits == Limits.chunkSizeDigits { return .failed(.malformedChunkSize) }
+        let most = isStrict ? Limits.chunkSizeDigits : Limits.answerChunkSizeDigits
+        if digits == most || remaining > Int64.max >> 4 { return .failed(.malformedChunkSize) }
         remaining = remaining << 4 | Int64(value)
         return .size(digits: digits + 1)
       }
       if digits == 0 { return .failed(.malformedChunkSize) }
       if remaining > limit - decoded { return .failed(.bodyTooLarge) }
       if isReturn { return .sizeLineFeed }
-      return byte == UInt8(ascii: ";") ? .fieldExtension(count: 0) : .failed(.malformedChunkSize)
+      if isLineEnd { return behindSizeLine }
+      let isBlank = (byte == 32 || byte == 9) && !isStrict
+      return byte == UInt8(ascii: ";") || isBlank ? .fieldExtension(count: 0) : .failed(.malformedChunkSize)
     case .fieldExtension(let count):
       if isReturn { return .sizeLineFeed }
+      if isLineEnd { return behindSizeLine }
       if count == Limits.chunkExtension { return .failed(.chunkExtensionTooLong) }
       if (byte < 32 && byte != 9) || byte == 127 { return .failed(.malformedChunkSize) }
       return .fieldExtension(count: count + 1)
     case .sizeLineFeed:
       if !isLineFeed { return .failed(.malformedChunkSize) }
-      return remaining == 0 ? .trailerStart : .data
+      return behindSizeLine
     case .dataReturn:
+      if isLineEnd { return .size(digits: 0) }
       return isReturn ? .dataLineFeed : .failed(.malformedChunkEnd)
     case .dataLineFeed:
       return isLineFeed ? .size(digits: 0) : .failed(.malformedChunkEnd)
     case .trailerStart:
       if isReturn { return .lastLineFeed }
+      if isLineEnd { return .finished }
       return ASCIISet.token.contains(byte) ? trailer(byte) : .failed(.malformedTrailer)
     case .trailerLine:
+      if isLineEnd { return .trailerStart }
       return isReturn ? .trailerLineFeed : trailer(byte)
     case .trailerLineFeed:
       return isLineFeed ? .trailerStart : .failed(.malformedTrailer)
@@ -179,6 +197,8 @@ package struct ChunkedDecoder: Sendable {
       return state
     }
   }
+
+  private var behindSizeLine: State { remaining == 0 ? .trailerStart : .data }
 
   private mutating func trailer(_ byte: UInt8) -> State {
     trailerCount += 1

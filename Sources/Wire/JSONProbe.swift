@@ -240,10 +240,11 @@ package struct JSONProbe: Sendable {
     return nil
   }
 
-  /// How many members have that key.
+  /// How many members have that key, written in any case: Go's decoder takes `Model` for `model`, and the last of
+  /// them (encoding/json, Unmarshal).
   package func count(of key: StaticString, in bytes: Span<UInt8>) -> Int {
     var n = 0
-    for i in members.indices where bytes.jsonEquals(members[i].key, key) { n += 1 }
+    for i in members.indices where bytes.jsonFoldsTo(members[i].key, key) { n += 1 }
     return n
   }
 }

@@ -22,6 +22,38 @@ extension Span<UInt8> {
     return matched == n
   }
 
+  /// As `jsonEquals`, without regard to case; `text` is in lower case. Two characters beyond ASCII fold into it, the
+  /// long s (U+017F) and the Kelvin sign (U+212A).
+  func jsonFoldsTo(_ inner: Range<Int>, _ text: StaticString) -> Bool {
+    let bytes = extracting(inner)
+    var at = 0
+    for i in 0..<text.utf8CodeUnitCount {
+      guard at < bytes.count else { return false }
+      let wanted = text.utf8Start[i]
+      let folded = bytes.foldedScalar(&at)
+      if folded != UInt32(wanted) { return false }
+    }
+    return at == bytes.count
+  }
+
+  /// The character or escape at `at` within a string in lower case, where that is one of ASCII.
+  private func foldedScalar(_ at: inout Int) -> UInt32 {
+    let rest = extracting(at..<count)
+    if rest.hasPrefix("\u{17F}") {
+      at += 2
+      return 0x73
+    }
+    if rest.hasPrefix("\u{212A}") {
+      at += 3
+      return 0x6B
+    }
+    switch jsonScalar(&at) {
+    case 0x17F: return 0x73
+    case 0x212A: return 0x6B
+    case let code: return code >= 0x41 && code <= 0x5A ? code | 0x20 : code
+    }
+  }
+
   /// Whether a member is a string that says `text` (ASCII).
   package func jsonEquals(_ member: JSONMember, _ text: StaticString) -> Bool {
     guard let inner = member.inner else { return false }

@@ -1,5 +1,7 @@
 """What tests ask for by name. Everything started here is stopped here, by its process id."""
 
+import subprocess
+
 import pytest
 
 from gateway import Gateway, Mock
@@ -48,3 +50,17 @@ def provider(start):
 @pytest.fixture
 def mock(start):
     return lambda options="": start(Mock, options)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """A certificate for 127.0.0.1 that signs itself, and its key, in one file."""
+    file = tmp_path_factory.mktemp("tls") / "provider.pem"
+    subprocess.run(
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=provider "
+        f"-addext subjectAltName=IP:127.0.0.1 -keyout {file}.key -out {file}".split(),
+        check=True,
+        capture_output=True,
+    )
+    file.write_bytes(file.read_bytes() + file.with_suffix(".pem.key").read_bytes())
+    return file

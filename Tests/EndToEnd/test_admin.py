@@ -145,7 +145,7 @@ providers:
 
 def test_clear_cache(gateway, mock):
     behind = mock()
-    at = gateway(behind, more=WITH_TOKEN + "\ncache: { enabled: true }")
+    at = gateway(behind, more=WITH_TOKEN + "\ncache: { enabled: true, sampled: true }")
     for _ in range(3):
         assert complete(at)[0] == 200
     assert behind.stats["requests"] == 1

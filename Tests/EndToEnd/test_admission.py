@@ -128,7 +128,7 @@ def test_who_is_turned_away_keeps_its_connection(gateway, provider):
 
 def test_what_is_stored_or_under_way_needs_no_room(gateway, provider):
     gateway = gateway(
-        provider, more="cache: { enabled: true }\nlimits: { concurrent_requests: 1, queue: 0 }\n"
+        provider, more="cache: { enabled: true, sampled: true }\nlimits: { concurrent_requests: 1, queue: 0 }\n"
     )
     first = send(gateway, numbered(0))
     assert next_body(provider)["n"] == 0

@@ -15,7 +15,7 @@ MESSAGES = [{"role": "user", "content": "Hello"}]
 PLAIN = '{"model":"m","messages":[]}'
 STREAM = '{"model":"m","stream":true,"messages":[]}'
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-ON = "cache: { enabled: true }"
+ON = "cache: { enabled: true, sampled: true }"
 
 
 def event(text):
@@ -163,7 +163,7 @@ def flood(provider, count):
 
 def test_slow_follower_of_what_is_stored(gateway, provider):
     """The answer is kept whole: who reads late has it all from there, and nobody waits for him."""
-    at = gateway(provider, more="cache: { enabled: true, size: 64MiB }")
+    at = gateway(provider, more="cache: { enabled: true, sampled: true, size: 64MiB }")
     fast, slow = Reader(at.connect()), Reader(at.connect(receive_buffer=4096))
     start_stream(provider, [fast, slow], "one")
     thread, expected = flood(provider, 4000)
@@ -176,7 +176,7 @@ def test_slow_follower_of_what_is_stored(gateway, provider):
 
 def test_slow_follower_of_what_is_not_stored(gateway, provider):
     """Too large to be kept: who lies behind too far is told so, alone."""
-    at = gateway(provider, more="cache: { enabled: true, size: 256KiB }")
+    at = gateway(provider, more="cache: { enabled: true, sampled: true, size: 256KiB }")
     fast, slow = Reader(at.connect()), Reader(at.connect(receive_buffer=4096))
     start_stream(provider, [fast, slow], "one")
     before = at.status("VmRSS")
@@ -195,7 +195,7 @@ def test_slow_follower_of_what_is_not_stored(gateway, provider):
 @pytest.mark.parametrize("kind", [PLAIN, STREAM])
 def test_answer_larger_than_is_kept(gateway, mock, kind):
     """The whole of it was held before commit, more than the cache keeps: a slow reader gets it all the same."""
-    at = gateway(mock("--gap-ms 0 --chunks 4 --body-bytes 900000"), more="cache: { enabled: true, size: 256KiB }")
+    at = gateway(mock("--gap-ms 0 --chunks 4 --body-bytes 900000"), more="cache: { enabled: true, sampled: true, size: 256KiB }")
     for _ in range(2):
         reader = Reader(at.connect(receive_buffer=4096))
         reader.socket.sendall(post(kind))
@@ -233,9 +233,84 @@ def test_answer_larger_than_is_kept(gateway, mock, kind):
 )
 def test_who_wants_what(gateway, mock, settings, requests, expected, calls):
     quick = mock("--gap-ms 0")
-    at = gateway(quick, more=f"cache: {{ enabled: true{settings} }}")
+    at = gateway(quick, more=f"cache: {{ enabled: true, sampled: true{settings} }}")
     assert " ".join(states(at, requests)) == expected
     assert quick.stats["requests"] == calls
+
+
+def at_temperature(text, more=""):
+    return '{"model":"m","messages":[],"temperature":%s%s}' % (text, more)
+
+
+@pytest.mark.parametrize(
+    "settings, requests, expected",
+    [
+        # The default temperature is 1: "regenerate" is to bring another answer.
+        ("", [PLAIN, PLAIN], "bypass bypass"),
+        ("", [STREAM, STREAM], "bypass bypass"),
+        ("", [at_temperature(text) for text in ("0", "0")], "miss hit"),
+        ("", [at_temperature(text) for text in ("0.0", "0.0", "-0", "-0", "0e3", "0e3")], "miss hit miss hit miss hit"),
+        ("", [at_temperature("0", ',"stream":true')] * 2, "miss hit"),
+        ("", [at_temperature(text) for text in ("0.01", "0.01", "null", "null", '"0"', '"0"', "-1", "-1")],
+         "bypass " * 7 + "bypass"),
+        # Which one counts is not known.
+        ("", [at_temperature("1", ',"temperature":0')] * 2, "bypass bypass"),
+        ("", [at_temperature("0", ',"Temperature":1')] * 2, "bypass bypass"),
+        (", sampled: false", [PLAIN, PLAIN], "bypass bypass"),
+        (", sampled: false, coalesce: true", [PLAIN, PLAIN], "bypass bypass"),
+        (", max_temperature: 0.3", [at_temperature(text) for text in ("0.2", "0.2", "0", "0")], "bypass bypass miss hit"),
+    ],
+)
+def test_only_what_is_meant_to_be_repeatable(gateway, mock, settings, requests, expected):
+    at = gateway(mock("--gap-ms 0"), more=f"cache: {{ enabled: true{settings} }}")
+    assert " ".join(states(at, requests)) == expected
+
+
+def test_samples_at_once_are_not_one(gateway, mock):
+    slow = mock("--think-ms 300 --gap-ms 0")
+    at = gateway(slow, more="cache: { enabled: true }")
+    for body, state, calls in ((PLAIN, "bypass", 3), (STREAM, "bypass", 6), (at_temperature("0"), None, 7)):
+        readers = [Reader(at.connect()) for _ in range(3)]
+        for reader in readers:
+            reader.socket.sendall(post(body))
+        found = [reader.read()[0]["x-synaxis-cache"] for reader in readers]
+        assert sorted(found) == ([state] * 3 if state else ["coalesced", "coalesced", "miss"])
+        assert slow.stats["requests"] == calls
+
+
+CLIENTS = """clients:
+  - { name: anna, key: a }
+  - { name: bert, key: b }
+  - { name: cheap, key: c, models: [n] }
+"""
+
+
+@pytest.mark.parametrize(
+    "vary, expected",
+    [
+        ("[authorization]", "miss miss hit hit"),
+        ("[]", "miss hit hit hit"),
+        ("[x-tenant]", "miss hit hit hit"),
+        ("[x-tenant, authorization]", "miss miss hit hit"),
+    ],
+)
+@pytest.mark.parametrize("field", ["Authorization: Bearer {}\r\n", "x-api-key: {}\r\n", "api-key: {}\r\n"])
+def test_whom_clients_share_with(gateway, mock, vary, expected, field):
+    """Listed clients, and callers that nobody has listed, whose key goes nowhere."""
+    for clients in (CLIENTS, ""):
+        at = gateway(mock("--gap-ms 0 --models m,n"), models="[m, n]",
+                     more=f"cache: {{ enabled: true, sampled: true, vary: {vary} }}\n{clients}")
+        assert " ".join(states(at, [(PLAIN, field.format(who)) for who in "abab"])) == expected
+
+
+def test_who_shares_gets_nothing_that_it_may_not_ask_for(gateway, mock):
+    behind = mock("--gap-ms 0 --models m,n")
+    at = gateway(behind, models="[m, n]", more=f"cache: {{ enabled: true, sampled: true, vary: [] }}\n{CLIENTS}")
+    assert states(at, [(PLAIN, "x-api-key: a\r\n")]) == ["miss"]
+    head, body = ask(at, PLAIN, "x-api-key: c\r\n")
+    assert head.status == 403 and json.loads(body)["error"]["code"] == "model_not_allowed"
+    allowed = PLAIN.replace('"m"', '"n"')
+    assert states(at, [(allowed, f"x-api-key: {who}\r\n") for who in "cab"]) == ["miss", "hit", "hit"]
 
 
 @pytest.mark.parametrize("failure", ["reset-after-chunks:3", "truncate", "500", "429", "401", "error-in-200"])
@@ -264,9 +339,11 @@ def test_clear(gateway, mock):
     assert states(at, [PLAIN]) == ["miss"] and quick.stats["requests"] == 2
 
 
-def test_other_endpoints_are_stored(gateway, mock):
+@pytest.mark.parametrize("settings", ["", ", max_temperature: 0.3", ", sampled: true, max_temperature: 0.3"])
+def test_other_endpoints_are_stored(gateway, mock, settings):
+    """None of them draws by lot."""
     quick = mock()
-    at = gateway(quick, more=ON)
+    at = gateway(quick, more=f"cache: {{ enabled: true{settings} }}")
     paths = {"embeddings": "input", "moderations": "input", "rerank": "query"}
     for path, name in paths.items():
         for expected in ("miss", "hit"):
@@ -278,7 +355,7 @@ def test_other_endpoints_are_stored(gateway, mock):
 
 def test_paced_replay(gateway, provider):
     """A stored stream comes with its gaps again: one event after the other, not all in one piece."""
-    at = gateway(provider, more="cache: { enabled: true, replay: paced }")
+    at = gateway(provider, more="cache: { enabled: true, sampled: true, replay: paced }")
     reader = Reader(at.connect())
     start_stream(provider, [reader], "one")
     for text in ("two", "three"):
@@ -304,7 +381,7 @@ def test_paced_replay(gateway, provider):
 def test_evicted_in_the_middle_of_a_replay(gateway, mock):
     """Who is being answered from an entry keeps it, whatever becomes of the entry."""
     big = mock("--gap-ms 0 --chunks 50 --body-bytes 3000000")
-    at = gateway(big, more="cache: { enabled: true, size: 16MiB }\nadmin: { token: t }")
+    at = gateway(big, more="cache: { enabled: true, sampled: true, size: 16MiB }\nadmin: { token: t }")
     _, expected = ask(at, STREAM)
     slow = Reader(at.connect(receive_buffer=4096))
     slow.socket.sendall(post(STREAM))
@@ -340,7 +417,7 @@ def test_everybody_gets_a_failure_before_commit(gateway, provider):
 
 def test_not_shared_where_switched_off(start, mock):
     slow = mock("--think-ms 300 --gap-ms 0")
-    at = start(Gateway, f"cache: {{ enabled: true, coalesce: false }}\nproviders:\n  a: {slow.provider()}\n")
+    at = start(Gateway, f"cache: {{ enabled: true, sampled: true, coalesce: false }}\nproviders:\n  a: {slow.provider()}\n")
     readers = [Reader(at.connect()) for _ in range(3)]
     for reader in readers:
         reader.socket.sendall(post(PLAIN))
@@ -352,7 +429,7 @@ def test_not_shared_where_switched_off(start, mock):
 def test_models_and_aliases_that_keep_out(start, mock):
     """`cache: off` and `coalesce: false` of one model or one name leave the others as they are."""
     slow = mock("--think-ms 300 --gap-ms 0")
-    at = start(Gateway, f"""cache: {{ enabled: true }}
+    at = start(Gateway, f"""cache: {{ enabled: true, sampled: true }}
 providers:
   a:
     type: openai

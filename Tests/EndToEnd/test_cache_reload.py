@@ -25,7 +25,7 @@ def cached(start, mock):
     def text(cache, provider=behind.provider(), more=""):
         return f"listen: 127.0.0.1:0\nadmin: {{ token: t }}\ncache: {cache}\nproviders:\n  a: {provider}\n{more}"
 
-    at = start(Gateway, text("{ size: 16MiB }"))
+    at = start(Gateway, text("{ sampled: true, size: 16MiB }"))
     reloading = Reloading(at)
     return behind, at, lambda *a, **k: reloading.take(text(*a, **k))
 
@@ -38,7 +38,7 @@ def facts(at):
 def test_an_unchanged_section_keeps_the_answers(cached):
     behind, at, take = cached
     assert states(at, [PLAIN, PLAIN]) == ["miss", "hit"]
-    take("{ size: 16MiB, replay: paced }")
+    take("{ sampled: true, size: 16MiB, replay: paced }")
     assert states(at, [PLAIN]) == ["hit"]
 
 
@@ -46,10 +46,10 @@ def test_a_smaller_size_keeps_the_latest(cached):
     behind, at, take = cached
     bodies = numbered(300)
     assert set(states(at, bodies)) == {"miss"}
-    take("{ size: 64KiB }")
+    take("{ sampled: true, size: 64KiB }")
     eventually(lambda: facts(at)["bytes"] <= 64 << 10, "what is too much has gone")
     assert states(at, bodies[-1:] + bodies[:1]) == ["hit", "miss"]
-    take("{ size: 16MiB }")
+    take("{ sampled: true, size: 16MiB }")
     assert "miss" in states(at, bodies)
     assert states(at, bodies) == ["hit"] * 300
 
@@ -60,14 +60,14 @@ def test_off_gives_everything_back_and_on_begins_anew(cached):
     take("off")
     assert facts(at)["status"] == "disabled"
     assert states(at, [PLAIN, PLAIN]) == ["bypass", "bypass"]
-    take("{ size: 16MiB }")
+    take("{ sampled: true, size: 16MiB }")
     assert states(at, [PLAIN, PLAIN]) == ["miss", "hit"]
 
 
 def test_a_shorter_ttl_holds_for_what_is_stored(cached):
     behind, at, take = cached
     assert states(at, [PLAIN, PLAIN]) == ["miss", "hit"]
-    take("{ size: 16MiB, ttl: 1s }")
+    take("{ sampled: true, size: 16MiB, ttl: 1s }")
     eventually(lambda: states(at, [PLAIN]) == ["miss"], "it is too old now")
 
 
@@ -75,20 +75,27 @@ def test_vary_temperature_and_coalescing(cached):
     behind, at, take = cached
     anna, bert = ((PLAIN, f"Authorization: Bearer {who}\r\n") for who in "ab")
     assert states(at, [anna, bert]) == ["miss", "miss"]
-    take("{ size: 16MiB, vary: [], max_temperature: 1.5 }")
+    take("{ sampled: true, size: 16MiB, vary: [], max_temperature: 1.5 }")
     # What one client was answered under the former rule is not given to another.
     assert states(at, [anna, bert, WARM]) == ["miss", "hit", "bypass"]
-    take("{ size: 16MiB }")
+    take("{ sampled: true, size: 16MiB }")
     assert states(at, [anna, bert, WARM, WARM]) == ["hit", "hit", "miss", "hit"]
+
+
+def test_what_is_sampled_is_forgotten_when_it_is_not_wanted(cached):
+    behind, at, take = cached
+    assert states(at, [PLAIN, PLAIN]) == ["miss", "hit"]
+    take("{ size: 16MiB }")
+    assert states(at, [PLAIN, PLAIN]) == ["bypass", "bypass"]
 
 
 def test_a_name_that_means_another_model_is_asked_anew(cached):
     behind, at, take = cached
     aliased = '{"model":"smart","messages":[]}'
     models = behind.provider(models="[m, n]")
-    take("{ size: 16MiB }", provider=models, more="aliases: { smart: [a/m] }\n")
+    take("{ sampled: true, size: 16MiB }", provider=models, more="aliases: { smart: [a/m] }\n")
     assert states(at, [aliased, aliased]) == ["miss", "hit"]
-    take("{ size: 16MiB }", provider=models, more="aliases: { smart: [a/n] }\n")
+    take("{ sampled: true, size: 16MiB }", provider=models, more="aliases: { smart: [a/n] }\n")
     assert states(at, [aliased, aliased]) == ["miss", "hit"]
 
 
@@ -98,7 +105,7 @@ def test_a_replay_under_way_goes_on(start, mock):
     def text(cache):
         return f"listen: 127.0.0.1:0\ncache: {cache}\nproviders:\n  a: {big.provider()}\n"
 
-    at = start(Gateway, text("{ size: 16MiB }"))
+    at = start(Gateway, text("{ sampled: true, size: 16MiB }"))
     _, expected = ask(at, STREAM)
     slow = Reader(at.connect(receive_buffer=4096))
     slow.socket.sendall(post(STREAM))

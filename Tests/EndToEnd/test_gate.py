@@ -164,6 +164,43 @@ def test_a_client_keeps_to_its_models(serving):
     assert serving.ask(post('{"model":"a/m"}', more=bearer("k")))[0].status == 200
 
 
+def test_a_client_sees_its_models(gateway, provider):
+    gateway = gateway(provider, models="[m, n, o]", more="""aliases: { fast: [a/n], best: [a/o, a/m] }
+clients:
+  - { name: app, key: k, models: [m, fast] }
+  - { name: one, key: o, models: [a/n] }
+  - { name: free, key: f }
+""")
+
+    def listed(key):
+        head, body = ask(gateway.connect(), get("/v1/models", bearer(key)))
+        assert head.status == 200
+        return [model["id"] for model in body["data"]]
+
+    assert listed("f") == ["fast", "best", "m", "n", "o"]
+    assert listed("k") == ["m", "fast"]
+    assert listed("o") == ["a/n"]
+    assert ask(gateway.connect(), get("/v1/models/a/n", bearer("o")))[1]["id"] == "a/n"
+    for name, seen in {"m": 200, "fast": 200, "n": 404, "best": 404, "mm": 404}.items():
+        head, body = ask(gateway.connect(), get(f"/v1/models/{name}", bearer("k")))
+        assert head.status == seen, name
+        if seen == 404:
+            # What is like it, but of its own only.
+            assert body["error"]["code"] == "model_not_found"
+            assert not {"`n`", "`o`", "`best`"} & set(body["error"]["message"].split("Did you mean")[-1].split())
+        assert ask(gateway.connect(), get(f"/v1/models/{name}", bearer("f")))[0].status == (404 if name == "mm" else 200)
+
+
+@pytest.mark.parametrize("body", ['{"model":"m","Model":"n"}', '{"Model":"n","model":"m"}', '{"model":"m","MODEL":"m"}',
+                                  '{"model":"m","mod\\u0045l":"n"}', '{"model":"m","model":"n"}'])
+def test_a_client_cannot_name_two_models(serving, body):
+    """Servers differ in which one counts: some take the last, in any case."""
+    serving = serving("clients:\n  - { name: app, key: k, models: [m] }\n")
+    answer = ask(serving.gateway.connect(), post(body, more=bearer("k")))
+    assert code(answer)[0] == 400 and answer[1]["error"]["param"] == "model"
+    assert not serving.provider.has_request()
+
+
 def test_requests_per_minute_are_counted_and_told(serving):
     serving = serving("clients:\n  - { name: app, key: k, rpm: 2 }\n  - { name: free, key: f }\n")
     upstream = ANSWER.replace(b"Content-Length", b"x-ratelimit-limit-requests: 9\r\nx-ratelimit-limit-tokens: 7\r\nContent-Length")

@@ -24,7 +24,7 @@ def metrics(at):
 
 def busy(gateway, mock):
     """A gateway that has seen successes, failovers, refusals and cache hits."""
-    more = "cache: { enabled: true }\nclients: [ { name: app, key: k1 } ]"
+    more = "cache: { enabled: true, sampled: true }\nclients: [ { name: app, key: k1 } ]"
     at = gateway(mock("--fail 500:2"), mock(), more=more, models=r"""[m, 'odd "name" \ ']""")
     for body in ('{"model":"m","messages":[]}', STREAM, '{"model":"m","messages":[],"n":1}', STREAM):
         assert complete(at, body, "Authorization: Bearer k1\r\n")[0] == 200

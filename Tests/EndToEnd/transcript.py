@@ -31,12 +31,11 @@ step, unless a backslash stands before it.
 
 import re
 import socket
-import ssl
 import time
 from email.utils import formatdate
 
 from gateway import Gateway, fields
-from wire import Cut, Provider, Reader, reset
+from wire import Cut, Provider, Reader, reset, tls_context
 
 DEFAULT_CONFIG = """\
 providers:
@@ -110,10 +109,7 @@ class Run:
         self.steps = parse(text)
         self.start = start
         self.certificate = certificate
-        self.tls = None
-        if certificate:
-            self.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            self.tls.load_cert_chain(certificate)
+        self.tls = tls_context(certificate) if certificate else None
         self.providers = {}
         self.clients = {}
         self.noted = 0

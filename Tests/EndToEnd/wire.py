@@ -206,6 +206,13 @@ class ProviderConnection:
         self.close()
 
 
+def tls_context(certificate):
+    """What a server over https needs. `certificate`: a file in PEM with its key."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    return context
+
+
 class Provider:
     """A provider on a free port of 127.0.0.1 that does what it is told, one step after the other."""
 

@@ -90,7 +90,7 @@ import TierFile
       cors: { origins: "https://App.Example:8443" }
       limits: { concurrent_requests: 1, queue: 2, connections: 3, request_body: 4KiB, header: 5KiB, memory: 6MiB }
       timeouts: { failover: 1, connect: 2, first_token: 3, stream_idle: 4, request: 5, drain: 6 }
-      cache: { enabled: true, ttl: 7, size: 32KiB, vary: [X-A, x-b], coalesce: no, replay: paced, max_temperature: 0.5 }
+      cache: { enabled: true, sampled: true, ttl: 7, size: 32KiB, vary: [X-A, x-b], coalesce: no, replay: paced, max_temperature: 0.5 }
       log: { format: json, level: warn }
       hedge: 2s
       aliases: { quick: ollama/m, slow: { candidates: [m], cache: off, coalesce: no } }
@@ -119,6 +119,7 @@ import TierFile
         timeouts.drain,
       ] == (1...6).map { .seconds($0) })
     var cache = CacheSettings()
+    cache.sampled = true
     cache.ttl = .seconds(7)
     cache.size = 32768
     cache.vary = ["x-a", "x-b"]
@@ -133,6 +134,36 @@ import TierFile
     slow.coalesces = false
     #expect(
       read.aliases == [Alias(name: "quick", targets: [Alias.Target(provider: "ollama", model: "m")]), slow])
+  }
+
+  @Test func aBoundThatBoundsNothingIsAWarning() throws {
+    let reading = Samples.read(Samples.with("cache: { max_temperature: 1 }"))
+    #expect(
+      reading.report
+        == "f:1:27: warning: cache.max_temperature bounds nothing: only requests with temperature 0 are cached; write sampled: true beside it\n"
+    )
+    #expect(reading.configuration?.cache.maxTemperature == 1)
+    #expect(Samples.read(Samples.with("cache: { sampled: true, max_temperature: 1 }")).report.isEmpty)
+  }
+
+  @Test func synaxisCachesWhateverIsAsked() throws {
+    for (text, isOn) in [("true", true), ("false", false)] {
+      let read = try configuration("EnableResponseCaching: \(text)")
+      #expect(read.cache.enabled == isOn && read.cache.sampled == isOn)
+    }
+    let both = try configuration("EnableResponseCaching: true\ncache: { sampled: false }")
+    #expect(both.cache.enabled && !both.cache.sampled)
+  }
+
+  @Test func sharingIsToldWhereClientsDo() throws {
+    for (vary, words) in [
+      ("[]", "temperature 0 only, shared by all clients,"),
+      ("[x-a]", "temperature 0 only, vary x-a, shared by all clients,"),
+      ("[x-a, Authorization]", "temperature 0 only, vary x-a authorization,"),
+    ] {
+      let read = try configuration("cache: { vary: \(vary) }")
+      #expect(RoutingTable(read).text.contains(words))
+    }
   }
 
   @Test func anchorsAndMergesAreFilledIn() throws {

@@ -44,6 +44,8 @@ private let ok = "HTTP/1.1 200 OK\r\n"
       "17,28,200 hello!."
     ),
     (ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "17,28,200 hello…"),
+    (ok + "Transfer-Encoding: chunked\r\n\r\n5  \r\nhello\r\n0 \r\n\r\n", "17,28,200 hello."),
+    (ok + "Transfer-Encoding: chunked\r\n\r\n5\nhello\n0\n\n", "17,28,200 hello."),
     (ok + "Transfer-Encoding: chunked\r\n\r\n0\r\n", "17,28,200 …"),
     (ok + "Transfer-Encoding: identity\r\nContent-Length: 1\r\n\r\nx", "17,29,19,200 x."),
     (ok + "\r\nall up to the end", "17,200 all up to the end…|"),
@@ -55,7 +57,8 @@ private let ok = "HTTP/1.1 200 OK\r\n"
       "HTTP/1.1 100 Continue\r\nConnection: close\r\n\r\n" + ok + "Content-Length: 1\r\n\r\nx",
       "23,19,100 17,19,200 x."
     ),
-    ("HTTP/1.1 101 Switching\r\nContent-Length: 3\r\n\r\nabcd", "24,19,101 abcd…|"),
+    ("HTTP/1.1 101 Switching\r\nContent-Length: 3\r\n\r\nabcd", "24,19,!"),
+    ("HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 101 Switching\r\n\r\n" + ok, "25,102 24,!"),
     // Whether another request may follow.
     (ok + "Connection: Close\r\nContent-Length: 1\r\n\r\nx", "17,19,19,200 x/"),
     (ok + "Connection: keep-alive\r\nContent-Length: 1\r\n\r\nx", "17,24,19,200 x."),
@@ -63,7 +66,7 @@ private let ok = "HTTP/1.1 200 OK\r\n"
     (ok + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", "17,19,28,200 x/"),
     // Line ends and status lines that are allowed.
     ("HTTP/1.1 200\nContent-Length: 1\n\nx", "13,18,200 x."),
-    ("HTTP/1.1 200 \r\nNo colon here\r\nContent-Length: 1\r\n\r\nx", "15,15,19,200 x."),
+    ("HTTP/1.1 200 \r\nContent-Length: 1\r\n\r\nx", "15,19,200 x."),
     // Not HTTP/1.1, or not to be believed.
     ("SSH-2.0-OpenSSH_9.2\r\n", "!"), ("SSH", "!"), ("HTTP/1.", "…"), ("", "…"), ("\r\n", "!"),
     ("HTTP/2 200 OK\r\n", "!"), ("HTTP/1.1  200 OK\r\n", "!"), ("HTTP/1.1 2000 OK\r\n", "!"),
@@ -74,7 +77,7 @@ private let ok = "HTTP/1.1 200 OK\r\n"
     (ok + "Content-Length : 5\r\nContent-Length: 6\r\n", "17,20,!"),
     (ok + "Transfer-Encoding: gzip\r\n", "17,!"), (ok + "Transfer-Encoding: chunked, chunked\r\n", "17,!"),
     (ok + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "17,28,!"),
-    (ok + "X: y\r\n folded\r\n", "17,6,!"), (ok + "X: \0\r\n", "17,!"),
+    (ok + "X: y\r\n folded\r\n", "17,6,!"), (ok + "No colon here\r\n", "17,!"), (ok + "X: \0\r\n", "17,!"),
     (ok + "Transfer-Encoding: chunked\r\n\r\nzz\r\n", "17,28,200 !"),
     (ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nhelloX", "17,28,200 hello!"),
     (ok + "Transfer-Encoding: chunked\r\n\r\n-1\r\n", "17,28,200 !"),

@@ -5,9 +5,13 @@ import Testing
 
 /// The decoded body, then `|` and what lies behind it when finished; or the fault.
 private func decoded(_ bytes: [UInt8], _ cut: [Range<Int>], limit: Int = 1000) -> String {
+  decoded(bytes, cut, with: ChunkedDecoder(limit: limit))
+}
+
+private func decoded(_ bytes: [UInt8], _ cut: [Range<Int>], with start: ChunkedDecoder) -> String {
   var buffer = ByteBuffer()
   buffer.append("HEAD" as StaticString)
-  var decoder = ChunkedDecoder(limit: limit)
+  var decoder = start
   var isFinished = false
   do throws(WireFault) {
     for piece in cut {
@@ -67,6 +71,36 @@ private func decoded(_ bytes: [UInt8], _ cut: [Range<Int>], limit: Int = 1000) -
       #expect(got == expected)
       if got != expected { return }
     }
+  }
+
+  /// What nginx and libcurl take of an answer, and what neither takes.
+  @Test(arguments: [
+    ("5 \r\nhello\r\n0\r\n\r\n", "hello|"), ("5\t  \r\nhello\r\n0 \r\n\r\n", "hello|"),
+    ("5 ;a=b\r\nhello\r\n0\r\n\r\n", "hello|"), ("5\nhello\n0\n\n", "hello|"),
+    ("5;a\nhello\r\n0\nX: a\n\nrest", "hello|rest"), ("5 \nhello\r\n0\r\nX: a\r\n\n", "hello|"),
+    ("0000000000000005\r\nhello\r\n0\r\n\r\n", "hello|"), ("5 \r\nhel", "hel…"), ("5 ", "…"),
+    (" 5\r\nhello\r\n", "malformedChunkSize"), ("5x\r\nhello\r\n", "malformedChunkSize"),
+    ("5 x\r\nhello\r\n0\r\n\r\n", "hello|"), ("5\r\rhello\r\n", "malformedChunkSize"),
+    ("00000000000000005\r\n", "malformedChunkSize"), ("8000000000000000\r\n", "malformedChunkSize"),
+    ("ffffffffffffffff\r\n", "malformedChunkSize"), ("7fffffffffffffff\r\nx", "x…"),
+    ("2\r\nab\r\n7fffffffffffffff\r\n", "bodyTooLarge"),
+    ("\r\n", "malformedChunkSize"), ("\n", "malformedChunkSize"), (" \n", "malformedChunkSize"),
+    ("5\r\nhelloX\r\n", "malformedChunkEnd"), ("0\r\n folded\r\n\r\n", "malformedTrailer"),
+  ])
+  func decodesAnswers(_ text: String, _ expected: String) {
+    let bytes = text.bytes
+    for cut in Feed.cuts(bytes.count) {
+      let got = decoded(bytes, cut, with: .answer)
+      #expect(got == expected)
+      if got != expected { return }
+    }
+  }
+
+  @Test func boundsTheBlanksBehindASize() {
+    let fits = "1\(String(repeating: " ", count: Limits.chunkExtension))\r\na\r\n0\r\n\r\n".bytes
+    #expect(decoded(fits, [0..<fits.count], with: .answer) == "a|")
+    let longer = "1\(String(repeating: " ", count: Limits.chunkExtension + 2))\r\na\r\n".bytes
+    #expect(decoded(longer, [0..<longer.count], with: .answer) == "chunkExtensionTooLong")
   }
 
   @Test func boundsWhatIsReadOver() {

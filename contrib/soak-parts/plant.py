@@ -193,7 +193,7 @@ class Gateway(Process):
         lines = [
             "listen: 127.0.0.1:0",
             f"admin: {{ token: {TOKEN} }}",
-            "cache: { enabled: true, ttl: 3s, size: 256KiB, coalesce: true }",
+            "cache: { enabled: true, sampled: true, ttl: 3s, size: 256KiB, coalesce: true }",
             "limits: { connections: 160, request_body: 1MiB, memory: 32MiB }",
             f"timeouts: {{ first_token: 1500ms, stream_idle: 5s, request: {request_time}s, drain: 5s }}",
             "providers:",
