@@ -49,7 +49,8 @@ let package = Package(
     module("Lab", ["Base", "Wire", "Kernel", "CLinux"]),
     module("Batch", ["Base", "Wire", "Kernel", "Lab", "CLinux"]),
     .executableTarget(
-      name: "synaxis", dependencies: ["Base", "Policy", "TierFile", "Server", "Lab", "Batch", "CLinux", "CStarter"],
+      name: "synaxis",
+      dependencies: ["Base", "Policy", "TierFile", "Server", "Lab", "Batch", "CLinux", "CStarter"],
       swiftSettings: strict),
     tests("BaseTests", ["Base"]),
     tests("WireTests", ["Wire"]),

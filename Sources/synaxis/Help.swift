@@ -1,6 +1,8 @@
 /// What `--help` says. Enough to work with, without the README.
 enum Help {
-  static let commands = ["run", "check", "demo", "mock", "bench", "status", "reset", "batch", "init", "schema"]
+  static let commands = [
+    "run", "check", "demo", "mock", "bench", "status", "reset", "batch", "init", "schema",
+  ]
 
   static let overview = """
     synaxis spreads OpenAI-style requests over tiers of providers, and fails over without a client noticing.

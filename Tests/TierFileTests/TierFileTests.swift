@@ -143,7 +143,7 @@ import TierFile
         Samples.with("admin: { token: \"${UNSET:-}\", listen: \"0.0.0.0:1\" }"),
         """
         f:1:17: warning: admin.token: UNSET is not set, the admin pages are off; set it in the environment of synaxis
-        f:1:40: error: admin.listen is reachable from other machines and needs admin.token
+        f:1:39: error: admin.listen is reachable from other machines and needs admin.token
 
         """
       ),
