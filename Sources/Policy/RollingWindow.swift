@@ -6,10 +6,10 @@ package import Base
 /// that stays within a limit therefore stays within it over every interval of `width`, wherever it begins.
 package struct RollingWindow: Sendable {
   /// One more than make up `width`: the newest is not full yet.
-  private var buckets: [Int64]
+  private var buckets: [Quantity]
   private let bucketWidth: Int64
   private var newest: Int64 = 0
-  private var sum: Int64 = 0
+  private var sum: Quantity = 0
 
   package init(width: Interval, buckets count: Int) {
     precondition(count > 0 && width.nanoseconds >= Int64(count))
@@ -20,9 +20,9 @@ package struct RollingWindow: Sendable {
   package static var minute: RollingWindow { RollingWindow(width: .seconds(60), buckets: 12) }
   package static var day: RollingWindow { RollingWindow(width: .seconds(24 * 3600), buckets: 48) }
 
-  /// Adds `amount` (may be negative) and returns the bucket it went to.
+  /// Adds `amount` and returns the bucket it went to.
   @discardableResult
-  package mutating func add(_ amount: Int64, now: Instant) -> Int64 {
+  package mutating func add(_ amount: Quantity, now: Instant) -> Int64 {
     advance(now)
     buckets[place(newest)] += amount
     sum += amount
@@ -30,21 +30,21 @@ package struct RollingWindow: Sendable {
   }
 
   /// Takes back what was added to a bucket, if that is still counted.
-  package mutating func takeBack(_ amount: Int64, from bucket: Int64, now: Instant) {
+  package mutating func takeBack(_ amount: Quantity, from bucket: Int64, now: Instant) {
     advance(now)
     guard bucket <= newest, bucket > newest - Int64(buckets.count) else { return }
     buckets[place(bucket)] -= amount
     sum -= amount
   }
 
-  package mutating func total(now: Instant) -> Int64 {
+  package mutating func total(now: Instant) -> Quantity {
     advance(now)
     return sum
   }
 
   /// When `amount` more fits under `limit`: now if it does already. Where it never will, the end of
   /// what is counted now.
-  package mutating func due(_ amount: Int64, limit: Int64, now: Instant) -> Instant {
+  package mutating func due(_ amount: Quantity, limit: Quantity, now: Instant) -> Instant {
     advance(now)
     if sum + amount <= limit { return now }
     var left = sum

@@ -251,13 +251,13 @@ package struct MetricsPage {
   }
 
   private func writeQuota(
-    _ unit: StaticString, _ left: Int?, _ status: ProviderStatus, into out: inout ByteBuffer
+    _ unit: StaticString, _ left: Quantity?, _ status: ProviderStatus, into out: inout ByteBuffer
   ) {
     guard let left else { return }
     out.begin("synaxis_provider_quota_remaining")
     out.label("provider", status.name)
     out.label("unit", unit)
-    out.end(left)
+    out.end(left.value)
   }
 
   /// One value of an enabled provider; what is not known is left out.

@@ -162,12 +162,12 @@ extension Runner {
     withResponseHead(transfer) { raw in
       for index in pairs.indices {
         guard let left = responseHead.value(named: pairs[index].remaining, in: raw),
-          let remaining = RetryHints.remaining(raw.extracting(left)),
+          let remaining = raw.extracting(left).quantity,
           let reset = responseHead.value(named: pairs[index].reset, in: raw),
           let interval = RetryHints.resetInterval(raw.extracting(reset), now: now.wall)
         else { continue }
         run.setup.ledger.learn(
-          made.ticket, pair: index, remaining: Int(clamping: remaining), resetAt: now.instant + interval,
+          made.ticket, pair: index, remaining: remaining, resetAt: now.instant + interval,
           now: now.instant)
       }
     }
@@ -190,8 +190,8 @@ extension TransferEnd {
 
 extension TokenUsage {
   /// Tokens of request and answer together.
-  var sum: Int? {
-    if let total { return Int(clamping: total) }
-    return isKnown ? Int(clamping: (input ?? 0) &+ (output ?? 0)) : nil
+  var sum: Quantity? {
+    if let total { return total }
+    return isKnown ? (input ?? 0) + (output ?? 0) : nil
   }
 }

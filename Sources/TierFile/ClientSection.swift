@@ -50,7 +50,7 @@ extension Reader {
             hint: Spelling.suggestion(for: text, among: known))
         }
       }
-      client.requestsPerMinute = whole("rpm", in: section)
+      client.requestsPerMinute = quantity("rpm", in: section)
       client.concurrent = whole("concurrent", in: section)
       configuration.clients.append(client)
     }

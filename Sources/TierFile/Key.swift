@@ -8,6 +8,8 @@ package struct Key: Sendable {
   package enum Kind: Sendable {
     case flag
     case whole(ClosedRange<Int>)
+    /// A count from 1 on.
+    case quantity
     /// In bytes.
     case size(ClosedRange<Int>)
     case number(ClosedRange<Double>)
@@ -49,7 +51,7 @@ package struct Key: Sendable {
 
 /// The maps of the tier file whose keys are known.
 package enum SectionName: CaseIterable, Sendable {
-  case root, admin, client, limits, timeouts, cache, log, cors, provider, cost, model, edit, alias
+  case root, admin, client, limits, timeouts, cache, log, cors, provider, tls, cost, model, edit, alias
   /// Of an appsettings.json: not told to anybody who writes a tier file.
   case canonicalModel
 
@@ -65,6 +67,7 @@ package enum SectionName: CaseIterable, Sendable {
     case .log: "log"
     case .cors: "cors"
     case .provider: "provider"
+    case .tls: "tls"
     case .cost: "cost"
     case .model: "model"
     case .edit: "edit"

@@ -15,6 +15,7 @@ extension SectionName {
     case .log: Rows.log
     case .cors: Rows.cors
     case .provider: Rows.provider
+    case .tls: Rows.tls
     case .cost: Rows.cost
     case .model: Rows.model
     case .edit: Rows.edit
@@ -27,8 +28,6 @@ extension SectionName {
 private enum Rows {
   static let day = Interval.seconds(86400)
   static let wait = Key.Kind.duration(.milliseconds(1)...day)
-  static let many = Key.Kind.whole(1...1_000_000_000)
-  static let manyTokens = Key.Kind.whole(1...Int(clamping: 1_000_000_000_000 as Int64))
   static let atOnce = Key.Kind.whole(1...100_000)
   static let context = Key.Kind.whole(1...100_000_000)
   static let price = Key.Kind.number(0...1e6)
@@ -90,8 +89,10 @@ private enum Rows {
     Key(
       "key_sha256", .text,
       about: "The key's SHA-256 in 64 hexadecimal digits instead of the key: printf %s KEY | sha256sum."),
-    Key("models", .texts, about: "Aliases and models that it may use. Default: all."),
-    Key("rpm", many, about: "Requests a minute."),
+    Key(
+      "models", .texts,
+      about: "Aliases and models that it may use, and what /v1/models shows it. Default: all."),
+    Key("rpm", .quantity, about: "Requests a minute."),
     Key("concurrent", atOnce, about: "Requests at once."),
     Key("enabled", .flag, standard: "true", about: "false keeps the entry out without deleting it."),
   ]
@@ -101,11 +102,13 @@ private enum Rows {
     Key(
       "queue", .whole(0...1_000_000), standard: "100", about: "Requests that wait for one of those places."),
     Key("connections", .whole(1...1_000_000), standard: "512", about: "Clients' connections."),
-    Key("request_body", .size(1024...Quantity.most(32)), standard: "32MiB", about: "One request's body."),
+    Key("request_body", .size(1024...Units.most(32)), standard: "32MiB", about: "One request's body."),
     Key("header", .size(1024...(1 << 20)), standard: "32KiB", about: "One request's head."),
     Key(
-      "memory", .size((1 << 20)...Quantity.most(40)), standard: "64MiB",
-      about: "All bodies and buffers together."),
+      "memory", .size((1 << 20)...Units.most(40)), standard: "64MiB",
+      about:
+        "All bodies and buffers together, as far as they have come. A body that finds no room is not read until there is some, or gets 503 after 10 s."
+    ),
   ]
 
   static let timeouts: [Key] = [
@@ -139,10 +142,12 @@ private enum Rows {
       "ttl", .duration(.seconds(1)...Interval.seconds(30 * 86400)), standard: "5m",
       about: "How long an answer is good."),
     Key(
-      "size", .size((16 << 10)...Quantity.most(36)), standard: "8MiB", about: "All stored answers together."),
+      "size", .size((16 << 10)...Units.most(36)), standard: "8MiB", about: "All stored answers together."),
     Key(
       "vary", .texts, standard: "[authorization]",
-      about: "Request headers that keep answers apart; [] shares them with all callers."),
+      about:
+        "Request headers that keep answers apart; authorization stands for who asks, in whichever header its key came. Without it answers are shared by all clients."
+    ),
     Key("coalesce", .flag, standard: "true", about: "Identical requests in flight share one call."),
     Key(
       "replay", .choice(["at_once", "paced"]), standard: "at_once",
@@ -169,7 +174,11 @@ private enum Rows {
       about:
         "The preset: endpoint, how the key is shown, fields that the provider rejects, its rate-limit headers. Default: the provider's own name where a preset has it, else openai where there is an endpoint."
     ),
-    Key("endpoint", .text, about: "Instead of the preset's, with or without /chat/completions."),
+    Key(
+      "endpoint", .text,
+      about:
+        "Instead of the preset's, with or without /chat/completions. A local server over a socket: http://unix:/run/llama.sock:/v1."
+    ),
     Key(
       "key", .text,
       about: "The account's key. One written like an environment variable's name means that variable."),
@@ -187,11 +196,11 @@ private enum Rows {
       "context", context,
       about: "Tokens of its context window; a prompt that was too long elsewhere goes to a larger one."),
     Key(
-      "rpm", many,
+      "rpm", .quantity,
       about: "Budget that synaxis keeps for each key: requests a minute. At its limit a key is passed over."),
-    Key("rpd", many, about: "Requests a day."),
-    Key("tpm", manyTokens, about: "Tokens a minute."),
-    Key("tpd", manyTokens, about: "Tokens a day."),
+    Key("rpd", .quantity, about: "Requests a day."),
+    Key("tpm", .quantity, about: "Tokens a minute."),
+    Key("tpd", .quantity, about: "Tokens a day."),
     Key("concurrent", atOnce, about: "Exchanges at once."),
     Key(
       "models", .texts, .list(.model, or: .text), .names(.model, or: .text),
@@ -215,6 +224,23 @@ private enum Rows {
       "proxy", .text,
       about:
         "The proxy to reach it through: http://, https://, socks4://, socks4a://, socks5:// or socks5h://."),
+    Key(
+      "tls", .map(.tls),
+      about:
+        "Of an https:// endpoint: whom to trust, and what to show. Files are read again when they change."),
+    Key("http", .choice(["1.1", "2"]), standard: "1.1", about: "2: HTTP/2 where the provider offers it."),
+  ]
+
+  static let tls: [Key] = [
+    Key("ca_file", .text, about: "Authorities in PEM that are trusted instead of the system's."),
+    Key(
+      "server_name", .text,
+      about: "The name that the certificate must have, where it is not the endpoint's host."),
+    Key("cert", .text, about: "A certificate to show, in PEM."),
+    Key("key", .text, about: "Its key; default: in the same file."),
+    Key(
+      "verify", .flag, standard: "true",
+      about: "false checks nothing: whoever is on the way can read what is sent, the key too."),
   ]
 
   static let cost: [Key] = [

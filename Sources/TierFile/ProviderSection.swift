@@ -69,7 +69,7 @@ extension Reader {
     if let edits = section["edits"] { provider.edits += readEdits(edits, section.path("edits")) }
     if let flag = flag("discover", in: section) { provider.discovers = flag }
     if let flag = flag("probe", in: section) { provider.probes = flag }
-    provider.proxy = proxy(in: section)
+    readConnection(into: &provider, section, endpoint)
     if let models = section["models"] {
       let before = problemCount
       readModels(models, into: &provider, section.path("models"))
@@ -271,10 +271,10 @@ extension Reader {
 
   private mutating func budgets(in section: Section) -> Budgets {
     var budgets = Budgets()
-    budgets.requestsPerMinute = whole("rpm", in: section)
-    budgets.requestsPerDay = whole("rpd", in: section)
-    budgets.tokensPerMinute = whole("tpm", in: section)
-    budgets.tokensPerDay = whole("tpd", in: section)
+    budgets.requestsPerMinute = quantity("rpm", in: section)
+    budgets.requestsPerDay = quantity("rpd", in: section)
+    budgets.tokensPerMinute = quantity("tpm", in: section)
+    budgets.tokensPerDay = quantity("tpd", in: section)
     budgets.concurrent = whole("concurrent", in: section)
     return budgets
   }
@@ -333,18 +333,5 @@ extension Reader {
       return nil
     }
     return (name: entry.key, value: value)
-  }
-
-  private mutating func proxy(in section: Section) -> String? {
-    guard let node = section["proxy"], let url = text(node, section.path("proxy")) else { return nil }
-    let schemes = ["http://", "https://", "socks5://", "socks5h://", "socks4://", "socks4a://"]
-    let isClean = !url.utf8.contains { $0 <= 32 || $0 >= 127 }
-    guard isClean, schemes.contains(where: { url.hasPrefix($0) && url.utf8.count > $0.utf8.count }) else {
-      error(
-        node.mark, "\(label(section.path("proxy"))) must be a URL",
-        hint: "it begins with \(schemes.joined(separator: ", "))")
-      return nil
-    }
-    return url
   }
 }

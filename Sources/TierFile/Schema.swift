@@ -78,11 +78,11 @@ package enum Schema {
       case .whole(let range):
         return range.upperBound < 1_000_000 ? " From \(range.lowerBound) to \(range.upperBound)." : ""
       case .size(let range):
-        return " From \(Quantity.text(bytes: range.lowerBound)) to \(Quantity.text(bytes: range.upperBound))."
+        return " From \(Units.text(bytes: range.lowerBound)) to \(Units.text(bytes: range.upperBound))."
       case .duration(let range):
-        return " From \(Quantity.text(range.lowerBound)) to \(Quantity.text(range.upperBound))."
+        return " From \(Units.text(range.lowerBound)) to \(Units.text(range.upperBound))."
       case .number(let range): return range.upperBound < 1000 ? " From 0 to \(Int(range.upperBound))." : ""
-      case .flag, .choice, .word, .text, .texts, .map, .list, .names, .anything: continue
+      case .quantity, .flag, .choice, .word, .text, .texts, .map, .list, .names, .anything: continue
       }
     }
     return ""
@@ -93,13 +93,15 @@ package enum Schema {
     case .flag: reference("flag")
     case .whole(let range):
       "\"anyOf\": [{\"type\": \"integer\", \"minimum\": \(range.lowerBound), \"maximum\": \(range.upperBound)}, {\(reference("variable"))}, {\"type\": \"null\"}]"
+    case .quantity:
+      "\"anyOf\": [{\"type\": \"integer\", \"minimum\": 1, \"maximum\": \(Limits.quantity)}, {\(reference("variable"))}, {\"type\": \"null\"}]"
     case .number(let range):
       "\"anyOf\": [{\"type\": \"number\", \"minimum\": 0, \"maximum\": \(Int(range.upperBound))}, {\(reference("variable"))}, {\"type\": \"null\"}]"
     case .size: reference("size")
     case .duration: reference("duration")
     case .choice(let words):
-      // YAML 1.1 reads off as false.
-      "\"anyOf\": [{\"enum\": [\((words.map { quoted($0) } + (words.contains("off") ? ["false"] : [])).joined(separator: ", "))]}, {\(reference("variable"))}, {\"type\": \"null\"}]"
+      // YAML 1.1 reads off as false, and 1.1 is a number.
+      "\"anyOf\": [{\"enum\": [\((words.map { quoted($0) } + words.compactMap { plainly($0) }).joined(separator: ", "))]}, {\(reference("variable"))}, {\"type\": \"null\"}]"
     case .word(let words):
       "\"anyOf\": [{\"enum\": [\(words.map { quoted($0) }.joined(separator: ", "))]}, {\(reference("text"))}]"
     case .text: reference("text")
@@ -120,6 +122,11 @@ package enum Schema {
     case .texts: schemas.append("{\(reference("texts"))}")
     }
     return schemas.count == 1 ? schemas[0] : "{\"anyOf\": [\(schemas.joined(separator: ", "))]}"
+  }
+
+  /// How YAML may read a word that is no word there.
+  private static func plainly(_ word: String) -> String? {
+    word == "off" ? "false" : Units.decimal(Array(word.utf8)[...]) == nil ? nil : word
   }
 
   private static func reference(_ name: String) -> String { "\"$ref\": \"#/definitions/\(name)\"" }

@@ -28,7 +28,7 @@ extension Reader {
     if limits.requestBody <= limits.memory { return }
     error(
       mark,
-      "limits.request_body (\(Quantity.text(bytes: limits.requestBody))) must fit into limits.memory (\(Quantity.text(bytes: limits.memory)))"
+      "limits.request_body (\(Units.text(bytes: limits.requestBody))) must fit into limits.memory (\(Units.text(bytes: limits.memory)))"
     )
   }
 
@@ -52,7 +52,7 @@ extension Reader {
     if timeouts.failover > timeouts.connect {
       error(
         section["failover"]?.mark ?? section.place(of: "connect"),
-        "timeouts.failover (\(Quantity.text(timeouts.failover))) must not be longer than timeouts.connect (\(Quantity.text(timeouts.connect)))"
+        "timeouts.failover (\(Units.text(timeouts.failover))) must not be longer than timeouts.connect (\(Units.text(timeouts.connect)))"
       )
     }
   }

@@ -57,14 +57,6 @@ package enum RetryHints {
     return goDuration(value)
   }
 
-  /// Reads a remaining quota; nil where it is negative, "unlimited" or no number. A fraction is cut off, and what
-  /// is beyond `Limits.believableCount`.
-  package static func remaining(_ value: Span<UInt8>) -> Int64? {
-    if let decimal = value.decimal { return min(decimal, Limits.believableCount) }
-    guard let number = value.floatingPoint, number >= 0, number < 1e18 else { return nil }
-    return min(Int64(number), Limits.believableCount)
-  }
-
   private static func until(_ date: WallTime, now: WallTime) -> Interval? {
     let (milliseconds, overflow) = date.milliseconds.subtractingReportingOverflow(now.milliseconds)
     if overflow { return nil }

@@ -104,11 +104,13 @@ def expect(text, found, what):
 class Run:
     """One transcript at work."""
 
-    def __init__(self, text, start, certificate=None):
-        """`certificate`: its providers speak https and show this one, a file in PEM with its key."""
+    def __init__(self, text, start, certificate=None, entry=""):
+        """`certificate`: its providers speak https and show this one, a file in PEM with its key. `entry`: what each of
+        them has further in the tier file."""
         self.steps = parse(text)
         self.start = start
         self.certificate = certificate
+        self.entry = entry
         self.tls = tls_context(certificate) if certificate else None
         self.providers = {}
         self.clients = {}
@@ -135,7 +137,7 @@ class Run:
         text = re.sub(r"\$([a-f])\b", lambda m: self.provider(m[1]).address, text)
         environment = {}
         if self.certificate:
-            text = text.replace("http://", "https://")
+            text = text.replace("http://", "https://").replace('endpoint: "https', f'{self.entry}endpoint: "https')
             environment = {"SSL_CERT_FILE": str(self.certificate)}
         self.gateway = self.start(Gateway, text, environment)
 

@@ -174,7 +174,8 @@ class ProviderConnection:
 
     def __init__(self, connection):
         connection.settimeout(DEADLINE)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if connection.family != socket.AF_UNIX:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = connection
         self.reader = Reader(connection)
         self.is_open = True
@@ -226,6 +227,15 @@ class Provider:
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         self.connections = []
         self.current = None
+
+    def move_to(self, path):
+        """Listens on a unix socket instead."""
+        self.listener.close()
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen(64)
+        self.listener.settimeout(DEADLINE)
+        self.address = f"unix:{path}:"
 
     def entry(self, tier=0, models="[m]", more=""):
         """Its entry in a tier file."""

@@ -28,6 +28,9 @@ import TierFile
         !$0.hasPrefix("\(key):")
       }
       return "providers: { p: { \((parts + ["\(key): \(value)"]).joined(separator: ", ")) } }\n"
+    case .tls:
+      return
+        "providers: { p: { type: openai, endpoint: \"https://127.0.0.1:1/v1\", models: [m], tls: { \(key): \(value) } } }\n"
     case .cost: return "providers: { \(provider), cost: { \(key): \(value) } } }\n"
     case .model:
       let model = key == "name" ? "[{ name: \(value) }]" : "{ n: { \(key): \(value) } }"
@@ -70,6 +73,9 @@ import TierFile
         case .choice(let words):
           inside = words
           beyond = ["neither"]
+        case .quantity:
+          inside = ["1", "\(Limits.quantity)"]
+          beyond = ["0", "\(Limits.quantity + 1)"]
         case .flag, .word, .text, .texts, .map, .list, .names, .anything: continue
         }
         for value in inside {
@@ -102,7 +108,7 @@ import TierFile
     for key in section.keys {
       let nonsense: String
       switch key.kinds[0] {
-      case .flag, .whole, .size, .number, .duration, .choice, .word, .text: nonsense = "[{ x: 1 }]"
+      case .flag, .whole, .quantity, .size, .number, .duration, .choice, .word, .text: nonsense = "[{ x: 1 }]"
       case .texts: nonsense = "[[a]]"
       case .map, .list, .names: nonsense = "3"
       case .anything: nonsense = "\"${\""

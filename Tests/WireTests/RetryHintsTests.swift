@@ -65,11 +65,12 @@ private func hint(_ fields: String, _ body: String = "") -> Int64? {
   @Test(
     arguments: [
       ("0", 0), ("14399", 14399), ("12.7", 12), ("-1", nil), ("unlimited", nil), ("", nil), ("1e3", 1000),
-      ("1e30", nil), ("NaN", nil),
-    ] as [(String, Int64?)])
-  func readsRemaining(_ value: String, _ expected: Int64?) {
+      ("1e30", 1_099_511_627_776), ("9223372036854775807", 1_099_511_627_776), ("NaN", nil), ("inf", nil),
+      ("+5", 5),
+    ] as [(String, Quantity?)])
+  func readsRemaining(_ value: String, _ expected: Quantity?) {
     let bytes = value.bytes
-    let read = RetryHints.remaining(bytes.span)
+    let read = bytes.span.quantity
     #expect(read == expected)
   }
 

@@ -191,7 +191,8 @@ class Lab:
                  f"timeouts: {timeouts}", "providers:"]
         for provider in only:
             endpoint = endpoints.get(provider, f"http://{ADDRESS[provider]}:8000/v1")
-            lines.append(f"  {provider}: {{type: openai, endpoint: '{endpoint}', key: k, "
+            version = "2" if ":8442/" in endpoint else "1.1"
+            lines.append(f"  {provider}: {{type: openai, endpoint: '{endpoint}', http: {version}, key: k, "
                          f"tier: {TIERS[provider]}, models: {json.dumps(MODELS[provider])}}}")
         self.run_gateway(name, lines, self.port)
 
