@@ -183,8 +183,10 @@ package enum Limits {
   package static let largeUploadBuffer = 64 * 1024
   /// Bytes of one transfer gathered in one turn before they are written.
   package static let staging = 64 * 1024
-  /// A cooldown that a provider names is never believed beyond this.
+  /// A cooldown that a provider names is never believed beyond this: for a rate, and for a quota, which may be a
+  /// month's.
   package static let longestCooldown = Interval.seconds(24 * 3600)
+  package static let longestQuotaCooldown = Interval.seconds(31 * 24 * 3600)
 
   // MARK: Routing and health
 
