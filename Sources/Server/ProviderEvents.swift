@@ -28,13 +28,13 @@ extension Runner {
       learn(run, attempt, event.transfer, now: now)
       tell(run, .answered(attempt, status: status), now)
     case .content:
-      let verdict = judge(run, event.transfer, now: now) { answer, shape, sawError in
+      let verdict = judge(run, attempt, event.transfer, now: now) { answer, shape, sawError in
         Judge.stream(answer, sawError: sawError, shape: shape, now: now)
       }
       noteDetail(run, attempt, event.transfer, verdict)
       tell(run, .contentBegan(attempt, verdict), now)
     case .heldFull:
-      let verdict = judge(run, event.transfer, now: now) { answer, shape, _ in
+      let verdict = judge(run, attempt, event.transfer, now: now) { answer, shape, _ in
         Judge.beginning(
           answer, hasHeadOut: run.exchange.hasSentHead, shape: shape, now: now)
       }
@@ -83,7 +83,7 @@ extension Runner {
     } else if let fault = outcome.fault, !(outcome.isHeadSeen && outcome.status >= 400) {
       verdict = .fault(Judge.transfer(TransferEnd(fault)))
     } else {
-      let judged = judge(run, transfer, now: now) { answer, shape, sawError in
+      let judged = judge(run, attempt, transfer, now: now) { answer, shape, sawError in
         Judge.whole(
           answer, sawError: sawError, hasHeadOut: run.exchange.hasSentHead, shape: shape, now: now,
           reading: &answerProbe)
@@ -139,15 +139,17 @@ extension Runner {
   }
 
   private func judge(
-    _ run: ExchangeRun, _ transfer: TransferID, now: Moment,
+    _ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID, now: Moment,
     _ decide: (borrowing Answer, ExchangeShape, Bool) -> Verdict
   ) -> Verdict {
     let isStream = upstream.progress(transfer)?.isEventStream ?? false
     let sawError = upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
     let shape = run.exchange.shape
+    let zone = run.setup.catalog.providers[run.exchange.attempts[attempt].choice.provider].zone
     return withResponseHead(transfer) { raw in
       upstream.withHeld(transfer) { body in
-        let answer = Answer(head: responseHead, raw: raw, body: body, isEventStream: isStream)
+        let answer = Answer(
+          head: responseHead, raw: raw, body: body, isEventStream: isStream, zone: zone)
         return decide(answer, shape, sawError)
       }
     }.flatMap { $0 } ?? .fault(.cut)

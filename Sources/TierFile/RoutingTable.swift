@@ -148,6 +148,12 @@ package struct RoutingTable {
     if provider.probes { notes.append("probed at start") }
     // A proxy's URL may hold a password.
     if provider.proxy != nil { notes.append("through a proxy") }
+    if provider.prefersHTTP2 { notes.append("HTTP/2") }
+    let tls = provider.tls
+    if tls.authorityFile != nil { notes.append("authorities of its own") }
+    if let name = tls.serverName { notes.append("certificate of \(name)") }
+    if tls.certificate != nil { notes.append("shows a certificate") }
+    if !tls.verifies { notes.append("certificate not checked") }
     return notes
   }
 
