@@ -234,9 +234,8 @@ package enum Limits {
   package static let providerName = 128
   /// Places of a request's body that are sent changed as pieces of their own; with more the body is written anew.
   package static let patchedPlaces = 64
-  /// Names that are compared for the text of a 404, their length, and how many it tells.
+  /// Names that are compared for the text of a 404, and how many it tells.
   package static let nearestCompared = 512
-  package static let nearestLength = 96
   package static let nearestTold = 3
   // MARK: Tier file
 

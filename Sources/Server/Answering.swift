@@ -104,7 +104,7 @@ extension Runner {
     text.model = model
     if error == .modelNotFound, !model.isEmpty {
       let account = connection.passage.account
-      text.nearest = setup.catalog.nearest(to: model.span).filter {
+      text.nearest = setup.catalog.nearest(to: model.span) {
         account?.mayUse($0, of: setup.catalog) ?? true
       }
     }
