@@ -46,8 +46,9 @@ let package = Package(
     module("Upstream", ["Base", "Wire", "CCurl", "CLinux"]),
     module("Server", ["Base", "Wire", "Policy", "Exchange", "Kernel", "Upstream", "CLinux", "CPage"]),
     module("Lab", ["Base", "Wire", "Kernel", "CLinux"]),
+    module("Batch", ["Base", "Wire", "Kernel", "Lab", "CLinux"]),
     .executableTarget(
-      name: "synaxis", dependencies: ["Base", "Policy", "TierFile", "Server", "Lab", "CLinux"],
+      name: "synaxis", dependencies: ["Base", "Policy", "TierFile", "Server", "Lab", "Batch", "CLinux"],
       swiftSettings: strict),
     tests("BaseTests", ["Base"]),
     tests("WireTests", ["Wire"]),
@@ -58,6 +59,7 @@ let package = Package(
     tests("UpstreamTests", ["Upstream"]),
     tests("ServerTests", ["Server", "Wire", "Exchange", "Policy", "Base"]),
     tests("LabTests", ["Lab"]),
+    tests("BatchTests", ["Batch"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu17

@@ -183,6 +183,10 @@ package enum Limits {
   package static let quotaCooldown = Interval.seconds(3600)
   package static let keyCooldown = Interval.seconds(3600)
   package static let modelCooldown = Interval.seconds(3600)
+  /// A missing model of a provider whose list of models is not ours to know: it may be pulled at any time.
+  package static let unlistedModelCooldown = Interval.seconds(30)
+  /// An endpoint that a provider does not have.
+  package static let endpointCooldown = Interval.seconds(3600)
   /// Time after which an old time to first token weighs 1/e.
   package static let latencyDecay = Interval.seconds(30)
   /// What a failure counts as at least, and what failures one after the other come to.
@@ -198,8 +202,8 @@ package enum Limits {
   package static let recheck = Interval.milliseconds(50)
   /// The span of the success rate that status pages show.
   package static let statusWindow = Interval.seconds(300)
-  /// Names that providers with "*" said they do not have, remembered over all of them.
-  package static let missingNames = 64
+  /// Endpoints, and names that providers with "*" said they do not have, remembered over all of them.
+  package static let lacks = 64
   /// Bytes of a provider's name that `provider/name` and `X-Synaxis-Provider` can say.
   package static let providerName = 128
   /// Places of a request's body that are sent changed as pieces of their own; with more the body is written anew.
@@ -250,6 +254,26 @@ package enum Limits {
   package static let loadPause = Interval.milliseconds(10)
   /// Time between two progress lines.
   package static let loadProgress = Interval.milliseconds(500)
+  /// Requests of one batch at once.
+  package static let batchConnections = 256
+  /// Bytes of a line of a batch, of one answer, and of one read from the file.
+  package static let batchLine = 64 << 20
+  package static let batchAnswer = 64 << 20
+  package static let batchRead = 64 * 1024
+  /// Mistakes of a file that are printed, and lines that wait at a time for their provider.
+  package static let batchMistakes = 20
+  package static let batchWaiting = 1024
+  /// Models whose wait is remembered.
+  package static let batchModels = 64
+  /// Tries of a line that fails for other reasons than a rate limit, and time until a try is given up.
+  package static let batchTries = 5
+  package static let batchTime = Interval.seconds(20 * 60)
+  /// Pause after a 429 that names no time, and until an instance that is gone is asked again.
+  package static let batchPause = Interval.seconds(60)
+  package static let batchReconnect = Interval.seconds(1)
+  /// Time between two progress lines where stderr is no terminal.
+  package static let batchReport = Interval.seconds(60)
+
   // MARK: Cache and flights
 
   /// Marks of one recording's pace, eight bytes each.

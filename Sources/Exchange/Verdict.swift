@@ -33,7 +33,7 @@ package enum Judge {
   package static func stream(_ answer: borrowing Answer, sawError: Bool, shape: ExchangeShape, now: Moment)
     -> Verdict
   {
-    if answer.head.status >= 300 { return status(answer, endpoint: shape.endpoint, now: now) }
+    if answer.head.status >= 300 { return status(answer, now: now) }
     return sawError ? errorInside(answer, now: now) : .good
   }
 
@@ -76,7 +76,7 @@ package enum Judge {
   private static func error(
     _ answer: borrowing Answer, hasHeadOut: Bool, shape: ExchangeShape, now: Moment
   ) -> Verdict {
-    let verdict = status(answer, endpoint: shape.endpoint, now: now)
+    let verdict = status(answer, now: now)
     return verdict == .relay && hasHeadOut ? .fault(.unsuited) : verdict
   }
 
@@ -93,41 +93,39 @@ package enum Judge {
     }
   }
 
-  /// An error object in a 200: some say in it what a status would have said.
+  /// An error object in a 200. Its code, where that is a status, and its words say what a status would have said;
+  /// what would be the client's there is the provider's here, which had taken the request.
   private static func errorInside(_ answer: borrowing Answer, now: Moment) -> Verdict {
-    let error = ErrorBody(answer.body)
-    let until = hint(answer, now: now)
-    if error.traits.contains(.quota) || error.traits.contains(.daily) { return .fault(.quota(until: until)) }
-    if error.traits.contains(.badKey) { return .fault(.keyRejected) }
-    if error.traits.contains(.modelNotFound) { return .fault(.modelMissing) }
-    if error.traits.contains(.contextTooLong) { return .fault(.tooLong) }
-    return .fault(.errorInside)
+    let error = ErrorBody(inside: answer.body)
+    let status = error.code.map { 400...499 ~= $0 ? $0 : 400 } ?? 400
+    let verdict = verdict(BlameTable.ruling(status: status, saying: error.traits), answer, now: now)
+    if case .fault(let fault) = verdict, fault.isOfAnotherStatus { return verdict }
+    let isQuota = !error.traits.isDisjoint(with: [.quota, .daily])
+    return .fault(isQuota ? .quota(until: hint(answer, now: now)) : .errorInside)
   }
 
-  private static func status(_ answer: borrowing Answer, endpoint: Endpoint, now: Moment) -> Verdict {
+  private static func status(_ answer: borrowing Answer, now: Moment) -> Verdict {
     let error = ErrorBody(answer.body)
-    switch answer.head.status {
-    case 300..<400: return .fault(.foreign)
-    case 401, 403: return .fault(.keyRejected)
-    case 402: return .fault(.quota(until: hint(answer, now: now)))
-    case 404, 405, 410:
-      if error.traits.contains(.modelNotFound) { return .fault(.modelMissing) }
-      // A provider without that endpoint says nothing about its models.
-      return .fault(endpoint == .chatCompletions || endpoint == .completions ? .modelMissing : .unsuited)
-    case 408: return .fault(.timedOut)
-    case 413: return .fault(.tooLong)
-    case 429:
-      let until = hint(answer, now: now)
-      let isQuota = error.traits.contains(.quota) || error.traits.contains(.daily)
-      return .fault(isQuota ? .quota(until: until) : .rate(until: until))
-    case 529: return .fault(.overloaded)
-    case 500...: return .fault(.serverError)
-    default:
-      if error.traits.contains(.badKey) { return .fault(.keyRejected) }
-      if error.traits.contains(.contextTooLong) { return .fault(.tooLong) }
-      if error.traits.contains(.modelNotFound) { return .fault(.modelMissing) }
-      if error.traits.contains(.degraded) { return .fault(.serverError) }
-      return error.traits.contains(.toolUseFailed) ? .fault(.unsuited) : .relay
+    return verdict(BlameTable.ruling(status: answer.head.status, saying: error.traits), answer, now: now)
+  }
+
+  private static func verdict(_ ruling: BlameTable.Ruling, _ answer: borrowing Answer, now: Moment) -> Verdict
+  {
+    switch ruling {
+    case .serverError: .fault(.serverError)
+    case .overloaded: .fault(.overloaded)
+    case .timedOut: .fault(.timedOut)
+    case .redirected: .fault(.redirected)
+    case .rate: .fault(.rate(until: hint(answer, now: now)))
+    case .quota: .fault(.quota(until: hint(answer, now: now)))
+    case .keyRejected: .fault(.keyRejected)
+    case .modelMissing: .fault(.modelMissing)
+    case .endpointMissing: .fault(.endpointMissing)
+    case .modelLacksEndpoint: .fault(.modelLacksEndpoint)
+    case .tooLong: .fault(.tooLong)
+    case .requestRefused: .fault(.requestRefused)
+    case .unsuited: .fault(.unsuited)
+    case .relay: .relay
     }
   }
 
@@ -146,6 +144,16 @@ package enum Judge {
       }
     }
     return false
+  }
+}
+
+extension Fault {
+  /// Told in a 200 it is what its status would have been; all else is an error in a 200.
+  fileprivate var isOfAnotherStatus: Bool {
+    switch blame {
+    case .account, .key, .candidate, .client: true
+    case .provider, .endpoint, .nobody: false
+    }
   }
 }
 

@@ -27,10 +27,15 @@ package struct KernelFault: Error, Equatable, Sendable {
   package var text: String {
     var line = "cannot \(verb)"
     if !subject.isEmpty { line += " \(subject)" }
-    // Lifetime: strerror's text is copied before the call returns.
-    line += ": " + String(cString: strerror(code))
+    line += ": " + Self.reason(code)
     if let advice { line += " (\(advice))" }
     return line
+  }
+
+  /// The system's words for an errno value.
+  package static func reason(_ code: Int32) -> String {
+    // Lifetime: strerror's text is copied before the call returns.
+    String(cString: strerror(code))
   }
 
   private var verb: String {

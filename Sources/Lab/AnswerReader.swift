@@ -1,7 +1,7 @@
-internal import Base
+package import Base
 package import Wire
 
-/// Reads an HTTP/1.1 answer as it arrives and keeps none of its body.
+/// Reads an HTTP/1.1 answer as it arrives. It keeps nothing of it unless that is asked for.
 package struct AnswerReader: ~Copyable {
   package enum Progress: Equatable, Sendable {
     case needMore
@@ -20,13 +20,19 @@ package struct AnswerReader: ~Copyable {
   /// Bytes of the body so far.
   package private(set) var bodyCount = 0
   package private(set) var observer = EventStreamObserver()
+  /// The head's lines and the body are kept, at most `Limits.batchAnswer` bytes of it.
+  private let keeps: Bool
+  package private(set) var head = ByteBuffer()
+  package private(set) var body = ByteBuffer()
 
   package var status: Int { framing.status }
   package var closes: Bool { framing.endsConnection }
 
-  package init() {}
+  package init(keeps: Bool = false) { self.keeps = keeps }
 
   package mutating func reset() {
+    head.removeAll()
+    body.recycle(keeping: Limits.keptBuffer)
     framing = AnswerFraming()
     pending.removeAll()
     progress = .needMore
@@ -61,9 +67,14 @@ package struct AnswerReader: ~Copyable {
     while progress == .needMore {
       switch framing.next(bytes, &at) {
       case .line(let line):
+        if keeps { head.append(bytes.extracting(line)) }
         isEventStream = ResponseHead.tellsEventStream(bytes.extracting(line)) ?? isEventStream
       case .body(let piece):
         bodyCount += piece.count
+        if keeps {
+          if bodyCount > Limits.batchAnswer { progress = .malformed }
+          body.append(bytes.extracting(piece))
+        }
         if isEventStream { observer.observe(bytes.extracting(piece)) }
       case .needMore: return at
       case .complete: progress = .complete

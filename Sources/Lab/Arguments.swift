@@ -1,4 +1,4 @@
-internal import Base
+package import Base
 
 /// A command line that cannot be run. The text goes to stderr, and the exit code is 64 (EX_USAGE).
 package struct UsageError: Error, Equatable, Sendable {
@@ -13,17 +13,17 @@ package enum Invocation<Options: Sendable>: Sendable {
 }
 
 /// Walks arguments: `--name value`, `--name=value` and `-n value`.
-struct Arguments {
+package struct Arguments {
   private let list: [String]
   private var at = 0
   /// The value behind `=`, until it is asked for.
   private var attached: String?
   private var name = ""
 
-  init(_ list: [String]) { self.list = list }
+  package init(_ list: [String]) { self.list = list }
 
   /// The next flag or plain word; nil at the end.
-  mutating func next() throws(UsageError) -> String? {
+  package mutating func next() throws(UsageError) -> String? {
     if attached != nil { throw UsageError("\(name) takes no value") }
     guard at < list.count else { return nil }
     name = list[at]
@@ -36,7 +36,7 @@ struct Arguments {
   }
 
   /// The value of the flag that `next` gave.
-  mutating func value() throws(UsageError) -> String {
+  package mutating func value() throws(UsageError) -> String {
     if let taken = attached {
       attached = nil
       return taken
@@ -46,7 +46,7 @@ struct Arguments {
     return list[at - 1]
   }
 
-  mutating func number(_ range: ClosedRange<Int>) throws(UsageError) -> Int {
+  package mutating func number(_ range: ClosedRange<Int>) throws(UsageError) -> Int {
     let text = try value()
     guard let n = wholeNumber(text), range.contains(n) else {
       throw UsageError(
@@ -56,7 +56,7 @@ struct Arguments {
   }
 
   /// `500ms`, `10s`, `2m`, `1h`; a plain number means seconds.
-  mutating func duration() throws(UsageError) -> Interval {
+  package mutating func duration() throws(UsageError) -> Interval {
     let text = try value()
     let digits = text.utf8.prefix { $0.isDigit }.count
     let unit = text.utf8.dropFirst(digits)
@@ -78,7 +78,7 @@ struct Arguments {
     return .milliseconds(Int64(n) * scale)
   }
 
-  func unknown() -> UsageError { UsageError("unknown argument '\(name)'") }
+  package func unknown() -> UsageError { UsageError("unknown argument '\(name)'") }
 }
 
 /// Digits only: `Int(_:)` would take a sign.

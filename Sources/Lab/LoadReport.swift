@@ -204,7 +204,7 @@ package struct LoadReport: Sendable {
 
 extension ByteBuffer {
   /// A number ≥ 0 with so many digits behind the point.
-  mutating func append(fixed value: Double, digits: Int) {
+  package mutating func append(fixed value: Double, digits: Int) {
     var scale: Int64 = 1
     for _ in 0..<digits { scale *= 10 }
     let scaled = Int64(max(0, min(value, 1e12)) * Double(scale) + 0.5)

@@ -13,6 +13,8 @@ package struct Choice: Equatable, Sendable {
   let tokens: Int64
   /// The route's, for names that a wildcard passes on.
   let nameHash: UInt64
+  /// The request's.
+  let endpoint: UInt8
 }
 
 /// The receipt of an attempt that was begun: to be given back once, with `Ledger.end`.
@@ -43,7 +45,7 @@ package struct AttemptOutcome: Equatable, Sendable {
 
 /// What an attempt's end brought about: for the log.
 package struct Consequence: Equatable, Sendable {
-  package enum Scope: Equatable, Sendable { case provider, account, key, candidate }
+  package enum Scope: Equatable, Sendable { case provider, account, key, candidate, endpoint }
   package var scope: Scope
   package var until: Instant
   /// It was not cooling already: worth a line in the log.
@@ -107,13 +109,18 @@ package struct RouteRequest: Sendable {
   package var preference: Int?
   /// Tokens of prompt and answer, estimated from the body's bytes.
   package var estimatedTokens: Int
+  /// Where at a provider it goes: a number below 64, which is only compared here.
+  package var endpoint: UInt8
   /// Waiting for a cooling candidate ends here.
   package var deadline: Instant
 
-  package init(route: Route, preference: Int? = nil, estimatedTokens: Int = 0, deadline: Instant) {
+  package init(
+    route: Route, preference: Int? = nil, estimatedTokens: Int = 0, endpoint: UInt8 = 0, deadline: Instant
+  ) {
     self.route = route
     self.preference = preference
     self.estimatedTokens = estimatedTokens
+    self.endpoint = endpoint
     self.deadline = deadline
   }
 }

@@ -59,7 +59,8 @@ extension Ledger {
     (0..<route.count).map { n in
       let id = catalog.candidate(n, of: route)
       let standing = standing(
-        of: id, nameHash: route.nameHash, tokens: Int64(max(1, tokens)), trail: Trail(), now: now)
+        of: id, nameHash: route.nameHash, endpoint: 0, tokens: Int64(max(1, tokens)), trail: Trail(), now: now
+      )
       let rank = rank(id, preference: preference, trail: Trail())
       return (id, Key(due: max(standing.due, now), rank: rank), score(id, now: now))
     }
@@ -69,7 +70,8 @@ extension Ledger {
 
   private func row(_ id: CandidateID, route: Route, preference: Int?, now: Instant) -> RouteRow {
     let candidate = catalog.candidates[id.index]
-    let standing = standing(of: id, nameHash: route.nameHash, tokens: 1, trail: Trail(), now: now)
+    let standing = standing(
+      of: id, nameHash: route.nameHash, endpoint: 0, tokens: 1, trail: Trail(), now: now)
     let isReady = standing.due <= now
     return RouteRow(
       provider: catalog.providers[candidate.provider].name,

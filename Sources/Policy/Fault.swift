@@ -20,6 +20,8 @@ package enum Fault: Equatable, Sendable {
   case errorInside
   /// A 200 that is neither JSON nor an event stream.
   case foreign
+  /// 3xx.
+  case redirected
   case emptyStream
   /// `timeouts.first_token` or `stream_idle` passed, or our own deadline.
   case tooSlow
@@ -31,8 +33,14 @@ package enum Fault: Equatable, Sendable {
   case keyRejected
   /// 404 or "model not found".
   case modelMissing
+  /// 404 or 405 that names no model, 501: the provider does not have this endpoint.
+  case endpointMissing
+  /// The model is there, at another endpoint.
+  case modelLacksEndpoint
   /// 413 or "context too long".
   case tooLong
+  /// 402 or 403 for what this request says (moderation) or asks for (more tokens than the credit pays for).
+  case requestRefused
   /// This candidate cannot serve this request, and another may: an endpoint that it does not have, a tool call
   /// that its model got wrong.
   case unsuited
@@ -46,17 +54,18 @@ package enum Fault: Equatable, Sendable {
   case raceLost
 
   /// Whose fault it is, and so what is left alone.
-  package enum Blame: Equatable, Sendable { case provider, account, key, candidate, client, nobody }
+  package enum Blame: Equatable, Sendable { case provider, account, key, candidate, endpoint, client, nobody }
 
   package var blame: Blame {
     switch self {
     case .unreachable, .tls, .reset, .silence, .serverError, .overloaded, .timedOut, .cut, .errorInside,
-      .foreign, .emptyStream, .tooSlow:
+      .foreign, .redirected, .emptyStream, .tooSlow:
       .provider
     case .rate, .quota: .account
     case .keyRejected: .key
     case .modelMissing: .candidate
-    case .tooLong, .clientFault: .client
+    case .endpointMissing, .modelLacksEndpoint: .endpoint
+    case .tooLong, .requestRefused, .clientFault: .client
     case .staleConnection, .clientGone, .raceLost, .unsuited: .nobody
     }
   }
@@ -66,8 +75,9 @@ package enum Fault: Equatable, Sendable {
     switch self {
     case .clientFault, .clientGone: false
     case .unreachable, .tls, .reset, .silence, .serverError, .overloaded, .timedOut, .cut, .errorInside,
-      .foreign, .emptyStream, .tooSlow, .rate, .quota, .keyRejected, .modelMissing, .tooLong, .unsuited,
-      .staleConnection, .raceLost:
+      .foreign, .redirected, .emptyStream, .tooSlow, .rate, .quota, .keyRejected, .modelMissing,
+      .endpointMissing, .modelLacksEndpoint, .tooLong, .requestRefused, .unsuited, .staleConnection,
+      .raceLost:
       true
     }
   }
@@ -75,9 +85,12 @@ package enum Fault: Equatable, Sendable {
   /// The provider's words tell the client more about its request than a list of attempts would.
   package var isAboutTheRequest: Bool {
     switch self {
-    case .tooLong, .unsuited, .modelMissing, .clientFault: true
+    case .tooLong, .requestRefused, .unsuited, .modelMissing, .endpointMissing, .modelLacksEndpoint,
+      .clientFault:
+      true
     case .unreachable, .tls, .reset, .silence, .serverError, .overloaded, .timedOut, .cut, .errorInside,
-      .foreign, .emptyStream, .tooSlow, .rate, .quota, .keyRejected, .staleConnection, .clientGone, .raceLost:
+      .foreign, .redirected, .emptyStream, .tooSlow, .rate, .quota, .keyRejected, .staleConnection,
+      .clientGone, .raceLost:
       false
     }
   }
@@ -86,9 +99,9 @@ package enum Fault: Equatable, Sendable {
   package var isOfThePath: Bool {
     switch self {
     case .unreachable, .tls, .reset, .silence: true
-    case .serverError, .overloaded, .timedOut, .cut, .errorInside, .foreign, .emptyStream, .tooSlow, .rate,
-      .quota, .keyRejected, .modelMissing, .tooLong, .unsuited, .clientFault, .staleConnection, .clientGone,
-      .raceLost:
+    case .serverError, .overloaded, .timedOut, .cut, .errorInside, .foreign, .redirected, .emptyStream,
+      .tooSlow, .rate, .quota, .keyRejected, .modelMissing, .endpointMissing, .modelLacksEndpoint, .tooLong,
+      .requestRefused, .unsuited, .clientFault, .staleConnection, .clientGone, .raceLost:
       false
     }
   }
@@ -98,7 +111,9 @@ package enum Fault: Equatable, Sendable {
   var charge: Charge {
     switch self {
     case .unreachable, .tls, .raceLost: .nothing
-    case .rate, .quota, .keyRejected, .modelMissing, .tooLong, .unsuited, .clientFault: .requestOnly
+    case .redirected, .rate, .quota, .keyRejected, .modelMissing, .endpointMissing, .modelLacksEndpoint,
+      .tooLong, .requestRefused, .unsuited, .clientFault:
+      .requestOnly
     case .reset, .silence, .serverError, .overloaded, .timedOut, .cut, .errorInside, .foreign, .emptyStream,
       .tooSlow, .staleConnection, .clientGone:
       .estimate
@@ -120,13 +135,17 @@ package enum Fault: Equatable, Sendable {
     case .cut: "cut"
     case .errorInside: "error_in_200"
     case .foreign: "foreign_content"
+    case .redirected: "redirect"
     case .emptyStream: "empty_stream"
     case .tooSlow: "too_slow"
     case .rate: "rate_limited"
     case .quota: "quota"
     case .keyRejected: "key_rejected"
     case .modelMissing: "model_not_found"
+    case .endpointMissing: "endpoint_not_found"
+    case .modelLacksEndpoint: "model_lacks_endpoint"
     case .tooLong: "context_too_long"
+    case .requestRefused: "request_refused"
     case .unsuited: "unsuited"
     case .clientFault: "client_error"
     case .staleConnection: "stale_connection"

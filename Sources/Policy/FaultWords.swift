@@ -13,12 +13,16 @@ extension Fault {
     case .cut: "broke its answer off"
     case .errorInside: "sent an error"
     case .foreign: "sent what is no answer of an OpenAI API"
+    case .redirected: "redirects"
     case .emptyStream: "sent an empty answer"
     case .tooSlow: "sent nothing in time"
     case .rate: "is at its rate limit"
     case .quota: "is out of quota or credit"
     case .keyRejected: "rejected its key"
     case .modelMissing: "does not have this model"
+    case .endpointMissing: "does not have this endpoint"
+    case .modelLacksEndpoint: "does not have this model at this endpoint"
+    case .requestRefused: "refused this request"
     case .tooLong: "finds the request too long"
     case .unsuited: "cannot serve this request"
     case .clientFault: "refused the request"
@@ -36,9 +40,11 @@ extension Fault {
     case .tls: "look whether its `endpoint` is right and whom its certificate is for"
     case .foreign: "look whether its `endpoint` is that of an OpenAI API"
     case .modelMissing: "look how it names the model, and write that into the tier file"
+    case .redirected: "write where it points into its `endpoint`"
     case .quota: "add credit, or another provider"
     case .reset, .silence, .serverError, .overloaded, .timedOut, .cut, .errorInside, .emptyStream, .tooSlow,
-      .rate, .tooLong, .unsuited, .clientFault, .staleConnection, .clientGone, .raceLost:
+      .rate, .endpointMissing, .modelLacksEndpoint, .tooLong, .requestRefused, .unsuited, .clientFault,
+      .staleConnection, .clientGone, .raceLost:
       nil
     }
   }

@@ -14,8 +14,12 @@ package final class Ledger {
     var lastOutcome: Instant?
     /// Its latest failure; nil once it has answered well.
     var failure: Cause?
+    /// The candidate whose model it last said it does not have.
+    var missing: Int?
     var good = RollingWindow(width: Limits.statusWindow, buckets: 10)
     var bad = RollingWindow(width: Limits.statusWindow, buckets: 10)
+    /// Endpoints at which it has answered well, a bit each.
+    var endpoints: UInt64 = 0
     /// Smoothed round trip of its path; nil until one was measured.
     var roundTrip: Interval?
     /// Attempts under way whose connection is overdue.
@@ -48,16 +52,10 @@ package final class Ledger {
     var begun = Instant.distantPast
     var probe: UInt32 = 0
     var nameHash: UInt64 = 0
+    var endpoint: UInt8 = 0
     var isCommitted = false
     var isSuspect = false
     var reservation = Account.Reservation()
-  }
-
-  /// A name that a provider with `"*"` said it does not have.
-  struct MissingName {
-    var candidate: Int
-    var hash: UInt64
-    var until: Instant
   }
 
   package let catalog: Catalog
@@ -65,7 +63,7 @@ package final class Ledger {
   var keys: [KeyState]
   var accounts: [Account]
   var candidates: [CandidateState]
-  var missing: [MissingName] = []
+  var lacks: [Lack] = []
   var dice: Dice
   private var slots: [Slot] = []
   private var freeSlots: [Int32] = []
@@ -89,7 +87,7 @@ package final class Ledger {
       }
       providers.append(ProviderState(keys: first..<keys.count))
     }
-    missing.reserveCapacity(Limits.missingNames)
+    lacks.reserveCapacity(Limits.lacks)
   }
 
   /// Attempts that were begun and not yet ended.
@@ -118,6 +116,7 @@ package final class Ledger {
     slots[index].key = key
     slots[index].begun = now
     slots[index].nameHash = choice.nameHash
+    slots[index].endpoint = choice.endpoint
     slots[index].isCommitted = false
     slots[index].isSuspect = false
     slots[index].probe = providers[provider].breaker.takeProbe(now: now)

@@ -9,8 +9,9 @@ extension Ledger {
   ///    Where the preset says that the quota is shared, all keys have one account.
   /// 4. The key was rejected: the key cools, the others go on.
   /// 5. The candidate's model is missing: the candidate cools, or the one name of a `"*"`.
-  /// 6. The client's: none. The provider answered, which ends an outage.
-  /// 7. Nobody's: none; a probe's place is free again. A stale connection is nobody's only the first time.
+  /// 6. The endpoint is missing: the provider is left alone there, and its models go on elsewhere.
+  /// 7. The client's: none. The provider answered, which ends an outage.
+  /// 8. Nobody's: none; a probe's place is free again. A stale connection is nobody's only the first time.
   func record(_ outcome: AttemptOutcome, of slot: Slot, now: Instant) -> Consequence? {
     guard let fault = outcome.fault else {
       // 1.
@@ -35,12 +36,16 @@ extension Ledger {
       // 5.
       answered(slot, now: now)
       return coolCandidate(fault, slot, now: now)
-    case .client:
+    case .endpoint:
       // 6.
+      answered(slot, now: now)
+      return coolEndpoint(fault, slot, now: now)
+    case .client:
+      // 7.
       answered(slot, now: now)
       return nil
     case .nobody:
-      // 7.
+      // 8.
       if fault == .staleConnection, staleAgain(slot, now: now) { return fail(.reset, slot, now: now) }
       providers[slot.provider].breaker.abandon(probe: slot.probe)
       return nil
@@ -58,6 +63,7 @@ extension Ledger {
     }
     providers[slot.provider].latency.add(sample, now: now)
     providers[slot.provider].good.add(1, now: now)
+    providers[slot.provider].endpoints |= 1 << UInt64(slot.endpoint)
     providers[slot.provider].lastOutcome = now
     providers[slot.provider].failure = nil
     providers[slot.provider].staleSince = nil
@@ -93,50 +99,14 @@ extension Ledger {
       until = given > now ? given : now + Limits.shortestRateCooldown
     case .quota(nil): until = now + Limits.quotaCooldown
     case .rate(nil), .unreachable, .tls, .reset, .silence, .serverError, .overloaded, .timedOut, .cut,
-      .errorInside, .foreign, .emptyStream, .tooSlow, .keyRejected, .modelMissing, .tooLong, .unsuited,
-      .clientFault,
+      .errorInside, .foreign, .redirected, .emptyStream, .tooSlow, .keyRejected, .modelMissing,
+      .endpointMissing, .modelLacksEndpoint, .tooLong, .requestRefused, .unsuited, .clientFault,
       .staleConnection, .clientGone, .raceLost:
       let quota = catalog.providers[slot.provider].quotaHeaders
       until = accounts[account].namedReset(quota: quota, now: now) ?? now + Limits.rateCooldown
     }
     let isNew = accounts[account].cooldown.extend(until: until, for: fault, now: now)
     return Consequence(scope: .account, until: accounts[account].cooldown.until, isNew: isNew)
-  }
-
-  private func coolCandidate(_ fault: Fault, _ slot: Slot, now: Instant) -> Consequence {
-    let until = now + Limits.modelCooldown
-    if catalog.candidates[slot.candidate].isWildcard {
-      let isNew = missName(slot, until: until, now: now)
-      return Consequence(scope: .candidate, until: until, isNew: isNew)
-    }
-    let isNew = candidates[slot.candidate].cooldown.extend(until: until, for: fault, now: now)
-    return Consequence(scope: .candidate, until: candidates[slot.candidate].cooldown.until, isNew: isNew)
-  }
-
-  /// Remembers a name that a wildcard does not have, in the place of the one that ends soonest where all are
-  /// taken: what clients ask for does not make the table grow.
-  private func missName(_ slot: Slot, until: Instant, now: Instant) -> Bool {
-    let entry = MissingName(candidate: slot.candidate, hash: slot.nameHash, until: until)
-    for n in missing.indices where missing[n].candidate == slot.candidate && missing[n].hash == slot.nameHash
-    {
-      let isNew = missing[n].until <= now
-      missing[n].until = max(missing[n].until, until)
-      return isNew
-    }
-    if missing.count < Limits.missingNames {
-      missing.append(entry)
-      return true
-    }
-    var soonest = 0
-    for n in missing.indices where missing[n].until < missing[soonest].until { soonest = n }
-    missing[soonest] = entry
-    return true
-  }
-
-  /// Until when a wildcard is known not to have a name.
-  func missingUntil(candidate: Int, hash: UInt64) -> Instant {
-    for entry in missing where entry.candidate == candidate && entry.hash == hash { return entry.until }
-    return .distantPast
   }
 
   /// A stale connection says something only if the attempt began after an earlier one was seen, without a
@@ -181,6 +151,6 @@ extension Ledger {
     for candidate in catalog.candidates where candidate.provider == provider {
       candidates[candidate.id.index].cooldown.reset()
     }
-    missing.removeAll { catalog.candidates[$0.candidate].provider == provider }
+    lacks.removeAll { $0.provider == provider }
   }
 }

@@ -25,10 +25,12 @@ extension Ledger {
       let isStale = trail.isOnlyStale(id)
       guard isStale || trail.allows(id) else { continue }
       let standing = standing(
-        of: id, nameHash: request.route.nameHash, tokens: tokens, trail: trail, now: now)
+        of: id, nameHash: request.route.nameHash, endpoint: request.endpoint, tokens: tokens, trail: trail,
+        now: now)
       let choice = Choice(
         candidate: id, provider: catalog.candidates[id.index].provider, key: standing.key,
-        needsFreshConnection: isStale, tokens: tokens, nameHash: request.route.nameHash)
+        needsFreshConnection: isStale, tokens: tokens, nameHash: request.route.nameHash,
+        endpoint: request.endpoint)
       if standing.due <= now {
         if isStale {
           stale = stale ?? choice
@@ -65,7 +67,7 @@ extension Ledger {
     for n in 0..<request.route.count {
       let standing = standing(
         of: catalog.candidate(n, of: request.route), nameHash: request.route.nameHash,
-        tokens: Int64(max(1, request.estimatedTokens)), trail: Trail(), now: now)
+        endpoint: request.endpoint, tokens: Int64(max(1, request.estimatedTokens)), trail: Trail(), now: now)
       until = min(until, max(standing.due, now))
       if !standing.isRateLimited { areAllRateLimited = false }
     }

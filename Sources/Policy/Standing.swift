@@ -2,7 +2,9 @@ internal import Base
 
 /// Whether a candidate can take an attempt, with which key, and what stands in its way.
 struct Standing: Equatable {
-  enum Obstacle: Equatable { case breaker, probing, model, keyRejected, noKeyLeft, account(Account.Obstacle) }
+  enum Obstacle: Equatable {
+    case breaker, probing, model, endpoint, keyRejected, noKeyLeft, account(Account.Obstacle)
+  }
 
   /// Now or earlier: it can. `distantFuture`: not in this exchange.
   var due: Instant
@@ -21,22 +23,26 @@ struct Standing: Equatable {
 }
 
 extension Ledger {
-  /// A candidate's health as of `now`: the candidate's own cooldown, the provider's breaker, and the best of
-  /// the keys that this exchange has not used up. Of the keys that are ready it is the one with the fewest
+  /// A candidate's health as of `now`: the candidate's own cooldown, that of the endpoint, the provider's breaker,
+  /// and the best of the keys that this exchange has not used up. Of the keys that are ready it is the one with the fewest
   /// attempts under way, then the one used longest ago.
   func standing(
-    of candidate: CandidateID, nameHash: UInt64, tokens: Int64, trail: borrowing Trail, now: Instant
+    of candidate: CandidateID, nameHash: UInt64, endpoint: UInt8, tokens: Int64, trail: borrowing Trail,
+    now: Instant
   ) -> Standing {
     let provider = catalog.candidates[candidate.index].provider
     var standing = bestKey(of: provider, candidate: candidate, tokens: tokens, trail: trail, now: now)
-    // The model's cooldown, then the breaker's, where it lasts longer.
-    let modelDue =
-      catalog.candidates[candidate.index].isWildcard
-      ? missingUntil(candidate: candidate.index, hash: nameHash)
-      : candidates[candidate.index].cooldown.until
-    if modelDue > max(standing.due, now) {
-      standing.due = modelDue
+    // The model's cooldown, the endpoint's and the breaker's, where each lasts longer than the one before.
+    if candidates[candidate.index].cooldown.until > max(standing.due, now) {
+      standing.due = candidates[candidate.index].cooldown.until
       standing.obstacle = .model
+    }
+    for lack in lacks
+    where lack.until > max(standing.due, now)
+      && lack.covers(candidate.index, of: provider, nameHash: nameHash, endpoint: endpoint)
+    {
+      standing.due = lack.until
+      standing.obstacle = lack.endpoint == nil ? .model : .endpoint
     }
     addBreaker(of: provider, to: &standing, now: now)
     return standing

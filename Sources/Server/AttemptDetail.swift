@@ -10,8 +10,8 @@ package enum AttemptDetail {}
 extension Runner {
   /// Keeps the words that came with a fault, while the transfer still has them.
   ///
-  /// 1. An error status: its body is about the error. 2. An error in a 200, plain or as an event. 3. No usable
-  /// answer: libcurl's own words. Of any other body not a byte is kept.
+  /// 1. An error status: its body is about the error. 2. A redirect: where it points. 3. An error in a 200, plain or
+  /// as an event. 4. No usable answer: libcurl's own words. Of any other body not a byte is kept.
   func noteDetail(_ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID, _ verdict: Verdict) {
     switch verdict {
     case .good: return
@@ -21,15 +21,25 @@ extension Runner {
     var text: [UInt8] = []
     if made.status >= 400 {  // 1
       text = upstream.withHeld(transfer) { ErrorBody($0).message } ?? []
-    } else if made.status == 200 {  // 2
+    } else if made.status >= 300 {  // 2
+      text = withResponseHead(transfer) { redirection($0) } ?? []
+    } else if made.status == 200 {  // 3
       text = upstream.withHeld(transfer) { AttemptDetail.told(inside: $0) } ?? []
     }
-    if text.isEmpty, verdict.isOfTheTransfer {  // 3
+    if text.isEmpty, verdict.isOfTheTransfer {  // 4
       text = wayWords(transfer)
     }
     if text.isEmpty { return }
     let provider = run.setup.catalog.providers[made.choice.provider]
     run.exchange.note(Redaction(provider).apply(to: text), of: attempt)
+  }
+
+  private func redirection(_ raw: Span<UInt8>) -> [UInt8] {
+    guard let place = responseHead.value(named: "location", in: raw) else { return [] }
+    var text = ByteBuffer()
+    text.append("it points to ")
+    text.append(raw.extracting(place))
+    return text.withBytes { PublicText.sanitised($0, limit: Limits.errorMessage) }
   }
 }
 
@@ -71,14 +81,7 @@ extension AttemptDetail {
     if let title = PageTitle.find(in: body) {
       return PublicText.sanitised(body.extracting(title), limit: Limits.errorMessage)
     }
-    // The line of an event stream that names an error.
-    guard let place = body.firstRange(of: "\"error\"") else { return [] }
-    var start = place
-    while start > 0, body[start - 1] != UInt8(ascii: "\n") { start -= 1 }
-    guard body.extracting(start..<body.count).hasPrefix("data:") else { return [] }
-    let rest = body.extracting(start + 5..<body.count)
-    let line = rest.extracting(0..<(rest.firstIndex(of: UInt8(ascii: "\n")) ?? rest.count))
-    let event = ErrorBody(line)
+    let event = ErrorBody(inside: body)
     return event.isJSON ? event.message : []
   }
 }

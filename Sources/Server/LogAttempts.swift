@@ -44,6 +44,9 @@ extension Log {
       case .account: line.add("scope", "account")
       case .key: line.add("scope", "key")
       case .candidate: line.add("scope", "model")
+      case .endpoint:
+        line.add("scope", "endpoint")
+        line.add("endpoint", run.exchange.shape.endpoint.name)
       }
       line.add("reason", fault.reason)
       line.add("for_s", (consequence.until - now.instant).wholeSecondsUp)

@@ -16,6 +16,7 @@ package struct Preset: Sendable {
   package var edits: [RequestEdit] = []
   package var quotaHeaders = QuotaHeaders.openAI
   package var quotaIsShared = false
+  package var isLocal = false
 
   /// The preset of a type as the file spells it.
   package static func named(_ type: String) -> Preset? {
@@ -87,12 +88,14 @@ package struct Preset: Sendable {
       name: "anthropic", spellings: ["claude"], endpoint: "https://api.anthropic.com/v1",
       keyScheme: .header("x-api-key"), headers: [(name: "anthropic-version", value: "2023-06-01")],
       quotaHeaders: .anthropic),
-    Preset(name: "ollama", endpoint: "http://localhost:11434/v1", keyNeed: .none, keyScheme: .none),
+    Preset(
+      name: "ollama", endpoint: "http://localhost:11434/v1", keyNeed: .none, keyScheme: .none, isLocal: true),
     Preset(
       name: "llamacpp", spellings: ["llama.cpp", "llamaserver"], endpoint: "http://localhost:8081/v1",
-      keyNeed: .optional),
+      keyNeed: .optional, isLocal: true),
     Preset(name: "vllm", endpoint: "http://localhost:8000/v1", keyNeed: .optional),
-    Preset(name: "lmstudio", endpoint: "http://localhost:1234/v1", keyNeed: .none, keyScheme: .none),
+    Preset(
+      name: "lmstudio", endpoint: "http://localhost:1234/v1", keyNeed: .none, keyScheme: .none, isLocal: true),
   ]
 
   private static func drops(_ paths: String...) -> [RequestEdit] {

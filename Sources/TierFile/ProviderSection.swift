@@ -59,6 +59,7 @@ extension Reader {
     provider.edits = preset.edits
     provider.quotaHeaders = preset.quotaHeaders
     provider.quotaIsShared = preset.quotaIsShared
+    provider.isLocal = preset.isLocal
     var absences: [Absence] = []
     let endpoint = endpoint(of: section, preset, at: entry.mark, &absences)
     if let endpoint { provider.endpoint = endpoint.text }

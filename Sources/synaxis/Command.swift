@@ -1,7 +1,9 @@
 internal import Base
+internal import Batch
 internal import CLinux
 internal import Kernel
 internal import Lab
+internal import TierFile
 
 /// The command line: one command, its options, and what they print.
 struct Command {
@@ -31,6 +33,8 @@ struct Command {
     case "mock": return mock(rest)
     case "bench": return bench(rest)
     case "status": return status(rest)
+    case "reset": return reset(rest)
+    case "batch": return batch(rest)
     case "--version", "-V", "version":
       Console.say("synaxis \(Version.text)\n")
       return ExitCode.ok
@@ -126,6 +130,36 @@ struct Command {
     }
   }
 
+  private func batch(_ list: [String]) -> Int32 {
+    do throws(UsageError) {
+      let key = TierFileChoice.environment()["OPENAI_API_KEY"]
+      switch try BatchOptions.parse(list, key: key?.isEmpty == true ? nil : key) {
+      case .help: Console.say("\(BatchOptions.help)\n")
+      case .run(let options): return runBatch(options)
+      }
+      return ExitCode.ok
+    } catch {
+      return misused(error.message, "batch")
+    }
+  }
+
+  private func runBatch(_ options: BatchOptions) -> Int32 {
+    do throws(BatchFault) {
+      let run = try BatchRun(options) { report in report.withBytes { Console.complain($0.text) } }
+      let totals = try run.run()
+      Console.say(totals.table())
+      return totals.isComplete ? ExitCode.ok : ExitCode.failed
+    } catch {
+      Console.complain("synaxis: \(error.text(input: options.input, output: options.output))\n")
+      switch error {
+      case .keyRejected: return ExitCode.usage
+      case .openInput, .openOutput, .locked, .lineTooLong, .changed, .mistakes: return ExitCode.data
+      case .kernel, .unreachable: return ExitCode.unavailable
+      case .read, .write: return ExitCode.io
+      }
+    }
+  }
+
   private func status(_ list: [String]) -> Int32 {
     do throws(UsageError) {
       guard let options = try StatusOptions.parse(list) else {
@@ -135,6 +169,18 @@ struct Command {
       return StatusCommand(options: options).run()
     } catch {
       return misused(error.message, "status")
+    }
+  }
+
+  private func reset(_ list: [String]) -> Int32 {
+    do throws(UsageError) {
+      guard let options = try StatusOptions.parse(list, isReset: true) else {
+        Console.say(Help.reset)
+        return ExitCode.ok
+      }
+      return ResetCommand(options: options).run()
+    } catch {
+      return misused(error.message, "reset")
     }
   }
 

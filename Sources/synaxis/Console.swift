@@ -6,7 +6,9 @@ enum ExitCode {
   static let ok: Int32 = 0
   static let failed: Int32 = 1
   static let usage: Int32 = 64
+  static let data: Int32 = 65
   static let unavailable: Int32 = 69
+  static let io: Int32 = 74
   static let config: Int32 = 78
 }
 

@@ -1,6 +1,6 @@
 /// What `--help` says. Enough to work with, without the README.
 enum Help {
-  static let commands = ["run", "check", "demo", "mock", "bench", "status"]
+  static let commands = ["run", "check", "demo", "mock", "bench", "status", "reset", "batch"]
 
   static let overview = """
     synaxis spreads OpenAI-style requests over tiers of providers, and fails over without a client noticing.
@@ -13,6 +13,8 @@ enum Help {
       mock   [OPTIONS]        an OpenAI-style provider to test against
       bench  URL [OPTIONS]    load, and the times to first token
       status [--watch]        the providers of a running instance as a table
+      reset  [PROVIDER]       end the cooldowns of a running instance's providers
+      batch  FILE -o OUT      run a file in OpenAI's Batch format through a running instance
       --version, --help, COMMAND --help
 
     A tier file, the least of one:
@@ -24,7 +26,7 @@ enum Help {
     Then point the client at it: OPENAI_BASE_URL=http://127.0.0.1:8080/v1
     Signals: TERM and INT drain (a second one ends at once), HUP reads the tier file again, USR1 switches debug
     lines on and off.
-    Exit codes: 0, 1 failed, 64 usage, 69 cannot listen or connect, 78 tier file.
+    Exit codes: 0, 1 failed, 64 usage, 65 a batch's files, 69 cannot listen or connect, 74 cannot write, 78 tier file.
 
     """
 
@@ -68,6 +70,15 @@ enum Help {
     --watch  again each second, until Ctrl-C.
     --check  no table and no token: exit code 0 if the instance can serve, 1 if it cannot, 69 if nobody answers.
     Colours on a terminal unless NO_COLOR is set. Exit codes: 0, 64 usage or token, 69 nobody answers, 78 tier file.
+
+    """
+
+  static let reset = """
+    usage: synaxis reset [PROVIDER] [--url URL] [--token TOKEN] [-c FILE]
+
+    Ends the cooldowns of a provider, so that it is tried again at once; without a name, of each that is left alone.
+    --url, --token and -c are those of `synaxis status`.
+    Exit codes: 0, 1 no such provider, 64 usage or token, 69 nobody answers, 78 tier file.
 
     """
 }

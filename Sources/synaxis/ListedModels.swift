@@ -8,7 +8,8 @@ enum ListedModels {
   /// what is wrong.
   static func first(_ options: LoadOptions) -> String {
     do throws(PageRequest.Fault) {
-      let answer = try PageRequest(address: options.target).get(options.modelsPath, token: options.key)
+      let answer = try PageRequest(instance: Instance(options.target)).ask(
+        "GET", options.modelsPath, token: options.key)
       if answer.status == 200, let model = answer.body.withBytes({ first(in: $0) }) { return model }
     } catch {}
     Console.complain(

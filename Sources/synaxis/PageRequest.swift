@@ -4,11 +4,9 @@ internal import Kernel
 internal import Lab
 internal import Wire
 
-/// One GET to a running instance, for the commands: it blocks, and has a deadline.
+/// One request to a running instance, for the commands: it blocks, and has a deadline.
 struct PageRequest {
   enum Fault: Error {
-    /// The address cannot be understood, or its name is not known.
-    case address(String)
     case connect(String)
     case silent
     case cut
@@ -20,42 +18,13 @@ struct PageRequest {
     var body: ByteBuffer
   }
 
-  let address: LabAddress
-  /// What stands in front of the pages' paths, where a proxy adds something.
-  let prefix: String
+  let instance: Instance
 
-  /// `http://HOST:PORT/PREFIX`, `HOST:PORT` or `unix:PATH`.
-  init(url: String) throws(Fault) {
-    var text = url
-    if text.hasPrefix("https://") { throw .address("\(url): only http:// and unix: are spoken here") }
-    var prefix = ""
-    if text.hasPrefix("http://") {
-      text = String(text.dropFirst(7))
-      if let slash = text.firstIndex(of: "/") {
-        prefix = String(text[slash...])
-        text = String(text[..<slash])
-      }
-      if text.hasSuffix("]") || !text.contains(":") { text += ":80" }
-    }
-    while prefix.hasSuffix("/") { prefix.removeLast() }
-    self.prefix = prefix
-    do throws(UsageError) {
-      address = try LabAddress(text)
-    } catch {
-      throw .address(error.message)
-    }
-  }
-
-  init(address: LabAddress) {
-    self.address = address
-    prefix = ""
-  }
-
-  /// Asks for a page.
-  func get(_ path: String, token: String?) throws(Fault) -> Answer {
+  /// Asks for a page, or for what a page does (POST without a body).
+  func ask(_ method: StaticString, _ path: String, token: String?) throws(Fault) -> Answer {
     let socket = try connect()
     let deadline = Clock.instant() + Limits.pageTime
-    try send(head(path, token), on: socket.raw, until: deadline)
+    try send(head(method, path, token), on: socket.raw, until: deadline)
     var bytes = ByteBuffer()
     while true {
       switch Socket.receive(socket.raw, into: &bytes, room: Limits.loadRead) {
@@ -68,10 +37,12 @@ struct PageRequest {
   }
 
   /// HTTP/1.0, so that the answer ends with the connection and is never chunked.
-  private func head(_ path: String, _ token: String?) -> ByteBuffer {
+  private func head(_ method: StaticString, _ path: String, _ token: String?) -> ByteBuffer {
     var head = ByteBuffer()
-    head.append("GET \(prefix)\(path) HTTP/1.0\r\nHost: localhost\r\nUser-Agent: synaxis-status\r\n")
+    head.append(method)
+    head.append(" \(instance.prefix)\(path) HTTP/1.0\r\nHost: localhost\r\nUser-Agent: synaxis-status\r\n")
     if let token { head.append("Authorization: Bearer \(token)\r\n") }
+    if method.utf8CodeUnitCount == 4 { head.append("Content-Length: 0\r\n") }
     head.append("\r\n")
     return head
   }
@@ -79,7 +50,7 @@ struct PageRequest {
   private func connect() throws(Fault) -> Descriptor {
     do throws(KernelFault) {
       let target =
-        switch address {
+        switch instance.address {
         case .tcp(let host, let port): try SocketAddress(resolving: host, port: port)
         case .unix(let path): try SocketAddress(unix: path)
         }

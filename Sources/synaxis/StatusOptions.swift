@@ -1,6 +1,6 @@
 internal import Lab
 
-/// The options of `synaxis status`.
+/// The options of `synaxis status` and `synaxis reset`.
 struct StatusOptions {
   /// `http://HOST:PORT`, `HOST:PORT` or `unix:PATH`; nil: as the tier file says.
   var url: String?
@@ -9,9 +9,11 @@ struct StatusOptions {
   var watches = false
   /// Only whether it can serve is asked.
   var checks = false
+  /// Which provider is reset; nil: each that is left alone.
+  var provider: String?
 
   /// Nil: help was asked for.
-  static func parse(_ list: [String]) throws(UsageError) -> StatusOptions? {
+  static func parse(_ list: [String], isReset: Bool = false) throws(UsageError) -> StatusOptions? {
     var options = StatusOptions()
     var at = 0
     func value(_ name: String, _ text: String) throws(UsageError) -> String {
@@ -28,8 +30,9 @@ struct StatusOptions {
       case "--url": options.url = try value(name, text)
       case "--token": options.token = try value(name, text)
       case "-c", "--config": options.file = try value(name, text)
-      case "--watch", "-w": options.watches = true
-      case "--check": options.checks = true
+      case "--watch" where !isReset, "-w" where !isReset: options.watches = true
+      case "--check" where !isReset: options.checks = true
+      case _ where isReset && !text.hasPrefix("-") && options.provider == nil: options.provider = text
       default: throw UsageError("unknown option `\(text)`")
       }
       at += 1

@@ -198,3 +198,27 @@ def test_check_is_for_container_health_checks(gateway, mock, tmp_path):
     done = status("--check", "--url", alone.url)
     assert done.returncode == 1 and "503" in done.stderr
     assert status("--check", "--url", f"unix:{tmp_path}/nobody").returncode == 69
+
+
+def reset(*arguments):
+    return subprocess.run([BINARY, "reset", *arguments], capture_output=True, text=True, timeout=DEADLINE)
+
+
+def test_reset(at):
+    where = ["--url", at.url, "--token", TOKEN]
+    done = reset("good", *where)
+    assert (done.returncode, done.stdout) == (0, "good: its cooldowns are ended\n")
+    assert "rate_limited" in status(*where).stdout
+    done = reset(*where)
+    assert (done.returncode, done.stdout) == (0, "limited: its cooldowns are ended\n")
+    assert "rate_limited" not in status(*where).stdout
+    assert reset(*where).stdout == "no provider is left alone\n"
+
+
+def test_reset_refused(at):
+    done = reset("nobody/..", "--url", at.url, "--token", TOKEN)
+    assert done.returncode == 1 and "no provider `nobody/..`" in done.stderr
+    done = reset("--url", at.url, "--token", "wrong")
+    assert done.returncode == 64 and "does not know this admin token" in done.stderr
+    assert reset("good", "--url", "127.0.0.1:1").returncode == 69
+    assert reset("good", "good").returncode == 64 and reset("--watch").returncode == 64

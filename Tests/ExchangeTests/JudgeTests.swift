@@ -84,9 +84,83 @@ import Wire
       "400 X", #"[{"error":{"message":"API key not valid. Please pass a valid one"}}]"#, .fault(.keyRejected)),
     // The model.
     Row("404 X", #"{"error":{"code":"model_not_found"}}"#, .fault(.modelMissing)),
-    Row("404 X", "404 page not found", .fault(.modelMissing)),
-    Row("405 X", "", .fault(.modelMissing)),
+    Row("404 X", #"{"error":"model 'x' not found"}"#, .fault(.modelMissing)),
+    Row(
+      "404 X", #"{"status":404,"detail":"Function 'f': Not found for account 'a'"}"#, .fault(.modelMissing)),
+    Row(
+      "403 X", #"{"error":{"message":"Project `p` does not have access","code":"model_not_found"}}"#,
+      .fault(.modelMissing)),
+    Row("403 X", #"{"error":{"code":"no_access","message":"No access to model: m"}}"#, .fault(.modelMissing)),
     Row("410 Gone", "", .fault(.modelMissing)),
+    // The endpoint.
+    Row("404 X", "404 page not found", .fault(.endpointMissing)),
+    Row("404 X", "", .fault(.endpointMissing)), Row("404 X", "<html>nginx</html>", .fault(.endpointMissing)),
+    Row("404 X", #"{"detail":"Not Found"}"#, .fault(.endpointMissing)),
+    Row(
+      "404 X", #"{"error":{"message":"Unknown request URL: POST /v1/x","code":"unknown_url"}}"#,
+      .fault(.endpointMissing)),
+    Row("405 X", "", .fault(.endpointMissing)),
+    Row("405 X", #"{"detail":"Method Not Allowed"}"#, .fault(.endpointMissing)),
+    Row(
+      "501 X", #"{"error":{"code":501,"message":"This server does not support embeddings."}}"#,
+      .fault(.endpointMissing)),
+    Row(
+      "404 X",
+      #"{"error":{"message":"This model is only supported in v1/responses and not in v1/chat/completions."}}"#,
+      .fault(.modelLacksEndpoint)),
+    Row(
+      "404 X",
+      #"{"error":{"message":"This is not a chat model and thus not supported in the v1/chat/completions endpoint."}}"#,
+      .fault(.modelLacksEndpoint)),
+    // This request.
+    Row(
+      "403 X",
+      #"{"error":{"code":403,"message":"openai/gpt-4o requires moderation and your input was flagged for "violence""}}"#,
+      .fault(.requestRefused)),
+    Row(
+      "403 X", #"{"error":{"message":"Blocked","code":"content_policy_violation"}}"#, .fault(.requestRefused)),
+    Row("403 X", #"{"error":"Content violates usage guidelines."}"#, .fault(.requestRefused)),
+    Row(
+      "402 X",
+      #"{"error":{"message":"This request requires more credits, or fewer max_tokens. You requested up to 65535 tokens, but can only afford 27342.","code":402}}"#,
+      .fault(.requestRefused)),
+    Row(
+      "402 X", #"{"error":{"message":"Prompt tokens limit exceeded: 69120 > 36608."}}"#,
+      .fault(.requestRefused)),
+    Row("403 X", #"{"error":{"message":"Your account was flagged."}}"#, .fault(.keyRejected)),
+    Row("403 X", #"{"error":{"message":"This API key was flagged as leaked."}}"#, .fault(.keyRejected)),
+    Row(
+      "403 X", #"{"error":{"message":"Input token count + max_tokens exceeds the context length"}}"#,
+      .fault(.tooLong)),
+    Row(
+      "429 X",
+      #"{"error":{"message":"Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 30601.","type":"tokens","code":"rate_limit_exceeded"}}"#,
+      .fault(.tooLong)),
+    // The account, or the place.
+    Row(
+      "400 X",
+      #"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low"}}"#,
+      .fault(.quota(until: nil))),
+    Row("400 X", #"{"error":{"code":"billing_hard_limit_reached"}}"#, .fault(.quota(until: nil))),
+    Row(
+      "400 X",
+      #"[{"error":{"code":400,"message":"User location is not supported for the API use.","status":"FAILED_PRECONDITION"}}]"#,
+      .fault(.quota(until: nil))),
+    Row(
+      "403 X",
+      #"{"error":{"code":"unsupported_country_region_territory","message":"Country, region, or territory not supported"}}"#,
+      .fault(.quota(until: nil))),
+    Row(
+      "403 X", #"{"code":30001,"message":"Sorry, your account balance is insufficient"}"#,
+      .fault(.quota(until: nil))),
+    Row(
+      "412 X",
+      #"{"error":{"message":"Account x is suspended, possibly due to reaching the monthly spending limit"}}"#,
+      .fault(.quota(until: nil))),
+    Row(
+      "400 X", #"{"error":{"code":"Arrearage","message":"make sure your account is in good standing"}}"#,
+      .fault(.quota(until: nil))),
+    Row("412 X", "", .relay),
     Row("400 X", #"{"error":{"message":"The model `x` does not exist"}}"#, .fault(.modelMissing)),
     Row("400 X", #"{"error":{"code":"model_decommissioned"}}"#, .fault(.modelMissing)),
     // The length.
@@ -102,14 +176,19 @@ import Wire
     Row("400 X", "", .relay), Row("409 Conflict", "{}", .relay), Row("415 X", "", .relay),
     Row("418 X", "tea", .relay),
     Row("422 X", #"{"detail":[{"loc":["body"],"msg":"field required"}]}"#, .relay),
-    Row("451 X", "", .relay),
+    Row("451 X", "", .relay), Row("423 X", "", .relay), Row("431 X", "", .relay),
     // The provider's.
     Row("408 X", "", .fault(.timedOut)), Row("500 X", "{}", .fault(.serverError)),
     Row("502 X", "<html>", .fault(.serverError)), Row("503 X\r\nRetry-After: 5", "", .fault(.serverError)),
     Row("504 X", "", .fault(.serverError)), Row("520 X", "", .fault(.serverError)),
     Row("529 X", #"{"type":"error","error":{"type":"overloaded_error"}}"#, .fault(.overloaded)),
-    Row("599 X", "", .fault(.serverError)), Row("301 X\r\nLocation: /", "", .fault(.foreign)),
-    Row("302 X", "<html>log in</html>", .fault(.foreign)), Row("304 X", "", .fault(.foreign)),
+    Row("424 X", "{}", .fault(.serverError)), Row("425 X", "", .fault(.serverError)),
+    Row("460 X", "", .fault(.serverError)), Row("499 X", "", .fault(.serverError)),
+    Row("498 X", #"{"error":{"code":"capacity_exceeded"}}"#, .fault(.overloaded)),
+    Row("407 X", "", .fault(.serverError)), Row("421 X", "", .fault(.serverError)),
+    Row("426 X", "", .fault(.serverError)),
+    Row("599 X", "", .fault(.serverError)), Row("301 X\r\nLocation: /", "", .fault(.redirected)),
+    Row("302 X", "<html>log in</html>", .fault(.redirected)), Row("304 X", "", .fault(.redirected)),
     // A plain 200.
     Row("200 OK\r\nContent-Type: application/json", #"{"choices":[]}"#, .good),
     Row("200 OK", " \n[1]", .good), Row("201 X", "{}", .good),
@@ -126,6 +205,13 @@ import Wire
     Row("200 OK", #"{"error":{"code":"invalid_api_key"}}"#, .fault(.keyRejected)),
     Row("200 OK", #"{"error":{"code":"model_not_found"}}"#, .fault(.modelMissing)),
     Row("200 OK", #"{"error":{"code":"context_length_exceeded"}}"#, .fault(.tooLong)),
+    Row("200 OK", #"{"error":{"code":429,"message":"slow down"}}"#, .fault(.rate(until: nil))),
+    Row("200 OK", #"{"error":{"code":401,"message":"User not found."}}"#, .fault(.keyRejected)),
+    Row("200 OK", #"{"error":{"code":402,"message":"no credits"}}"#, .fault(.quota(until: nil))),
+    Row("200 OK", #"{"error":{"code":403,"message":"flagged by moderation"}}"#, .fault(.requestRefused)),
+    Row("200 OK", #"{"error":{"code":404,"message":"gone"}}"#, .fault(.errorInside)),
+    Row("200 OK", #"{"error":{"code":400,"message":"bad"}}"#, .fault(.errorInside)),
+    Row("200 OK", #"{"error":{"code":20015,"message":"bad"}}"#, .fault(.errorInside)),
     // A stream that ended without content.
     Row("200 OK\r\nContent-Type: text/event-stream", "", .fault(.emptyStream)),
     Row("200 OK\r\nContent-Type: text/event-stream", ": hi\n\ndata: [DONE]\n\n", .fault(.emptyStream)),
@@ -138,24 +224,13 @@ import Wire
     Row(
       "200 OK\r\nContent-Type: text/event-stream", "event: error\ndata: {\"message\":\"x\"}\n\n",
       .fault(.errorInside)),
+    Row(
+      "200 OK\r\nContent-Type: text/event-stream",
+      "data: {\"model\":\"moderation not found\"}\n\ndata: {\"error\":{\"code\":429,\"message\":\"x\"}}\n\n",
+      .fault(.rate(until: nil))),
   ])
   func whole(_ row: Row) {
     #expect(Self.judge(.whole, row.head, row.body) == row.verdict)
-  }
-
-  /// A 404 of an endpoint that not every provider has says nothing about the model.
-  @Test func missingEndpoints() {
-    for endpoint in [
-      Endpoint.embeddings, .responses, .messages, .moderations, .rerank, .imageGenerations, .speech,
-    ] {
-      #expect(Self.judge(.whole, "404 X", "not here", endpoint: endpoint) == .fault(.unsuited))
-      #expect(
-        Self.judge(.whole, "404 X", #"{"error":{"code":"model_not_found"}}"#, endpoint: endpoint)
-          == .fault(.modelMissing))
-    }
-    for endpoint in [Endpoint.chatCompletions, .completions] {
-      #expect(Self.judge(.whole, "404 X", "not here", endpoint: endpoint) == .fault(.modelMissing))
-    }
   }
 
   @Test func soundIsNoJSON() {

@@ -6,7 +6,7 @@ import Testing
 @Suite struct FaultTests {
   static let breakerFaults: [Fault] = [
     .unreachable, .tls, .reset, .silence, .serverError, .overloaded, .timedOut, .cut, .errorInside, .foreign,
-    .emptyStream, .tooSlow,
+    .redirected, .emptyStream, .tooSlow,
   ]
 
   @Test(arguments: breakerFaults)
@@ -34,6 +34,7 @@ import Testing
     (.quota(until: nil), .seconds(3_600), .account),
     (.quota(until: start + .seconds(7_200)), .seconds(7_200), .account),
     (.keyRejected, .seconds(3_600), .key), (.modelMissing, .seconds(3_600), .candidate),
+    (.endpointMissing, .seconds(3_600), .endpoint), (.modelLacksEndpoint, .seconds(3_600), .endpoint),
   ])
   func coolsWhoIsToBlame(_ fault: Fault, _ length: Interval, _ scope: Consequence.Scope) {
     var world = World([provider("a")])
@@ -48,7 +49,7 @@ import Testing
     #expect(world.choice() != nil)
   }
 
-  @Test(arguments: [Fault.tooLong, .clientFault, .clientGone, .raceLost])
+  @Test(arguments: [Fault.tooLong, .requestRefused, .clientFault, .clientGone, .raceLost])
   func coolsNothing(_ fault: Fault) {
     let world = World([provider("a")])
     for _ in 0..<10 {
@@ -56,7 +57,7 @@ import Testing
       #expect(world.attempt(fault) == nil)
     }
     #expect(world.ledger.status(of: 0, now: world.now).state == .online)
-    #expect(fault.allowsNext == (fault == .tooLong || fault == .raceLost))
+    #expect(fault.allowsNext == (fault != .clientFault && fault != .clientGone))
   }
 
   @Test func badKeyBenchesItsKeyOnly() {
@@ -88,6 +89,59 @@ import Testing
     world.attempt(.modelMissing)
     #expect(world.choice("m") == nil)
     #expect(world.choice("n") != nil)
+  }
+
+  @Test func missingEndpointLeavesTheOthersAlone() {
+    let world = World([
+      provider("a") { $0.models.append(Model(name: "n", upstreamName: "n")) }, provider("b", tier: 1),
+    ])
+    world.attempt(at: 0, .endpointMissing, endpoint: 3)
+    #expect(world.choice(endpoint: 3)?.provider == 1)
+    #expect(world.choice("n", endpoint: 3) == nil)
+    #expect(world.choice(endpoint: 0)?.provider == 0)
+    #expect(world.ledger.status(of: 0, now: world.now).state == .online)
+  }
+
+  /// Where a provider has answered well, a 404 that names no model is about the model all the same.
+  @Test(arguments: [false, true]) func endpointThatIsThereIsTheModelsFault(_ saysSo: Bool) {
+    let world = World([provider("a") { $0.models.append(Model(name: "n", upstreamName: "n")) }])
+    if !saysSo { world.attempt(nil, model: "n", endpoint: 3) }
+    world.attempt(saysSo ? .modelLacksEndpoint : .endpointMissing, model: "m", endpoint: 3)
+    #expect(world.choice("m", endpoint: 3) == nil)
+    #expect(world.choice("n", endpoint: 3) != nil)
+    #expect(world.choice("m", endpoint: 4) != nil)
+  }
+
+  @Test func missingEndpointOfAWildcardIsTheProvidersToo() {
+    let world = World([
+      provider("a") {
+        $0.models = []
+        $0.passesAnyModel = true
+      }
+    ])
+    world.attempt(nil, model: "x")
+    world.attempt(.endpointMissing, model: "y")
+    #expect(world.choice("y") == nil)
+    #expect(world.choice("x") != nil)
+    world.attempt(.endpointMissing, model: "x", endpoint: 5)
+    #expect(world.choice("another", endpoint: 5) == nil)
+    #expect(world.choice("another") != nil)
+  }
+
+  /// Models come and go where the list is not ours to know.
+  @Test(arguments: [false, true]) func unlistedModelIsAskedForAgainSoon(_ isWildcard: Bool) {
+    var world = World([
+      provider("a") {
+        if isWildcard { $0.models = [] }
+        $0.passesAnyModel = isWildcard
+        $0.isLocal = !isWildcard
+      }
+    ])
+    world.attempt(.modelMissing)
+    world.pass(.milliseconds(29_999))
+    #expect(world.choice() == nil)
+    world.pass(.milliseconds(1))
+    #expect(world.choice() != nil)
   }
 
   @Test func wildcardRemembersNamesOneByOneAndBounded() {
@@ -128,7 +182,9 @@ import Testing
 
   @Test func resetEndsCooldowns() {
     let world = World([provider("a")])
-    for fault in [Fault.keyRejected, .rate(until: nil), .modelMissing, .quota(until: nil)] {
+    for fault in [
+      Fault.keyRejected, .rate(until: nil), .modelMissing, .endpointMissing, .quota(until: nil),
+    ] {
       world.attempt(fault)
       #expect(world.choice() == nil)
       world.ledger.reset(provider: 0)

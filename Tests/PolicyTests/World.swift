@@ -23,26 +23,31 @@ struct World {
     return route
   }
 
-  func request(_ model: String = "m", preference: Int? = nil, tokens: Int = 10) -> RouteRequest {
+  func request(_ model: String = "m", preference: Int? = nil, tokens: Int = 10, endpoint: UInt8 = 0)
+    -> RouteRequest
+  {
     RouteRequest(
-      route: route(model)!, preference: preference, estimatedTokens: tokens,
+      route: route(model)!, preference: preference, estimatedTokens: tokens, endpoint: endpoint,
       deadline: now + .seconds(120))
   }
 
-  func next(_ model: String = "m", tokens: Int = 10) -> Decision {
+  func next(_ model: String = "m", tokens: Int = 10, endpoint: UInt8 = 0) -> Decision {
     var trail = Trail()
-    return ledger.next(for: request(model, tokens: tokens), trail: &trail, now: now)
+    return ledger.next(
+      for: request(model, tokens: tokens, endpoint: endpoint), trail: &trail, now: now)
   }
 
-  func choice(_ model: String = "m", tokens: Int = 10) -> Choice? {
-    if case .attempt(let choice) = next(model, tokens: tokens) { return choice }
+  func choice(_ model: String = "m", tokens: Int = 10, endpoint: UInt8 = 0) -> Choice? {
+    if case .attempt(let choice) = next(model, tokens: tokens, endpoint: endpoint) { return choice }
     return nil
   }
 
   /// One attempt at whatever comes first, over at once.
   @discardableResult
-  func attempt(_ fault: Fault?, model: String = "m", after: Interval = .zero) -> Consequence? {
-    guard let choice = choice(model) else { return nil }
+  func attempt(_ fault: Fault?, model: String = "m", endpoint: UInt8 = 0, after: Interval = .zero)
+    -> Consequence?
+  {
+    guard let choice = choice(model, endpoint: endpoint) else { return nil }
     let ticket = ledger.begin(choice, now: now)
     return ledger.end(
       ticket, AttemptOutcome(fault: fault, timeToFirstToken: fault == nil ? after : nil), now: now + after)
@@ -50,11 +55,11 @@ struct World {
 
   /// An attempt at a provider by force of preference, over at once; nil if the router would not go there.
   @discardableResult
-  func attempt(at provider: Int, _ fault: Fault?, model: String = "m", after: Interval = .zero)
-    -> Consequence?
-  {
+  func attempt(
+    at provider: Int, _ fault: Fault?, model: String = "m", endpoint: UInt8 = 0, after: Interval = .zero
+  ) -> Consequence? {
     var trail = Trail()
-    let request = request(model, preference: provider)
+    let request = request(model, preference: provider, endpoint: endpoint)
     guard case .attempt(let choice) = ledger.next(for: request, trail: &trail, now: now),
       choice.provider == provider
     else { return nil }

@@ -50,7 +50,7 @@ import Testing
     arguments: [
       (
         #"{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","code":"insufficient_quota"}}"#,
-        .quota
+        [.quota, .account]
       ),
       (#"{"error":{"message":"Rate limit reached for requests per min (RPM): Limit 3"}}"#, []),
       (
@@ -61,7 +61,7 @@ import Testing
         #"{"errors":[{"message":"you have used up your daily free allocation of 10,000 neurons"}]}"#,
         [.quota, .daily]
       ),
-      (#"{"error":{"message":"Insufficient credits. Add more","code":402}}"#, .quota),
+      (#"{"error":{"message":"Insufficient credits. Add more","code":402}}"#, [.quota, .account]),
       (
         #"[{"error":{"code":429,"message":"You exceeded your current quota, please check your plan and billing details.","details":[{"quotaId":"GenerateRequestsPerMinutePerProjectPerModel-FreeTier"},{"retryDelay":"17s"}]}}]"#,
         []
@@ -102,11 +102,31 @@ import Testing
       ),
       (#"{"error":{"message":"Invalid value for temperature"}}"#, []), ("upstream connect error", []),
       (#"{"error":{"message":"Bad credentials"}}"#, []), ("", []),
+      (#"{"error":{"message":"Billing hard limit has been reached"}}"#, [.account, .quota]),
+      (#"{"error":{"message":"Your input was flagged"}}"#, .requestRefused),
+      (#"{"error":{"message":"Your account was flagged"}}"#, []),
+      (#"{"error":{"message":"Request too large for m"}}"#, [.contextTooLong, .requestTooLarge]),
+      (#"{"error":{"message":"m is only supported in v1/responses"}}"#, .otherEndpoint),
     ] as [(String, ErrorTraits)])
   func classifies(_ body: String, _ expected: ErrorTraits) {
     let bytes = body.bytes
     let error = ErrorBody(bytes.span)
     #expect(error.traits == expected)
+  }
+
+  @Test(
+    arguments: [
+      (#"{"error":{"code":429}}"#, 429), (#"[{"error":{"code":400,"message":"x"}}]"#, 400),
+      (#"{"error":{"code":"429"}}"#, nil), (#"{"error":{"code":-1}}"#, nil),
+      (#"{"error":"x","code":5}"#, nil),
+      ("code 429", nil),
+      (": c\n\ndata: {\"x\":1}\n\ndata: {\"error\":{\"code\":502}}\n\ndata: [DONE]\n\n", 502),
+      ("data: {\"error\":{\"code\":502}}", 502), ("data: {\"x\":\n\n\"error\"", nil),
+    ] as [(String, Int?)])
+  func readsCodes(_ body: String, _ expected: Int?) {
+    let bytes = body.bytes
+    let error = ErrorBody(inside: bytes.span)
+    #expect(error.code == expected)
   }
 
   @Test(

@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -112,6 +113,14 @@ static inline int linux_set_cloexec(int fd) { return fcntl(fd, F_SETFD, FD_CLOEX
 
 /// open(2) without creating: variadic in C.
 static inline int linux_open(const char *path, int flags) { return open(path, flags); }
+
+/// Opens a file for reading and for writing at its end, and makes it, readable by its owner, where it is not there.
+static inline int linux_open_to_append(const char *path) {
+  return open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+}
+
+/// Takes the whole file's lock without waiting (flock(2)); it is given back with the last descriptor.
+static inline bool linux_lock(int fd) { return flock(fd, LOCK_EX | LOCK_NB) == 0; }
 
 /// Zeroed pages straight from the kernel, outside of malloc's heap; NULL where there are none.
 static inline void *linux_map_pages(size_t bytes) {

@@ -1,0 +1,38 @@
+"""What the documents say of the sources is so."""
+
+import re
+
+from gateway import ROOT
+
+
+def table(text, head):
+    """The rows of the first table whose head begins so."""
+    rows = text.split(head, 1)[1].split("\n\n", 1)[0].splitlines()[2:]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+def test_the_modules_of_the_architecture_are_those_of_the_package():
+    package = (ROOT / "Package.swift").read_text()
+    wanted = {}
+    for name, needs in re.findall(r'module\("(\w+)", \[(.*?)\]\)', package, re.S):
+        wanted[name] = set(re.findall(r'"(\w+)"', needs))
+    needs = re.search(r'executableTarget\(\s*name: "synaxis", dependencies: \[(.*?)\]', package, re.S).group(1)
+    wanted["synaxis"] = set(re.findall(r'"(\w+)"', needs))
+    for name in re.findall(r'\.(?:target|systemLibrary)\(\s*name: "(\w+)"', package):
+        wanted[name] = set()
+    told = {}
+    for names, _, imports in table((ROOT / "ARCHITECTURE.md").read_text(), "| module | its one job"):
+        for name in names.split(", "):
+            told[name] = set() if imports == "–" else set(imports.split(", "))
+    assert told == wanted
+
+
+def test_every_path_that_the_documents_name_is_there():
+    names = set()
+    for document in ("ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"):
+        text = (ROOT / document).read_text()
+        names |= set(re.findall(r"`((?:Sources|Tests|contrib|etc)/[\w./-]*\w)(?: [^`]*)?`", text))
+        # In the tables of the architecture a file stands as MODULE/FILE.swift.
+        names |= {"Sources/" + name for name in re.findall(r"`([A-Z]\w+/\w+\.swift)`", text)}
+    assert len(names) > 40
+    assert not [name for name in sorted(names) if not (ROOT / name).exists()]
