@@ -101,15 +101,19 @@ package struct Exchange: Sendable {
 
   // MARK: - Finding a candidate
 
+  /// What the router is asked.
+  package var routeRequest: RouteRequest {
+    RouteRequest(
+      route: shape.route, preference: shape.preference, estimatedTokens: shape.estimatedTokens,
+      endpoint: shape.endpoint.rawValue, deadline: deadline)
+  }
+
   /// Asks the router for the next candidate and opens it, beside those of its round that still connect.
   mutating func seek(
     in round: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
-    let request = RouteRequest(
-      route: shape.route, preference: shape.preference, estimatedTokens: shape.estimatedTokens,
-      endpoint: shape.endpoint.rawValue, deadline: deadline)
     var asked = trail
-    switch ledger.next(for: request, trail: &asked, now: now) {
+    switch ledger.next(for: routeRequest, trail: &asked, now: now) {
     case .attempt(let choice):
       state = .seeking
       open(choice, round: round, ledger, now, &effects)

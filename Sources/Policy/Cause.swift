@@ -50,17 +50,21 @@ package struct Obstruction: Equatable, Sendable {
 
 extension Ledger {
   /// Those of a route's candidates that cannot be tried now, in their order; where two have the same to say, once.
-  package func obstructions(of route: Route, endpoint: UInt8, tokens: Quantity, now: Instant) -> [Obstruction]
-  {
+  package func obstructions(of request: RouteRequest, now: Instant) -> [Obstruction] {
+    let route = request.route
     var found: [Obstruction] = []
     for n in 0..<route.count {
       let id = catalog.candidate(n, of: route)
       let standing = standing(
-        of: id, nameHash: route.nameHash, endpoint: endpoint, tokens: max(1, tokens), trail: Trail(), now: now
-      )
+        of: id, nameHash: route.nameHash, endpoint: request.endpoint,
+        tokens: Int64(max(1, request.estimatedTokens)), trail: Trail(), now: now)
       guard standing.due > now else { continue }
       let provider = catalog.candidates[id.index].provider
-      let cause = cause(standing, provider: provider, candidate: id)
+      let lack = lacks.first {
+        $0.until == standing.due
+          && $0.covers(id.index, of: provider, nameHash: route.nameHash, endpoint: request.endpoint)
+      }
+      let cause = cause(standing, provider: provider, candidate: id, lack: lack)
       let text = cause?.text ?? words(standing)
       if found.contains(where: { $0.provider == provider && $0.text == text }) { continue }
       found.append(
@@ -72,7 +76,9 @@ extension Ledger {
   }
 
   /// The fault behind what stands in the way; nil where it is no fault.
-  func cause(_ standing: Standing, provider: Int, candidate: CandidateID? = nil) -> Cause? {
+  func cause(
+    _ standing: Standing, provider: Int, candidate: CandidateID? = nil, lack: Lack? = nil
+  ) -> Cause? {
     let key = providers[provider].keys.lowerBound + standing.key
     switch standing.obstacle {
     case nil, .probing, .account(.concurrency), .account(.ownBudget), .account(.learnedQuota): return nil
@@ -80,9 +86,10 @@ extension Ledger {
       guard let fault = providers[provider].breaker.fault else { return nil }
       let failure = providers[provider].failure
       return failure?.fault == fault ? failure : Cause(fault)
+    case .endpoint: return lack?.cause ?? Cause(.endpointMissing)
     case .model:
+      if let cause = lack?.cause { return cause }
       return candidate.flatMap { candidates[$0.index].cooldown.cause } ?? Cause(.modelMissing)
-    case .endpoint: return Cause(.endpointMissing)
     case .keyRejected, .noKeyLeft: return keys[key].cooldown.cause ?? Cause(.keyRejected)
     case .account(.cooling): return accounts[keys[key].account].cooldown.cause
     }
@@ -100,7 +107,7 @@ extension Ledger {
   }
 
   /// Why a provider cannot be used now, or what ails one that can be: 1. what stands in the way, 2. its last attempt
-  /// failed, 3. one of its keys was rejected, 4. a model that it is asked for is not there.
+  /// failed, 3. one of its keys was rejected, 4. a model or an endpoint that it is asked for is not there.
   func reason(of provider: Int, _ standing: Standing, now: Instant) -> String? {
     if standing.due > now { return cause(standing, provider: provider)?.text ?? words(standing) }  // 1
     if let failure = providers[provider].failure { return failure.text }  // 2
@@ -108,9 +115,11 @@ extension Ledger {
       let number = key - providers[provider].keys.lowerBound + 1
       return keys[key].cooldown.cause.map { "key \(number): \($0.text)" }
     }
-    for candidate in catalog.candidates where candidate.provider == provider {  // 4
-      let cooldown = candidates[candidate.id.index].cooldown
-      if cooldown.isActive(at: now), let cause = cooldown.cause { return "\(candidate.name): \(cause.text)" }
+    if let missing = providers[provider].missing, candidates[missing].cooldown.isActive(at: now) {  // 4
+      return candidates[missing].cooldown.cause.map { "\(catalog.candidates[missing].name): \($0.text)" }
+    }
+    for lack in lacks where lack.provider == provider && lack.until > now {
+      if let cause = lack.cause { return cause.text }
     }
     return nil
   }
@@ -121,8 +130,17 @@ extension Ledger {
     switch consequence?.scope {
     case .account: accounts[keys[slot.key].account].cooldown.note(cause)
     case .key: keys[slot.key].cooldown.note(cause)
-    case .candidate: candidates[slot.candidate].cooldown.note(cause)
-    case .provider, .endpoint, nil: break
+    case .candidate, .endpoint:
+      candidates[slot.candidate].cooldown.note(cause)
+      providers[slot.provider].missing = slot.candidate
+      for n in lacks.indices
+      where lacks[n].until == consequence?.until
+        && lacks[n].covers(
+          slot.candidate, of: slot.provider, nameHash: slot.nameHash, endpoint: slot.endpoint)
+      {
+        lacks[n].cause = cause
+      }
+    case .provider, nil: break
     }
   }
 }

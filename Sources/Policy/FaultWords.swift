@@ -13,7 +13,7 @@ extension Fault {
     case .cut: "broke its answer off"
     case .errorInside: "sent an error"
     case .foreign: "sent what is no answer of an OpenAI API"
-    case .redirected: "points elsewhere"
+    case .redirected: "redirects"
     case .emptyStream: "sent an empty answer"
     case .tooSlow: "sent nothing in time"
     case .rate: "is at its rate limit"
@@ -21,8 +21,8 @@ extension Fault {
     case .keyRejected: "rejected its key"
     case .modelMissing: "does not have this model"
     case .endpointMissing: "does not have this endpoint"
-    case .modelLacksEndpoint: "does not serve this model at this endpoint"
-    case .requestRefused: "refused what this request says or asks for"
+    case .modelLacksEndpoint: "does not have this model at this endpoint"
+    case .requestRefused: "refused this request"
     case .tooLong: "finds the request too long"
     case .unsuited: "cannot serve this request"
     case .clientFault: "refused the request"
@@ -38,12 +38,12 @@ extension Fault {
     case .keyRejected: "put a valid key into the tier file and reload it (SIGHUP)"
     case .unreachable: "look whether it runs and whether its `endpoint` is right"
     case .tls: "look whether its `endpoint` is right and whom its certificate is for"
-    case .redirected: "write the `endpoint` that it points to"
     case .foreign: "look whether its `endpoint` is that of an OpenAI API"
     case .modelMissing: "look how it names the model, and write that into the tier file"
+    case .redirected: "write where it points into its `endpoint`"
     case .quota: "add credit, or another provider"
     case .reset, .silence, .serverError, .overloaded, .timedOut, .cut, .errorInside, .emptyStream, .tooSlow,
-      .rate, .endpointMissing, .modelLacksEndpoint, .requestRefused, .tooLong, .unsuited, .clientFault,
+      .rate, .endpointMissing, .modelLacksEndpoint, .tooLong, .requestRefused, .unsuited, .clientFault,
       .staleConnection, .clientGone, .raceLost:
       nil
     }

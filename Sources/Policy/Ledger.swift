@@ -14,6 +14,8 @@ package final class Ledger {
     var lastOutcome: Instant?
     /// Its latest failure; nil once it has answered well.
     var failure: Cause?
+    /// The candidate whose model it last said it does not have.
+    var missing: Int?
     var good = RollingWindow(width: Limits.statusWindow, buckets: 10)
     var bad = RollingWindow(width: Limits.statusWindow, buckets: 10)
     /// Endpoints at which it has answered well, a bit each.

@@ -98,9 +98,7 @@ struct CauseText {
 
   /// Candidates at providers that were not tried.
   private var obstructions: [Obstruction] {
-    let all = setup.ledger.obstructions(
-      of: exchange.shape.route, endpoint: exchange.shape.endpoint.rawValue,
-      tokens: exchange.shape.estimatedTokens, now: now)
+    let all = setup.ledger.obstructions(of: exchange.routeRequest, now: now)
     return all.filter { obstruction in
       !exchange.attempts.contains { $0.saysWhy && $0.choice.provider == obstruction.provider }
     }

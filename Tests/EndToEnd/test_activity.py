@@ -182,7 +182,7 @@ def test_events(gateway, mock, version):
         seen = told["exchanges"] + seen
         providers.update({each["name"]: each for each in told["providers"]})
     assert [each["n"] for each in seen] == [3, 2, 1]
-    assert providers["a"]["reason"] == "rate_limited"
+    assert providers["a"]["reason"] .startswith("is at its rate limit (429: ")
     # A button of the page, as the browser sends it.
     host, own = "%s:%d" % at.address, "Origin: http://localhost\r\n"
     assert ask(at, "/admin/providers/a/reset", "POST", TOKEN, own).json["status"] == "online"

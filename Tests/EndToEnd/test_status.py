@@ -208,10 +208,10 @@ def test_reset(at):
     where = ["--url", at.url, "--token", TOKEN]
     done = reset("good", *where)
     assert (done.returncode, done.stdout) == (0, "good: its cooldowns are ended\n")
-    assert "rate_limited" in status(*where).stdout
+    assert "is at its rate limit" in status(*where).stdout
     done = reset(*where)
     assert (done.returncode, done.stdout) == (0, "limited: its cooldowns are ended\n")
-    assert "rate_limited" not in status(*where).stdout
+    assert "is at its rate limit" not in status(*where).stdout
     assert reset(*where).stdout == "no provider is left alone\n"
 
 

@@ -14,7 +14,7 @@ import Testing
   }
 
   private func told(_ world: World) -> [String] {
-    world.ledger.obstructions(of: world.route("m")!, endpoint: 0, tokens: 10, now: world.now).map(\.text)
+    world.ledger.obstructions(of: world.request(), now: world.now).map(\.text)
   }
 
   @Test(
@@ -23,6 +23,7 @@ import Testing
       (.rate(until: nil), 429, "Slow down", 59, "is at its rate limit (429: Slow down)"),
       (.quota(until: nil), 402, "", 3_599, "is out of quota or credit (402)"),
       (.modelMissing, 404, "No model m", 3_599, "does not have this model (404: No model m)"),
+      (.endpointMissing, 404, "Not Found", 3_599, "does not have this endpoint (404: Not Found)"),
       (.serverError, 500, "Three dots...", 10, "failed (500: Three dots...)"),
       (.unreachable, 0, "h refuses connections", 10, "cannot be reached (h refuses connections)"),
       (.silence, 0, "", 10, "does not answer any more"),
@@ -67,11 +68,16 @@ import Testing
     #expect(world.ledger.status(of: 0, now: world.now).state == .online)
   }
 
-  @Test func aReloadKeepsTheWords() {
+  @Test(
+    arguments: [
+      (.keyRejected, "rejected its key (401: No)"), (.modelMissing, "m: does not have this model (401: No)"),
+      (.serverError, "failed (401: No)"),
+    ] as [(Fault, String)])
+  func aReloadKeepsTheWords(_ fault: Fault, _ reason: String) {
     let world = World([provider("a")])
-    fail(world, .keyRejected, 401, "No such key")
+    fail(world, fault, 401, "No")
     let ledger = Ledger(world.catalog, keeping: world.ledger)
-    #expect(ledger.status(of: 0, now: world.now).reason == "rejected its key (401: No such key)")
+    #expect(ledger.status(of: 0, now: world.now).reason == reason)
   }
 
   @Test func twoCandidatesThatSayTheSameSayItOnce() {
@@ -83,7 +89,6 @@ import Testing
           targets: [Alias.Target(provider: "a", model: "m"), Alias.Target(provider: "a", model: "n")])
       ])
     fail(world, .keyRejected, 401, "x")
-    #expect(
-      world.ledger.obstructions(of: world.route("both")!, endpoint: 0, tokens: 1, now: world.now).count == 1)
+    #expect(world.ledger.obstructions(of: world.request("both"), now: world.now).count == 1)
   }
 }
