@@ -149,6 +149,9 @@ class Run:
         if self.certificate:
             text = text.replace("http://", "https://").replace('endpoint: "https', f'{self.entry}endpoint: "https')
             environment = {"SSL_CERT_FILE": str(self.certificate)}
+            # A handshake takes two processes that a busy machine may keep waiting: no race is begun for that.
+            patient = "timeouts: { failover: 1s"
+            text = text.replace("timeouts: {", patient + ",") if "timeouts: {" in text else f"{patient} }}\n{text}"
         self.gateway = self.start(Gateway, text, environment)
 
     def connect(self, name):
