@@ -214,7 +214,7 @@ package struct MetricsPage {
     if table.isEmpty(series) { return }
     let key = table.keys[series]
     var labels = ByteBuffer()
-    labels.label("gen_ai_operation_name", key.task.operationName)
+    labels.label("gen_ai_operation_name", key.operation.name)
     labels.label("gen_ai_provider_name", metrics.providers.texts[key.provider])
     labels.label("gen_ai_request_model", metrics.models.texts[key.model])
     if let label { labels.label(label, word) }
