@@ -37,14 +37,17 @@ let package = Package(
     .systemLibrary(
       name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+    .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     module("Base", ["CLinux"]),
     module("Wire", ["Base", "CLinux"]),
     module("Policy", ["Base"]),
     module("Exchange", ["Base", "Wire", "Policy"]),
     module("TierFile", ["Base", "Policy", "CYAML", "CLinux"]),
     module("Kernel", ["Base", "CLinux"]),
-    module("Upstream", ["Base", "Wire", "CCurl", "CLinux"]),
-    module("Server", ["Base", "Wire", "Policy", "Exchange", "Kernel", "Upstream", "CLinux", "CPage"]),
+    module("Transport", ["Base", "COpenSSL", "CLinux"]),
+    module("Upstream", ["Base", "Wire", "Transport", "CCurl", "CLinux"]),
+    module(
+      "Server", ["Base", "Wire", "Policy", "Exchange", "Kernel", "Transport", "Upstream", "CLinux", "CPage"]),
     module("Lab", ["Base", "Wire", "Kernel", "CLinux"]),
     module("Batch", ["Base", "Wire", "Kernel", "Lab", "CLinux"]),
     .executableTarget(
@@ -56,7 +59,7 @@ let package = Package(
     tests("ExchangeTests", ["Exchange"]),
     tests("TierFileTests", ["TierFile"]),
     tests("KernelTests", ["Kernel"]),
-    tests("UpstreamTests", ["Upstream"]),
+    tests("UpstreamTests", ["Upstream", "Transport", "COpenSSL"]),
     tests("ServerTests", ["Server", "Wire", "Exchange", "Policy", "Base"]),
     tests("LabTests", ["Lab"]),
     tests("BatchTests", ["Batch"]),

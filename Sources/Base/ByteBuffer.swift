@@ -75,21 +75,25 @@ internal import CLinux
     if capacity &- tail < extra { makeRoom(extra) }
   }
 
+  /// Makes room for `extra` more bytes, with as much to spare as `reserve` gives, but for at most `total` in all.
+  package mutating func reserve(_ extra: Int, total: Int) {
+    if capacity - tail >= extra { return }
+    makeRoom(extra, atMost: max(total, count + extra))
+  }
+
+  /// Growth is by a share of what there is, so that all moves together cost no more than the bytes do.
   @inline(never) @usableFromInline
-  mutating func makeRoom(_ extra: Int) {
+  mutating func makeRoom(_ extra: Int, atMost most: Int = .max) {
     let readable = count
-    if let storage, head > 0, capacity - readable >= extra {
-      memmove(storage, storage + head, readable)
-    } else {
-      let wanted = max(readable + extra, min(capacity * 2, capacity + (1 << 20)), 256)
-      guard let grown = malloc(wanted) else { abort() }
-      if let storage, readable > 0 { memcpy(grown, storage + head, readable) }
-      free(storage)
-      storage = grown
-      capacity = wanted
-    }
+    if let storage, head > 0, readable > 0 { memmove(storage, storage + head, readable) }
     head = 0
     tail = readable
+    if capacity - readable >= extra { return }
+    let wanted = max(readable + extra, min(most, capacity + min(capacity, max(1 << 20, capacity / 2))), 256)
+    // Large blocks are moved by the kernel, without a copy (mremap(2)).
+    guard let grown = realloc(storage, wanted) else { abort() }
+    storage = grown
+    capacity = wanted
   }
 
   @inlinable package mutating func append(_ bytes: Span<UInt8>) {

@@ -11,8 +11,22 @@ package enum Limits {
   package static let leadingEmptyLines = 4
   /// Time for a client to send a whole head.
   package static let headTime = Interval.seconds(10)
-  /// Time without progress while a body is read.
+  /// Time without progress while a body is read, and the bytes of it that have to come in each window of time.
   package static let bodyStall = Interval.seconds(30)
+  package static let bodyWindow = Interval.seconds(30)
+  package static let bodyWindowBytes = 32 * 1024
+  /// Bytes up to which a body counts as small where memory is short, and the share of the memory that larger ones
+  /// leave to such.
+  package static let smallBody = 64 * 1024
+  package static let smallBodiesShare = 8
+  /// While a body waits for memory: time between two looks at who holds it, the bytes that have to come between
+  /// two from who holds as much as the next number says, and how long one waits before it is refused.
+  package static let uploadLook = Interval.seconds(1)
+  package static let pressedUpload = 64 * 1024
+  package static let slowUploadHolds = 16 * 1024
+  package static let uploadWait = Interval.seconds(10)
+  /// Bodies that are read on in one turn of the loop after they have waited.
+  package static let uploadsPerTurn = 16
   /// Time that an idle keep-alive connection is held.
   package static let keepAlive = Interval.seconds(75)
   /// Time without progress of a client that does not read its answer.
@@ -117,8 +131,10 @@ package enum Limits {
   package static let errorMessage = 200
   /// A time to come back that lies further ahead is no time but nonsense.
   package static let believableReset = Interval.seconds(366 * 24 * 3600)
-  /// A count of tokens or requests that a provider names: more is taken as this much, so that no sum overflows.
-  package static let believableCount: Int64 = 1_000_000_000_000
+  /// A count of tokens or requests that a client, a provider or the tier file names: more is taken as this much.
+  package static let quantity: Int64 = 1 << 40
+  /// Tokens that a request may allow its answer as far as a budget's estimate goes: more is no wish but "no limit".
+  package static let answerTokens: Quantity = 1_048_576
   /// Bytes of a provider's error body that are read to classify it.
   package static let errorBody = 64 * 1024
   /// Time between two questions for a provider's models, until a failed one is repeated, and for an answer.
@@ -143,8 +159,13 @@ package enum Limits {
   package static let keepAliveComment = Interval.seconds(15)
   /// Idle upstream connections kept over all providers.
   package static let pooledConnections = 256
-  /// Time after which an idle connection in the clear is not used again. libcurl's own for the rest.
-  package static let idleLine = Interval.seconds(118)
+  /// Time after which an idle connection is not used again; how often those are closed that nobody needed twice
+  /// as long; and how many are kept all the same for a provider that is seldom asked.
+  package static let idleLine = Interval.seconds(300)
+  package static let poolTidy = Interval.seconds(30)
+  package static let spareLines = 2
+  /// TLS sessions that are kept for one server, to resume from.
+  package static let tlsSessions = 4
   /// Bytes read from such a connection in one turn, and pieces of a request per sendmsg(2).
   package static let lineRead = 32 * 1024
   package static let sendPieces = 16
@@ -162,14 +183,16 @@ package enum Limits {
   package static let largeUploadBuffer = 64 * 1024
   /// Bytes of one transfer gathered in one turn before they are written.
   package static let staging = 64 * 1024
-  /// A cooldown that a provider names is never believed beyond this.
+  /// A cooldown that a provider names is never believed beyond this: for a rate, and for a quota, which may be a
+  /// month's.
   package static let longestCooldown = Interval.seconds(24 * 3600)
+  package static let longestQuotaCooldown = Interval.seconds(31 * 24 * 3600)
 
   // MARK: Routing and health
 
   /// The span that the breaker looks back over, and the outcomes it needs to judge by share.
   package static let breakerWindow = Interval.seconds(30)
-  package static let breakerOutcomes: Int64 = 5
+  package static let breakerOutcomes: Quantity = 5
   /// Failures in a row that open the breaker.
   package static let breakerFailures = 3
   /// The breaker's first cooldown, doubled each time, and its longest.
@@ -224,6 +247,8 @@ package enum Limits {
   package static let tierFileProblems = 100
   /// Bytes of a file that holds a key.
   package static let keyFile = 64 * 1024
+  /// Bytes of a file of certificates.
+  package static let certificateFile = 4 << 20
   /// Bytes of a provider's, client's or model's name.
   package static let name = 256
   // MARK: Lab

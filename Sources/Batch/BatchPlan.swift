@@ -66,11 +66,11 @@ struct BatchPlan: ~Copyable {
       throw BatchItem.Mistake(offset: name.lowerBound, text: "another line has this `custom_id` too")
     }
     guard let response = probe.value(of: "response", in: line), response.kind == .object,
-      let told = line.jsonMember("status_code", in: response), let status = line.jsonInteger(told)
+      let told = line.jsonMember("status_code", in: response), let status = line.jsonQuantity(told)
     else {
       throw BatchItem.Mistake(offset: 0, text: "`response.status_code` is missing")
     }
-    if !(200..<300).contains(status) { totals.refused += 1 }
+    if !(200..<300).contains(status.value) { totals.refused += 1 }
     if let body = line.jsonMember("body", in: response), body.kind == .object {
       answer.read(line.extracting(body.value))
       totals.count(answer.usage)

@@ -14,16 +14,16 @@ package struct BatchTotals: Equatable, Sendable {
   package internal(set) var failed = 0
   /// Times that a 429 or 503 was waited out.
   package internal(set) var waits = 0
-  package internal(set) var inputTokens: Int64 = 0
-  package internal(set) var outputTokens: Int64 = 0
+  package internal(set) var inputTokens: Quantity = 0
+  package internal(set) var outputTokens: Quantity = 0
   package internal(set) var elapsed = Interval.zero
   package internal(set) var wasInterrupted = false
 
   package var isComplete: Bool { answered == lines && refused == 0 }
 
   mutating func count(_ usage: TokenUsage) {
-    inputTokens = inputTokens.addingClamped(usage.input ?? 0)
-    outputTokens = outputTokens.addingClamped(usage.output ?? 0)
+    inputTokens += usage.input ?? 0
+    outputTokens += usage.output ?? 0
   }
 
   /// What stands at the end of a run.
@@ -41,8 +41,8 @@ package struct BatchTotals: Equatable, Sendable {
     out.append(time: elapsed)
     if failed > 0 { row("\nfailed      ", Int64(failed), into: &out) }
     if waits > 0 { row("\nwaited out  ", Int64(waits), into: &out) }
-    row("\ntokens      ", inputTokens, into: &out)
-    row(" in, ", outputTokens, into: &out)
+    row("\ntokens      ", inputTokens.value, into: &out)
+    row(" in, ", outputTokens.value, into: &out)
     out.append(" out\n")
     if answered < lines {
       row("", Int64(lines - answered), into: &out)
@@ -51,13 +51,6 @@ package struct BatchTotals: Equatable, Sendable {
       out.append("the status and reason of what was refused stand in its line\n")
     }
     return out
-  }
-}
-
-extension Int64 {
-  fileprivate func addingClamped(_ other: Int64) -> Int64 {
-    let (sum, overflow) = addingReportingOverflow(other)
-    return overflow ? .max : sum
   }
 }
 

@@ -29,7 +29,7 @@ package struct Attempt: Sendable {
   package internal(set) var fault: Fault?
   /// What was said with the fault: see `Cause.words`.
   package internal(set) var words: [UInt8] = []
-  package internal(set) var tokens: Int?
+  package internal(set) var tokens: Quantity?
   package internal(set) var consequence: Consequence?
 
   /// Silence on the wire for this long is worth a look.
@@ -66,7 +66,7 @@ package enum ExchangeEvent: Sendable {
   /// As much of a plain answer has come as is held back.
   case heldFull(Int, Verdict)
   /// The transfer is over. Tokens as `usage` told.
-  case ended(Int, Verdict, tokens: Int?)
+  case ended(Int, Verdict, tokens: Quantity?)
   case path(Int, PathReport)
   case progress(Int, AttemptProgress)
   case timePassed
@@ -160,7 +160,7 @@ package struct ExchangeShape: Sendable {
   package var route: Route
   /// The provider that the client asked for.
   package var preference: Int?
-  package var estimatedTokens: Int
+  package var estimatedTokens: Quantity
   package var timeouts: TimeoutSettings
   package var hedge: Interval?
 

@@ -249,7 +249,7 @@ package struct Exchange: Sendable {
   }
 
   mutating func ended(
-    _ index: Int, _ verdict: Verdict, _ usage: Int?, _ ledger: Ledger, _ now: Instant,
+    _ index: Int, _ verdict: Verdict, _ usage: Quantity?, _ ledger: Ledger, _ now: Instant,
     _ effects: inout [ExchangeEffect]
   ) {
     guard attempts[index].isLive else { return }

@@ -29,6 +29,8 @@ package enum LocalError: Error, Equatable, Sendable {
   case attemptsFailed
   case unavailable(Interval)
   case overloaded
+  /// `limits.memory` is used up by what others have sent or are sent.
+  case memoryFull
   case draining
   case deadlineExceeded
   case upstreamCut
@@ -98,7 +100,7 @@ package enum LocalError: Error, Equatable, Sendable {
     case .rateLimited: Row(status: 429, code: "rate_limit_exceeded", kind: .rateLimit, side: .upstream)
     case .attemptsFailed: Row(status: 502, code: "upstream_routing_failure", kind: .server, side: .upstream)
     case .unavailable: Row(status: 503, code: "no_provider_available", kind: .server, side: .upstream)
-    case .overloaded: Row(status: 503, code: "overloaded", kind: .server, side: .local)
+    case .overloaded, .memoryFull: Row(status: 503, code: "overloaded", kind: .server, side: .local)
     case .draining: Row(status: 503, code: "draining", kind: .server, side: .local, closes: true)
     case .deadlineExceeded: Row(status: 504, code: "deadline_exceeded", kind: .server, side: .upstream)
     case .upstreamCut: Row(status: 502, code: "upstream_cut", kind: .server, side: .upstream)
@@ -114,6 +116,7 @@ package enum LocalError: Error, Equatable, Sendable {
     if case .rateLimited(let time) = self { return time }
     if case .unavailable(let time) = self { return time }
     if case .overloaded = self { return .seconds(1) }
+    if case .memoryFull = self { return .seconds(1) }
     if case .draining = self { return .seconds(5) }
     return nil
   }

@@ -1,4 +1,4 @@
-internal import Base
+package import Base
 package import Wire
 
 /// What the body of a request says that decides where it goes. Ranges are offsets in the body.
@@ -14,7 +14,7 @@ package struct RequestFacts: Sendable {
   package var temperature: Double?
   /// A guess of the tokens it will cost, until the answer tells: a quarter of the body's bytes, and what it
   /// allows the answer to have.
-  package var estimatedTokens: Int
+  package var estimatedTokens: Quantity
 }
 
 /// Reads a request's body as far as routing needs it. Holds the probe's memory between requests.
@@ -56,7 +56,7 @@ package struct RequestReader: Sendable {
     let name = try name(model, in: body)
     var facts = RequestFacts(
       form: .json, modelRange: model.value, model: name, wantsStream: false,
-      estimatedTokens: body.count / 4)
+      estimatedTokens: Quantity(body.count / 4))
     if let stream = probe.value(of: "stream", in: body) {
       switch stream.kind {
       case .bool: facts.wantsStream = body.jsonBool(stream) == true
@@ -73,8 +73,8 @@ package struct RequestReader: Sendable {
     let allowed =
       probe.value(of: "max_completion_tokens", in: body) ?? probe.value(of: "max_tokens", in: body)
       ?? probe.value(of: "max_output_tokens", in: body)
-    if let allowed, let tokens = body.jsonInteger(allowed), tokens > 0 {
-      facts.estimatedTokens += Int(min(tokens, 1 << 20))
+    if let allowed, let tokens = body.jsonQuantity(allowed) {
+      facts.estimatedTokens += min(tokens, Limits.answerTokens)
     }
     return facts
   }

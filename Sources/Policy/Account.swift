@@ -1,4 +1,4 @@
-internal import Base
+package import Base
 
 /// A quota and what is known of it: one per key, or one per provider where the preset says that keys share it.
 ///
@@ -12,8 +12,8 @@ struct Account: Sendable {
   private var tokensPerMinute = RollingWindow.minute
   private var tokensPerDay = RollingWindow.day
   /// Running totals of what attempts reserved, for `LearnedQuota`.
-  private(set) var requestsSpent: Int64 = 0
-  private(set) var tokensSpent: Int64 = 0
+  private(set) var requestsSpent: Quantity = 0
+  private(set) var tokensSpent: Quantity = 0
   /// One per pair of the preset's headers.
   private(set) var learned: [LearnedQuota]
 
@@ -21,18 +21,18 @@ struct Account: Sendable {
 
   /// What one attempt reserved, and in which buckets: kept in its ticket.
   struct Reservation: Sendable {
-    var tokens: Int64 = 0
+    var tokens: Quantity = 0
     var minute: Int64 = 0
     var day: Int64 = 0
-    var requestsSpent: Int64 = 0
-    var tokensSpent: Int64 = 0
+    var requestsSpent: Quantity = 0
+    var tokensSpent: Quantity = 0
   }
 
   /// Why an account cannot take an attempt now.
   enum Obstacle: Equatable, Sendable { case cooling, concurrency, ownBudget, learnedQuota }
 
   /// When an attempt may begin, and what stands in its way until then.
-  mutating func due(tokens: Int64, budgets: Budgets, pairs: [QuotaHeaders.Pair], now: Instant) -> (
+  mutating func due(tokens: Quantity, budgets: Budgets, pairs: [QuotaHeaders.Pair], now: Instant) -> (
     Instant, Obstacle?
   ) {
     var due = now
@@ -46,16 +46,16 @@ struct Account: Sendable {
     wait(cooldown.until, .cooling)
     if let limit = budgets.concurrent, inFlight >= limit { wait(now + Limits.recheck, .concurrency) }
     if let limit = budgets.requestsPerMinute {
-      wait(requestsPerMinute.due(1, limit: Int64(limit), now: now), .ownBudget)
+      wait(requestsPerMinute.due(1, limit: limit, now: now), .ownBudget)
     }
     if let limit = budgets.requestsPerDay {
-      wait(requestsPerDay.due(1, limit: Int64(limit), now: now), .ownBudget)
+      wait(requestsPerDay.due(1, limit: limit, now: now), .ownBudget)
     }
     if let limit = budgets.tokensPerMinute {
-      wait(tokensPerMinute.due(max(1, min(tokens, Int64(limit))), limit: Int64(limit), now: now), .ownBudget)
+      wait(tokensPerMinute.due(max(1, min(tokens, limit)), limit: limit, now: now), .ownBudget)
     }
     if let limit = budgets.tokensPerDay {
-      wait(tokensPerDay.due(max(1, min(tokens, Int64(limit))), limit: Int64(limit), now: now), .ownBudget)
+      wait(tokensPerDay.due(max(1, min(tokens, limit)), limit: limit, now: now), .ownBudget)
     }
     for n in learned.indices {
       let unit = pairs[n].unit
@@ -68,7 +68,8 @@ struct Account: Sendable {
     return (due, obstacle)
   }
 
-  mutating func reserve(tokens: Int64, budgets: Budgets, quota: QuotaHeaders, now: Instant) -> Reservation {
+  mutating func reserve(tokens: Quantity, budgets: Budgets, quota: QuotaHeaders, now: Instant) -> Reservation
+  {
     for n in learned.indices {
       learned[n].begin(spent: quota.pairs[n].unit == .requests ? requestsSpent : tokensSpent, now: now)
     }
@@ -76,7 +77,7 @@ struct Account: Sendable {
     requestsSpent += 1
     tokensSpent += tokens
     // An estimate beyond a whole budget is taken as the whole of it; the answer's usage corrects it.
-    let booked = min(tokens, Int64(budgets.tokensPerMinute ?? .max), Int64(budgets.tokensPerDay ?? .max))
+    let booked = min(tokens, budgets.tokensPerMinute ?? tokens, budgets.tokensPerDay ?? tokens)
     requestsPerMinute.add(1, now: now)
     requestsPerDay.add(1, now: now)
     return Reservation(
@@ -85,7 +86,7 @@ struct Account: Sendable {
   }
 
   /// The attempt ended. `tokens` is what it used where that is known.
-  mutating func settle(_ reservation: Reservation, tokens: Int64?, charge: Fault.Charge, now: Instant) {
+  mutating func settle(_ reservation: Reservation, tokens: Quantity?, charge: Fault.Charge, now: Instant) {
     inFlight -= 1
     var used = reservation.tokens
     switch charge {
@@ -106,7 +107,8 @@ struct Account: Sendable {
   }
 
   mutating func learn(
-    pair n: Int, unit: QuotaHeaders.Unit, remaining: Int64, resetAt: Instant, from reservation: Reservation,
+    pair n: Int, unit: QuotaHeaders.Unit, remaining: Quantity, resetAt: Instant,
+    from reservation: Reservation,
     now: Instant
   ) {
     guard learned.indices.contains(n) else { return }
@@ -135,19 +137,19 @@ struct Account: Sendable {
       let unit = quota.pairs[n].unit
       let spent = unit == .requests ? requestsSpent : tokensSpent
       guard let remaining = learned[n].remaining(spent: spent, now: now) else { continue }
-      left.take(unit, Int(clamping: remaining))
+      left.take(unit, remaining)
     }
     if let limit = budgets.requestsPerMinute {
-      left.take(.requests, Int(clamping: Int64(limit) - requestsPerMinute.total(now: now)))
+      left.take(.requests, limit - requestsPerMinute.total(now: now))
     }
     if let limit = budgets.requestsPerDay {
-      left.take(.requests, Int(clamping: Int64(limit) - requestsPerDay.total(now: now)))
+      left.take(.requests, limit - requestsPerDay.total(now: now))
     }
     if let limit = budgets.tokensPerMinute {
-      left.take(.tokens, Int(clamping: Int64(limit) - tokensPerMinute.total(now: now)))
+      left.take(.tokens, limit - tokensPerMinute.total(now: now))
     }
     if let limit = budgets.tokensPerDay {
-      left.take(.tokens, Int(clamping: Int64(limit) - tokensPerDay.total(now: now)))
+      left.take(.tokens, limit - tokensPerDay.total(now: now))
     }
     return left
   }
@@ -164,12 +166,11 @@ struct Account: Sendable {
 
 /// The least that is left of any quota of a unit; nil where none is known.
 package struct QuotaLeft: Equatable, Sendable {
-  package private(set) var requests: Int?
-  package private(set) var tokens: Int?
+  package private(set) var requests: Quantity?
+  package private(set) var tokens: Quantity?
   package init() {}
 
-  mutating func take(_ unit: QuotaHeaders.Unit, _ left: Int) {
-    let left = max(0, left)
+  mutating func take(_ unit: QuotaHeaders.Unit, _ left: Quantity) {
     switch unit {
     case .requests: requests = min(requests ?? left, left)
     case .tokens: tokens = min(tokens ?? left, left)
@@ -182,7 +183,7 @@ package struct QuotaLeft: Equatable, Sendable {
     tokens = Self.sum(tokens, other.tokens)
   }
 
-  private static func sum(_ a: Int?, _ b: Int?) -> Int? {
+  private static func sum(_ a: Quantity?, _ b: Quantity?) -> Quantity? {
     a == nil && b == nil ? nil : (a ?? 0) + (b ?? 0)
   }
 }

@@ -10,7 +10,7 @@ package struct Choice: Equatable, Sendable {
   /// No pooled connection: the last one turned out to be closed.
   package let needsFreshConnection: Bool
   /// What the budgets reserve.
-  let tokens: Int64
+  let tokens: Quantity
   /// The route's, for names that a wildcard passes on.
   let nameHash: UInt64
   /// The request's.
@@ -34,9 +34,9 @@ package struct AttemptOutcome: Equatable, Sendable {
   /// From the start of the attempt to its first content; nil if there was none.
   package var timeToFirstToken: Interval?
   /// Tokens of request and answer as `usage` told; nil if it did not.
-  package var tokens: Int?
+  package var tokens: Quantity?
 
-  package init(fault: Fault? = nil, timeToFirstToken: Interval? = nil, tokens: Int? = nil) {
+  package init(fault: Fault? = nil, timeToFirstToken: Interval? = nil, tokens: Quantity? = nil) {
     self.fault = fault
     self.timeToFirstToken = timeToFirstToken
     self.tokens = tokens
@@ -108,14 +108,15 @@ package struct RouteRequest: Sendable {
   /// The provider that `X-Synaxis-Provider` names.
   package var preference: Int?
   /// Tokens of prompt and answer, estimated from the body's bytes.
-  package var estimatedTokens: Int
+  package var estimatedTokens: Quantity
   /// Where at a provider it goes: a number below 64, which is only compared here.
   package var endpoint: UInt8
   /// Waiting for a cooling candidate ends here.
   package var deadline: Instant
 
   package init(
-    route: Route, preference: Int? = nil, estimatedTokens: Int = 0, endpoint: UInt8 = 0, deadline: Instant
+    route: Route, preference: Int? = nil, estimatedTokens: Quantity = 0, endpoint: UInt8 = 0,
+    deadline: Instant
   ) {
     self.route = route
     self.preference = preference

@@ -83,7 +83,8 @@ package struct Breaker: Sendable {
       let failures = bad.total(now: now)
       let outcomes = failures + good.total(now: now)
       guard
-        row >= Limits.breakerFailures || (outcomes >= Limits.breakerOutcomes && failures * 2 >= outcomes)
+        row >= Limits.breakerFailures
+          || (outcomes >= Limits.breakerOutcomes && failures + failures >= outcomes)
       else { return nil }
       return open(fault, now: now, dice: &dice)
     case .open:

@@ -27,9 +27,9 @@ package struct AnswerHead: Equatable, Sendable {
 
 /// Tokens that an answer told, where it did.
 package struct AnswerUsage: Hashable, Sendable {
-  package var input: Int?
-  package var output: Int?
-  package init(input: Int? = nil, output: Int? = nil) {
+  package var input: Quantity?
+  package var output: Quantity?
+  package init(input: Quantity? = nil, output: Quantity? = nil) {
     self.input = input
     self.output = output
   }

@@ -1,3 +1,5 @@
+package import Base
+
 /// A text that is never printed: it has no description but a mask.
 package struct Secret: Equatable, Sendable, CustomStringConvertible {
   /// The text itself, for the Authorization header and for comparing; never for a message.
@@ -28,10 +30,10 @@ package struct Cost: Equatable, Sendable {
 
 /// What synaxis itself allows one provider (each key of it): nil is unlimited.
 package struct Budgets: Equatable, Sendable {
-  package var requestsPerMinute: Int?
-  package var requestsPerDay: Int?
-  package var tokensPerMinute: Int?
-  package var tokensPerDay: Int?
+  package var requestsPerMinute: Quantity?
+  package var requestsPerDay: Quantity?
+  package var tokensPerMinute: Quantity?
+  package var tokensPerDay: Quantity?
   /// Exchanges at the provider at once.
   package var concurrent: Int?
   package init() {}
@@ -96,6 +98,19 @@ package struct Model: Equatable, Sendable {
   }
 }
 
+/// How a provider's `https` is secured, where it is not as usual.
+package struct ProviderTLS: Hashable, Sendable {
+  /// Authorities to trust in place of the system's: a file in PEM.
+  package var authorityFile: String?
+  /// The name to ask for and that the certificate must have; nil: the endpoint's host.
+  package var serverName: String?
+  /// A certificate of our own and its key, in PEM; without a key file the certificate's holds it.
+  package var certificate: String?
+  package var key: String?
+  package var verifies = true
+  package init() {}
+}
+
 /// A configured upstream account.
 package struct Provider: Equatable, Sendable {
   package var name: String
@@ -120,6 +135,8 @@ package struct Provider: Equatable, Sendable {
   package var quotaHeaders: QuotaHeaders
   /// A quota that is the whole account's, not a key's: one key's 429 is every key's.
   package var quotaIsShared: Bool
+  /// East of UTC: what a date in its error messages means that names no zone.
+  package var zone: Interval
   /// A server that its user fills with models, and which loads them when they are asked for.
   package var isLocal: Bool
   /// Ask for the provider's own model list, at most hourly.
@@ -128,6 +145,8 @@ package struct Provider: Equatable, Sendable {
   package var probes: Bool
   /// The proxy to reach it through, if any.
   package var proxy: String?
+  package var tls = ProviderTLS()
+  package var prefersHTTP2 = false
 
   package init(name: String, type: String, endpoint: String) {
     self.name = name
@@ -144,6 +163,7 @@ package struct Provider: Equatable, Sendable {
     edits = []
     quotaHeaders = QuotaHeaders([])
     quotaIsShared = false
+    zone = .zero
     isLocal = false
     discovers = false
     probes = false
@@ -154,9 +174,9 @@ package struct Provider: Equatable, Sendable {
       && a.keys == b.keys && a.tier == b.tier && a.free == b.free && a.cost == b.cost
       && a.context == b.context && a.budgets == b.budgets && a.models == b.models
       && a.passesAnyModel == b.passesAnyModel && a.edits == b.edits && a.quotaHeaders == b.quotaHeaders
-      && a.quotaIsShared == b.quotaIsShared && a.isLocal == b.isLocal && a.discovers == b.discovers
-      && a.probes == b.probes
-      && a.proxy == b.proxy && a.headers.count == b.headers.count
+      && a.quotaIsShared == b.quotaIsShared && a.zone == b.zone && a.isLocal == b.isLocal
+      && a.discovers == b.discovers && a.probes == b.probes && a.proxy == b.proxy && a.tls == b.tls
+      && a.prefersHTTP2 == b.prefersHTTP2 && a.headers.count == b.headers.count
       && zip(a.headers, b.headers).allSatisfy { $0.name == $1.name && $0.value == $1.value }
   }
 }
@@ -193,7 +213,7 @@ package struct Client: Equatable, Sendable {
   package var key: Key
   /// Names of models and aliases it may use; empty for all.
   package var models: [String]
-  package var requestsPerMinute: Int?
+  package var requestsPerMinute: Quantity?
   package var concurrent: Int?
   package init(name: String, key: Key) {
     self.name = name

@@ -57,7 +57,7 @@ extension Ledger {
       let id = catalog.candidate(n, of: route)
       let standing = standing(
         of: id, nameHash: route.nameHash, endpoint: request.endpoint,
-        tokens: Int64(max(1, request.estimatedTokens)), trail: Trail(), now: now)
+        tokens: max(1, request.estimatedTokens), trail: Trail(), now: now)
       guard standing.due > now else { continue }
       let provider = catalog.candidates[id.index].provider
       let lack = lacks.first {

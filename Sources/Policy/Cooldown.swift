@@ -10,11 +10,12 @@ package struct Cooldown: Equatable, Sendable {
 
   package func isActive(at now: Instant) -> Bool { until > now }
 
-  /// Cools until `time`, at most `Limits.longestCooldown` from now. True if it was not cooling before.
+  /// Cools until `time`, at most `Limits.longestCooldown` from now, or a quota's. True if it was not cooling before.
   @discardableResult
   package mutating func extend(until time: Instant, for fault: Fault, now: Instant) -> Bool {
     let isNew = !isActive(at: now)
-    let capped = min(time, now + Limits.longestCooldown)
+    let longest = fault.isOfQuota ? Limits.longestQuotaCooldown : Limits.longestCooldown
+    let capped = min(time, now + longest)
     if capped > until {
       until = capped
       cause = Cause(fault)

@@ -24,7 +24,9 @@ extension Ledger {
   /// A route's candidates in full order: health, wish, tier, latency, cost. Where `next` picks two at random,
   /// this compares all: of those within 10 % of the fastest that is left, the cheapest is next. For the same
   /// ledger and instant the order is always the same, and every candidate is in it once.
-  package func order(_ route: Route, preference: Int? = nil, tokens: Int = 0, now: Instant) -> [CandidateID] {
+  package func order(_ route: Route, preference: Int? = nil, tokens: Quantity = 0, now: Instant)
+    -> [CandidateID]
+  {
     var left = entries(route, preference: preference, tokens: tokens, now: now)
     var ordered: [CandidateID] = []
     while !left.isEmpty {
@@ -53,13 +55,13 @@ extension Ledger {
     static func < (a: Key, b: Key) -> Bool { (a.due, a.rank) < (b.due, b.rank) }
   }
 
-  private func entries(_ route: Route, preference: Int?, tokens: Int, now: Instant)
+  private func entries(_ route: Route, preference: Int?, tokens: Quantity, now: Instant)
     -> [(id: CandidateID, key: Key, score: Double)]
   {
     (0..<route.count).map { n in
       let id = catalog.candidate(n, of: route)
       let standing = standing(
-        of: id, nameHash: route.nameHash, endpoint: 0, tokens: Int64(max(1, tokens)), trail: Trail(), now: now
+        of: id, nameHash: route.nameHash, endpoint: 0, tokens: max(1, tokens), trail: Trail(), now: now
       )
       let rank = rank(id, preference: preference, trail: Trail())
       return (id, Key(due: max(standing.due, now), rank: rank), score(id, now: now))

@@ -11,19 +11,20 @@ package import Base
 /// attempt is under way that will tell.
 package struct LearnedQuota: Sendable {
   /// What is left is `baseline − spent`.
-  private var baseline: Int64 = 0
-  private var reportedAt: Int64 = -1
+  private var baseline: Quantity = 0
+  private var reportedAt: Quantity = 0
   package private(set) var resetAt = Instant.distantPast
-  private var capacity: Int64 = 0
+  private var capacity: Quantity = 0
   private var isPresumed = false
 
   package init() {}
 
   /// A report of an attempt that began when `spent` stood at `spentThen`, its own `cost` included. A report
   /// without a reset to come is nonsense and ignored, as is an older attempt's that arrives late.
-  package mutating func learn(remaining: Int64, cost: Int64, resetAt: Instant, spentThen: Int64, now: Instant)
-  {
-    guard remaining >= 0, resetAt > now else { return }
+  package mutating func learn(
+    remaining: Quantity, cost: Quantity, resetAt: Instant, spentThen: Quantity, now: Instant
+  ) {
+    guard resetAt > now else { return }
     if !isPresumed, self.resetAt > now, spentThen < reportedAt { return }
     baseline = remaining + spentThen
     reportedAt = spentThen
@@ -33,13 +34,12 @@ package struct LearnedQuota: Sendable {
   }
 
   /// What is left, or nil where nothing is known.
-  package func remaining(spent: Int64, now: Instant) -> Int64? {
-    if isPresumed || resetAt > now { return max(0, baseline - spent) }
-    return nil
+  package func remaining(spent: Quantity, now: Instant) -> Quantity? {
+    isPresumed || resetAt > now ? baseline - spent : nil
   }
 
   /// A new stretch begins with the first attempt after the reset.
-  mutating func begin(spent: Int64, now: Instant) {
+  mutating func begin(spent: Quantity, now: Instant) {
     if resetAt <= now, !isPresumed, capacity > 0 {
       baseline = capacity + spent
       isPresumed = true
@@ -48,7 +48,7 @@ package struct LearnedQuota: Sendable {
 
   /// When an attempt of this cost may begin: now or earlier if it may. One that costs more than there ever was
   /// may begin when all is there.
-  func due(cost: Int64, spent: Int64, isQuiet: Bool, now: Instant) -> Instant {
+  func due(cost: Quantity, spent: Quantity, isQuiet: Bool, now: Instant) -> Instant {
     if isPresumed {
       let left = baseline - spent
       return isQuiet || (left > 0 && left >= min(cost, capacity)) ? now : now + Limits.recheck
@@ -60,5 +60,5 @@ package struct LearnedQuota: Sendable {
 
   /// The reset to wait for after a 429 that named none.
   func namedReset(now: Instant) -> Instant? { resetAt > now ? resetAt : nil }
-  func isUsedUp(spent: Int64) -> Bool { baseline - spent <= 0 }
+  func isUsedUp(spent: Quantity) -> Bool { baseline <= spent }
 }

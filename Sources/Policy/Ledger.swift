@@ -127,13 +127,14 @@ package final class Ledger {
   }
 
   /// What an answer's rate-limit header said: `pair` is its place in the preset's `QuotaHeaders`. Call it when
-  /// the head has come, before `end`. Negative numbers and resets that are past are ignored.
-  package func learn(_ ticket: AttemptTicket, pair: Int, remaining: Int, resetAt: Instant, now: Instant) {
+  /// the head has come, before `end`. Resets that are past are ignored.
+  package func learn(_ ticket: AttemptTicket, pair: Int, remaining: Quantity, resetAt: Instant, now: Instant)
+  {
     let slot = slots[open(ticket)]
     let pairs = catalog.providers[slot.provider].quotaHeaders.pairs
     guard pairs.indices.contains(pair) else { return }
     accounts[keys[slot.key].account].learn(
-      pair: pair, unit: pairs[pair].unit, remaining: Int64(remaining), resetAt: resetAt,
+      pair: pair, unit: pairs[pair].unit, remaining: remaining, resetAt: resetAt,
       from: slot.reservation, now: now)
   }
 
@@ -162,7 +163,7 @@ package final class Ledger {
       remember(Cause(fault, status: outcome.status, words: outcome.words), consequence, of: slot)
     }
     accounts[keys[slot.key].account].settle(
-      slot.reservation, tokens: outcome.tokens.map(Int64.init), charge: outcome.fault?.charge ?? .estimate,
+      slot.reservation, tokens: outcome.tokens, charge: outcome.fault?.charge ?? .estimate,
       now: now)
     return consequence
   }

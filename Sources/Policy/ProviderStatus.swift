@@ -39,7 +39,7 @@ extension Ledger {
     return ProviderStatus(
       name: settings.name, state: isUp ? .online : state(standing, provider), tier: settings.tier,
       latency: providers[provider].latency.current,
-      successRate: good + bad == 0 ? nil : Double(good) / Double(good + bad),
+      successRate: good + bad == 0 ? nil : Double(good.value) / Double((good + bad).value),
       inFlight: providers[provider].inFlight, cooldownUntil: isUp ? nil : standing.due,
       reason: reason(of: provider, standing, now: now),
       quota: quota(of: provider, now: now), lastChecked: providers[provider].lastOutcome,

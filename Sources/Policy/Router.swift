@@ -14,7 +14,7 @@ extension Ledger {
   /// One pass over the route's candidates and their keys; allocates nothing. Each candidate is offered at most
   /// twice per key, attempts are bounded, and waits end: every exchange ends.
   package func next(for request: RouteRequest, trail: inout Trail, now: Instant) -> Decision {
-    let tokens = Int64(max(1, request.estimatedTokens))
+    let tokens = max(1, request.estimatedTokens)
     if trail.isFull { return .exhausted(exhaustion(request, trail, now: now)) }
     var pick = Pick()
     var stale: Choice?
@@ -67,7 +67,7 @@ extension Ledger {
     for n in 0..<request.route.count {
       let standing = standing(
         of: catalog.candidate(n, of: request.route), nameHash: request.route.nameHash,
-        endpoint: request.endpoint, tokens: Int64(max(1, request.estimatedTokens)), trail: Trail(), now: now)
+        endpoint: request.endpoint, tokens: max(1, request.estimatedTokens), trail: Trail(), now: now)
       until = min(until, max(standing.due, now))
       if !standing.isRateLimited { areAllRateLimited = false }
     }

@@ -27,7 +27,7 @@ extension Ledger {
   /// and the best of the keys that this exchange has not used up. Of the keys that are ready it is the one with the fewest
   /// attempts under way, then the one used longest ago.
   func standing(
-    of candidate: CandidateID, nameHash: UInt64, endpoint: UInt8, tokens: Int64, trail: borrowing Trail,
+    of candidate: CandidateID, nameHash: UInt64, endpoint: UInt8, tokens: Quantity, trail: borrowing Trail,
     now: Instant
   ) -> Standing {
     let provider = catalog.candidates[candidate.index].provider
@@ -65,7 +65,7 @@ extension Ledger {
   }
 
   private func bestKey(
-    of provider: Int, candidate: CandidateID, tokens: Int64, trail: borrowing Trail, now: Instant
+    of provider: Int, candidate: CandidateID, tokens: Quantity, trail: borrowing Trail, now: Instant
   ) -> Standing {
     let budgets = catalog.providers[provider].budgets
     var best = Standing(due: .distantFuture, obstacle: .noKeyLeft, dueWithoutBreaker: .distantFuture)

@@ -13,8 +13,8 @@ package final class Activity {
     package private(set) var number: Int64 = -1
     package fileprivate(set) var requests: UInt32 = 0
     package fileprivate(set) var failed: UInt32 = 0
-    package fileprivate(set) var tokensIn: UInt64 = 0
-    package fileprivate(set) var tokensOut: UInt64 = 0
+    package fileprivate(set) var tokensIn: Quantity = 0
+    package fileprivate(set) var tokensOut: Quantity = 0
     /// Times to the first token of streams, by `LogBuckets`.
     fileprivate var firstTokens = InlineArray<96, UInt16>(repeating: 0)
 
@@ -33,7 +33,7 @@ package final class Activity {
   /// Exchanges that were noted: the last one's number.
   package private(set) var exchanges: UInt64 = 0
   /// Tokens of answers that cost no upstream call.
-  private(set) var savedTokens: UInt64 = 0
+  private(set) var savedTokens: Quantity = 0
 
   package init(startedAt: Instant) {
     self.startedAt = startedAt
@@ -46,17 +46,17 @@ package final class Activity {
   /// A client's exchange has ended. `isFailed`: not by the client's doing. `firstToken`: of a stream that a
   /// provider sent.
   package func count(
-    isFailed: Bool, firstToken: Interval?, tokensIn: Int64, tokensOut: Int64, isSaved: Bool, now: Instant
+    isFailed: Bool, firstToken: Interval?, tokensIn: Quantity, tokensOut: Quantity, isSaved: Bool,
+    now: Instant
   ) {
     let place = open(number(of: now))
     bins[place].requests &+= 1
     if isFailed { bins[place].failed &+= 1 }
-    let (input, output) = (UInt64(clamping: tokensIn), UInt64(clamping: tokensOut))
     if isSaved {
-      savedTokens &+= input &+ output
+      savedTokens += tokensIn + tokensOut
     } else {
-      bins[place].tokensIn &+= input
-      bins[place].tokensOut &+= output
+      bins[place].tokensIn += tokensIn
+      bins[place].tokensOut += tokensOut
     }
     if let firstToken {
       let bucket = LogBuckets.place(of: firstToken)

@@ -54,7 +54,7 @@ extension Runner {
     page.append(#","coalesced":"#)
     page.append(decimal: metrics.cacheStates[Reply.CacheState.coalesced.rawValue])
     page.append(#","tokens":"#)
-    page.append(decimal: activity.savedTokens)
+    page.append(decimal: activity.savedTokens.value)
     let cache = cacheFacts
     page.append(#","cache":""#)
     page.append(cache.isEnabled ? "enabled" : "disabled")
@@ -83,9 +83,9 @@ extension Runner {
       page.append(",")
       page.append(times.quantile(0.95))
       page.append(",")
-      page.append(decimal: bin.tokensIn)
+      page.append(decimal: bin.tokensIn.value)
       page.append(",")
-      page.append(decimal: bin.tokensOut)
+      page.append(decimal: bin.tokensOut.value)
       page.append("]")
     }
     page.append("]")

@@ -7,7 +7,7 @@ package import Policy
 package final class Admission {
   private var limits: LimitSettings
   package fileprivate(set) var running = 0
-  /// Request bodies, as announced or as they grow.
+  /// Request bodies, as far as they have come, and what is made of them.
   private let bodies: ByteLedger
   /// Bytes of answers that are held or wait for slow clients, as last measured.
   private var answerBytes = 0
@@ -79,6 +79,14 @@ package final class Admission {
   /// Bytes that are held for requests and answers.
   package var bytesHeld: Int { bodies.used + answerBytes }
 
+  /// Bytes that nobody holds; less than none where more is held than there should be.
+  package var bytesFree: Int { limits.memory - bytesHeld }
+
+  /// What large bodies leave to small ones: nothing where the largest would not fit beside it.
+  package var bytesSpared: Int {
+    min(limits.memory / Limits.smallBodiesShare, limits.memory - limits.requestBody)
+  }
+
   /// The answers have to be measured: they could make a difference, and were not looked at for a while.
   package func wantsMeasure(exchanges: Int, now: Instant) -> Bool {
     let bound = Limits.held + Limits.staging
@@ -92,9 +100,11 @@ package final class Admission {
   }
 
   fileprivate func take(_ bytes: Int) -> Bool {
-    if bytes > limits.memory - answerBytes - bodies.used { return false }
+    if bytes > bytesFree { return false }
     return bodies.take(bytes)
   }
+
+  fileprivate func takeAnyway(_ bytes: Int) { bodies.takeAnyway(bytes) }
 
   fileprivate func give(_ bytes: Int) { bodies.give(bytes) }
 }
@@ -125,7 +135,7 @@ package struct AdmissionSeat: ~Copyable {
   }
 }
 
-/// Bytes of `limits.memory` that one request's body holds.
+/// Bytes of `limits.memory` that one request holds: its body, and what is made of it.
 package struct MemoryShare: ~Copyable {
   private let admission: Admission
   package private(set) var bytes = 0
@@ -138,6 +148,13 @@ package struct MemoryShare: ~Copyable {
     guard admission.take(count - bytes) else { return false }
     bytes = count
     return true
+  }
+
+  /// Counts what is held already.
+  package mutating func hold(_ count: Int) {
+    if count <= bytes { return }
+    admission.takeAnyway(count - bytes)
+    bytes = count
   }
 
   deinit { admission.give(bytes) }

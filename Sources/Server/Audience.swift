@@ -61,8 +61,7 @@ extension Runner {
     let isStored = run.isShared && run.storeKey != nil
     let head = isStored ? sharing.flights.head(of: flight) : nil
     if let recording = sharing.flights.end(flight, ending), let key = run.storeKey, let head {
-      let usage = AnswerUsage(
-        input: run.usage.input.map { Int(clamping: $0) }, output: run.usage.output.map { Int(clamping: $0) })
+      let usage = AnswerUsage(input: run.usage.input, output: run.usage.output)
       _ = sharing.cache.insert(key, head: head, recording: recording, usage: usage, now: now.instant)
     }
     pumpAll(flight, now)

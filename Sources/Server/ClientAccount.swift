@@ -6,11 +6,11 @@ package import Policy
 package final class ClientAccount {
   /// The client's own limit as the answer tells it, in OpenAI's header fields.
   package struct Quota: Equatable, Sendable {
-    package var limit: Int
-    package var remaining: Int
+    package var limit: Quantity
+    package var remaining: Quantity
     /// Until all of it is there again.
     package var reset: Interval
-    package init(limit: Int, remaining: Int, reset: Interval) {
+    package init(limit: Quantity, remaining: Quantity, reset: Interval) {
       self.limit = limit
       self.remaining = remaining
       self.reset = reset
@@ -20,7 +20,7 @@ package final class ClientAccount {
   package let name: String
   /// What it may ask for; empty for all.
   package private(set) var models: [String]
-  private var requestsPerMinute: Int?
+  private var requestsPerMinute: Quantity?
   private var concurrent: Int?
   private var window = RollingWindow.minute
   /// Answers that are being made for it.
@@ -42,16 +42,16 @@ package final class ClientAccount {
   /// Nil where the client has no such limit.
   package func quota(now: Instant) -> Quota? {
     guard let limit = requestsPerMinute else { return nil }
-    let used = Int(clamping: window.total(now: now))
-    let reset = used == 0 ? .zero : window.due(Int64(limit), limit: Int64(limit), now: now) - now
-    return Quota(limit: limit, remaining: max(0, limit - used), reset: reset)
+    let used = window.total(now: now)
+    let reset = used == 0 ? .zero : window.due(limit, limit: limit, now: now) - now
+    return Quota(limit: limit, remaining: limit - used, reset: reset)
   }
 
   /// Counts one more exchange; where a limit forbids it nothing is counted, and when to come back is returned.
   package func takeTurn(now: Instant) -> Interval? {
     if isBusy { return .seconds(1) }
     if let limit = requestsPerMinute {
-      let due = window.due(1, limit: Int64(limit), now: now)
+      let due = window.due(1, limit: limit, now: now)
       if due > now { return due - now }
     }
     window.add(1, now: now)

@@ -53,6 +53,9 @@ final class Connection {
   var passage = Passage()
   /// The current request's body, until its exchange has it.
   var share: MemoryShare?
+  /// Its number among the bodies under way, while more of it is to come, and whether it comes fast enough.
+  var upload: UInt64?
+  var pace = UploadPace(bytes: 0, now: .distantPast)
   /// The client's right to this answer, while it is being made.
   var seat: ClientSeat?
   /// What the poller watches for now.

@@ -137,6 +137,7 @@ struct ErrorText {
       appendCauses(run, now, to: &out)
     case .overloaded:
       out.append("Too many requests are running. `limits` in the tier file sets how many may.")
+    case .memoryFull: out.append("The requests and answers under way fill `limits.memory`. Try again.")
     case .draining: out.append("This instance is shutting down.")
     case .upstreamCut:
       out.append("The provider's answer broke off before its end. What has come is not complete.")

@@ -52,8 +52,8 @@ extension Activity {
     let isStream = reply.wantsStream && reply.status == 200 && !isSaved
     count(
       isFailed: Self.isFailed(run, word), firstToken: isStream ? first : nil,
-      tokensIn: run?.usage.input ?? Int64(reply.storedUsage.input ?? 0),
-      tokensOut: run?.usage.output ?? Int64(reply.storedUsage.output ?? 0), isSaved: isSaved, now: now.instant
+      tokensIn: run?.usage.input ?? reply.storedUsage.input ?? 0,
+      tokensOut: run?.usage.output ?? reply.storedUsage.output ?? 0, isSaved: isSaved, now: now.instant
     )
 
     var mark = ExchangeMark()

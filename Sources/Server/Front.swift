@@ -29,6 +29,7 @@ final class Front {
   var limits: LimitSettings
   var gate: Gate
   let admission: Admission
+  var uploads = Uploads()
   let reserve = ReserveDescriptor()
   /// When a pause for want of descriptors is over; connections that go end it earlier.
   var retryAt: Instant?
@@ -165,6 +166,7 @@ final class Front {
     }
     connection.state = .closed
     connection.seat = nil
+    endUpload(connection)
     connection.share = nil
     connection.outlet.shutDown()
     timers.disarm(Int(connection.id.slot))
@@ -272,7 +274,8 @@ final class Front {
     guard let connection = connections[place] else { return }
     switch connection.state {
     case .idle, .lingering: close(connection)  // 1
-    case .readingHead, .readingBody: refuse(connection, .requestTimeout)  // 2
+    case .readingHead: refuse(connection, .requestTimeout)  // 2
+    case .readingBody: uploadTimeDue(connection, now: now)
     case .answering, .flushing:  // 3
       if connection.outlet.isBlocked { close(connection) }
     case .closed: break

@@ -46,12 +46,6 @@ extension Front {
     refuse(connection, error)
   }
 
-  /// Counts a body into `limits.memory`; false where it does not fit.
-  func takeShare(_ connection: Connection, of bytes: Int) -> Bool {
-    if connection.share == nil { connection.share = admission.share() }
-    return connection.share?.grow(to: bytes) ?? false
-  }
-
   // MARK: - Out of descriptors
 
   enum TurnedAway { case one, nobody, failed }

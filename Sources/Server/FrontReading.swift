@@ -8,7 +8,10 @@ internal import Wire
 extension Front {
   /// Reads once and goes on as far as the bytes reach. Level-triggered polling brings the rest.
   func read(_ connection: Connection, now: Instant) {
-    switch Socket.receive(connection.raw, into: &connection.inbound, room: room(for: connection)) {
+    let room = room(for: connection)
+    guard mayRead(connection, room: room, now: now) else { return }
+    if connection.requestLength > 0 { connection.inbound.reserve(room, total: connection.requestLength) }
+    switch Socket.receive(connection.raw, into: &connection.inbound, room: room) {
     case .received:
       advance(connection, now: now)
     case .wouldBlock:
@@ -18,12 +21,13 @@ extension Front {
     }
   }
 
-  /// A body of known length gets exactly its room, so that 30 MB are not copied while they grow. A request begins
-  /// with little: hundreds that come at once leave holes of that size in the heap.
+  /// A request begins with little: hundreds that come at once leave holes of that size in the heap.
   private func room(for connection: Connection) -> Int {
     let missing = connection.requestLength - connection.inbound.count
     if missing > 0 { return min(missing, Limits.readPerTurn) }
-    return connection.inbound.isEmpty ? Limits.firstRead : Limits.keptBuffer
+    if connection.inbound.isEmpty { return Limits.firstRead }
+    // A chunked body: as much again as has come.
+    return max(Limits.keptBuffer, min(connection.inbound.count, Limits.readPerTurn))
   }
 
   /// Bytes that come while an answer is made: the next request of a pipelining client. They are read up to a
@@ -101,14 +105,7 @@ extension Front {
         refuse(connection, .requestTooLarge(limit: limits.requestBody))
         return
       }
-      guard takeShare(connection, of: length) else {
-        refuseUnread(connection, .overloaded)
-        return
-      }
       connection.requestLength = headLength + length
-      if connection.inbound.count < connection.requestLength {
-        connection.inbound.reserve(connection.requestLength - connection.inbound.count)
-      }
     case .chunked:
       connection.decoder = ChunkedDecoder(limit: limits.requestBody)
     }
@@ -121,35 +118,32 @@ extension Front {
   }
 
   private func advanceBody(_ connection: Connection, now: Instant) {
+    let headLength = connection.parser.head.headLength
     switch connection.parser.head.framing {
-    case .none:
-      complete(connection)
-      return
+    case .none: break
     case .length:
-      if connection.inbound.count >= connection.requestLength {
-        complete(connection)
+      if connection.inbound.count < connection.requestLength {
+        noteUpload(connection, bytes: connection.inbound.count - headLength, now: now)
         return
       }
     case .chunked:
       do throws(WireFault) {
-        let headLength = connection.parser.head.headLength
         switch try connection.decoder.decode(&connection.inbound, behind: headLength) {
-        case .finished:
-          connection.requestLength = headLength + connection.decoder.bodyCount
-          complete(connection)
-          return
+        case .finished: connection.requestLength = headLength + connection.decoder.bodyCount
         case .needMore:
-          guard takeShare(connection, of: connection.inbound.count - headLength) else {
-            refuseUnread(connection, .overloaded)
-            return
-          }
+          noteUpload(connection, bytes: connection.inbound.count - headLength, now: now)
+          return
         }
       } catch {
         refuse(connection, LocalError(error))
         return
       }
     }
-    timers.arm(Int(connection.id.slot), at: now + Limits.bodyStall)
+    guard finishUpload(connection, bytes: connection.requestLength - headLength) else {
+      refuseUnread(connection, .memoryFull)
+      return
+    }
+    complete(connection)
   }
 
   private func complete(_ connection: Connection) {
@@ -165,6 +159,8 @@ extension Front {
 
   /// Lets the runner answer with an error; nothing of the connection's bytes is believed after one that closes.
   func refuse(_ connection: Connection, _ error: LocalError) {
+    endUpload(connection)
+    connection.share = nil
     timers.disarm(Int(connection.id.slot))
     connection.state = .answering
     connection.requestLength = min(connection.requestLength, connection.inbound.count)

@@ -41,8 +41,8 @@ extension Log {
       line.add("overhead_us", overhead.microseconds)
       line.add("bytes_in", reply.bytesIn)
       line.add("bytes_out", reply.bytesOut)
-      if let input = run?.usage.input { line.add("tokens_in", input) }
-      if let output = run?.usage.output { line.add("tokens_out", output) }
+      if let input = run?.usage.input { line.add("tokens_in", input.value) }
+      if let output = run?.usage.output { line.add("tokens_out", output.value) }
       line.add("cache", reply.cacheState.name)
       if reply.wantsStream { line.add("stream", "true") }
     }

@@ -1,4 +1,4 @@
-internal import Base
+package import Base
 package import Exchange
 
 /// Constant words of the program, each with its place. A word that has not been met takes the next place, so that
@@ -89,13 +89,21 @@ package struct HistogramTable {
 
   private var width: Int { bounds.count + 1 }
 
-  package mutating func record(_ value: Int64, _ key: SeriesKey) {
+  package mutating func record(_ time: Interval, _ key: SeriesKey) { record(max(0, time.nanoseconds), key) }
+
+  package mutating func record(_ count: Quantity, _ key: SeriesKey) { record(count.value, key) }
+
+  private mutating func record(_ value: Int64, _ key: SeriesKey) {
     let series = place(of: key)
-    let value = max(0, value)
     var bucket = 0
     while bucket < bounds.count, value > bounds[bucket] { bucket += 1 }
     counts[series * width + bucket] &+= 1
-    sums[series] &+= UInt64(value)
+    add(UInt64(value), to: series)
+  }
+
+  private mutating func add(_ value: UInt64, to series: Int) {
+    let (sum, isOver) = sums[series].addingReportingOverflow(value)
+    sums[series] = isOver ? .max : sum
   }
 
   private mutating func place(of key: SeriesKey) -> Int {
@@ -130,7 +138,7 @@ package struct HistogramTable {
       guard let key = rename(keys[series]) else { continue }
       let place = renamed.place(of: key)
       for bucket in 0..<width { renamed.counts[place * width + bucket] &+= count(series, bucket: bucket) }
-      renamed.sums[place] &+= sums[series]
+      renamed.add(sums[series], to: place)
     }
     return renamed
   }

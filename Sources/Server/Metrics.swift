@@ -116,11 +116,11 @@ package final class Metrics {
     cacheStates[reply.cacheState.rawValue] &+= 1
     var key = self.key(run, model: reply.model, endpoint: reply.endpoint)
     if reply.wantsStream, let first = reply.firstByteAt {
-      firstChunk.record((first - reply.acceptedAt).nanoseconds, key)
+      firstChunk.record(first - reply.acceptedAt, key)
     }
     key.word = end
-    duration.record((now.instant - reply.acceptedAt).nanoseconds, key)
-    overhead.record(own.nanoseconds, SeriesKey())
+    duration.record(now.instant - reply.acceptedAt, key)
+    overhead.record(own, SeriesKey())
     bytesIn &+= UInt64(reply.bytesIn)
     bytesOut &+= reply.bytesOut
   }

@@ -28,13 +28,13 @@ extension Runner {
       learn(run, attempt, event.transfer, now: now)
       tell(run, .answered(attempt, status: status), now)
     case .content:
-      let verdict = judge(run, event.transfer, now: now) { answer, shape, sawError in
+      let verdict = judge(run, attempt, event.transfer, now: now) { answer, shape, sawError in
         Judge.stream(answer, sawError: sawError, shape: shape, now: now)
       }
       noteDetail(run, attempt, event.transfer, verdict)
       tell(run, .contentBegan(attempt, verdict), now)
     case .heldFull:
-      let verdict = judge(run, event.transfer, now: now) { answer, shape, _ in
+      let verdict = judge(run, attempt, event.transfer, now: now) { answer, shape, _ in
         Judge.beginning(
           answer, hasHeadOut: run.exchange.hasSentHead, shape: shape, now: now)
       }
@@ -85,7 +85,7 @@ extension Runner {
     } else if let fault = outcome.fault, !(outcome.isHeadSeen && outcome.status >= 400) {
       verdict = .fault(Judge.transfer(TransferEnd(fault)))
     } else {
-      let judged = judge(run, transfer, now: now) { answer, shape, sawError in
+      let judged = judge(run, attempt, transfer, now: now) { answer, shape, sawError in
         Judge.whole(
           answer, sawError: sawError, hasHeadOut: run.exchange.hasSentHead, shape: shape, now: now,
           reading: &answerProbe)
@@ -141,15 +141,17 @@ extension Runner {
   }
 
   private func judge(
-    _ run: ExchangeRun, _ transfer: TransferID, now: Moment,
+    _ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID, now: Moment,
     _ decide: (borrowing Answer, ExchangeShape, Bool) -> Verdict
   ) -> Verdict {
     let isStream = upstream.progress(transfer)?.isEventStream ?? false
     let sawError = upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
     let shape = run.exchange.shape
+    let zone = run.setup.catalog.providers[run.exchange.attempts[attempt].choice.provider].zone
     return withResponseHead(transfer) { raw in
       upstream.withHeld(transfer) { body in
-        let answer = Answer(head: responseHead, raw: raw, body: body, isEventStream: isStream)
+        let answer = Answer(
+          head: responseHead, raw: raw, body: body, isEventStream: isStream, zone: zone)
         return decide(answer, shape, sawError)
       }
     }.flatMap { $0 } ?? .fault(.cut)
@@ -164,12 +166,12 @@ extension Runner {
     withResponseHead(transfer) { raw in
       for index in pairs.indices {
         guard let left = responseHead.value(named: pairs[index].remaining, in: raw),
-          let remaining = RetryHints.remaining(raw.extracting(left)),
+          let remaining = raw.extracting(left).quantity,
           let reset = responseHead.value(named: pairs[index].reset, in: raw),
           let interval = RetryHints.resetInterval(raw.extracting(reset), now: now.wall)
         else { continue }
         run.setup.ledger.learn(
-          made.ticket, pair: index, remaining: Int(clamping: remaining), resetAt: now.instant + interval,
+          made.ticket, pair: index, remaining: remaining, resetAt: now.instant + interval,
           now: now.instant)
       }
     }
@@ -192,8 +194,8 @@ extension TransferEnd {
 
 extension TokenUsage {
   /// Tokens of request and answer together.
-  var sum: Int? {
-    if let total { return Int(clamping: total) }
-    return isKnown ? Int(clamping: (input ?? 0) &+ (output ?? 0)) : nil
+  var sum: Quantity? {
+    if let total { return total }
+    return isKnown ? (input ?? 0) + (output ?? 0) : nil
   }
 }

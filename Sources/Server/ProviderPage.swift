@@ -90,8 +90,8 @@ struct ProviderPage {
     out.append("}")
   }
 
-  private static func append(_ number: Int?, to out: inout ByteBuffer) {
-    if let number { out.append(decimal: number) } else { out.append("null") }
+  private static func append(_ number: Quantity?, to out: inout ByteBuffer) {
+    if let number { out.append(decimal: number.value) } else { out.append("null") }
   }
 
   private static func append(_ instant: Instant?, _ now: Moment, to out: inout ByteBuffer) {

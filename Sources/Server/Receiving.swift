@@ -231,6 +231,7 @@ extension Runner {
   func discardRequest(_ connection: Connection) {
     connection.inbound.consume(min(connection.requestLength, connection.inbound.count))
     connection.requestLength = 0
+    connection.share = nil
   }
 }
 

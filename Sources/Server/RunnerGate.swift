@@ -63,8 +63,8 @@ extension Runner {
   func appendPassageFields(_ connection: Connection) {
     let passage = connection.passage
     if let quota = passage.quota {
-      scratch.appendField("x-ratelimit-limit-requests", decimal: quota.limit)
-      scratch.appendField("x-ratelimit-remaining-requests", decimal: quota.remaining)
+      scratch.appendField("x-ratelimit-limit-requests", decimal: quota.limit.value)
+      scratch.appendField("x-ratelimit-remaining-requests", decimal: quota.remaining.value)
       scratch.append("x-ratelimit-reset-requests: ")
       scratch.append(duration: quota.reset)
       scratch.append("\r\n")

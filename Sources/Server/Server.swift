@@ -159,6 +159,7 @@ package final class Server {
     }
     runner.tellWatchers(now: now)
     front.retryAccepting(now: now.instant)
+    front.relieveMemory(now: now.instant)
     continueDrain(now: now)
     settle(now)
     while let place = runner.replayTimers.popDue(now.instant) {
@@ -169,6 +170,9 @@ package final class Server {
       runner.continuePages(now)
       settle(now)
     }
+    runner.measureAnswers(now: now.instant)
+    front.resumeUploads(now: now.instant)
+    settle(now)
     finishTurn(now)
   }
 
@@ -252,8 +256,7 @@ package final class Server {
     log.flush()
     let isClearing = !runner.sharing.cache.isSettled
     if isClearing { runner.sharing.cache.settle(steps: Limits.evictionsPerTurn) }
-    giveBackMemory(now.instant, isWorking: isClearing || runner.runs.count > 0)
-    runner.measureAnswers(now: now.instant)
+    giveBackMemory(now.instant, isWorking: upstream.takeHasFreed() || isClearing || runner.runs.count > 0)
     supervisor.turn(now: now.instant)
   }
 
@@ -287,6 +290,7 @@ package final class Server {
     due = min(due, runner.watching.nextDue)
     if let at = upstreamDue { due = min(due, at) }
     if let at = front.retryAt { due = min(due, at) }
+    due = min(due, front.uploads.lookAt)
     if let at = supervisor.nextDue { due = min(due, at) }
     due = min(due, drainDue)
     if let at = trimAt { due = min(due, at) }

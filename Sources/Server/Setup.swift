@@ -1,6 +1,7 @@
 internal import Base
 internal import Exchange
 internal import Policy
+internal import Transport
 internal import Upstream
 internal import Wire
 
@@ -93,6 +94,12 @@ final class Setup {
     var target = TransferTarget(url: url.withBytes { $0.text })
     target.headerLines = Self.headerLines(provider, key: key, path: path)
     target.proxy = provider.proxy
+    target.tls.authorityFile = provider.tls.authorityFile
+    target.tls.certificate = provider.tls.certificate
+    target.tls.key = provider.tls.key
+    target.tls.verifies = provider.tls.verifies
+    target.serverName = provider.tls.serverName
+    target.prefersHTTP2 = provider.prefersHTTP2
     target.connectTimeout = configuration.timeouts.connect
     let id = upstream.prepare(target)
     targets[place] = id

@@ -52,7 +52,7 @@ extension Reader {
             hint: Spelling.suggestion(for: text, among: known))
         }
       }
-      client.requestsPerMinute = whole("rpm", in: section, 1...1_000_000_000)
+      client.requestsPerMinute = quantity("rpm", in: section)
       client.concurrent = whole("concurrent", in: section, 1...100_000)
       configuration.clients.append(client)
     }

@@ -4,7 +4,7 @@ internal import Base
 struct Endpoint {
   /// Why a URL cannot be a provider's. No case holds the URL: it may hold a key.
   enum Fault: Error {
-    case scheme, host, port, character, userInformation, query
+    case scheme, host, port, character, userInformation, query, socket
 
     var message: String {
       switch self {
@@ -14,15 +14,19 @@ struct Endpoint {
       case .character: "holds a blank or a character that must be percent-encoded"
       case .userInformation: "must not hold a user name or password; use key"
       case .query: "must not hold a query or fragment"
+      case .socket:
+        "names no socket: http://unix:/run/NAME.sock:/v1 has an absolute path of at most 107 bytes"
       }
     }
   }
 
   let isSecure: Bool
-  /// As it stood, in lower case; v6 without brackets.
+  /// As it stood, in lower case; v6 without brackets. Of a server on a socket its path.
   let host: String
-  /// `host[:port]`.
+  /// `host[:port]`, or `unix:PATH:` as nginx spells a server on a socket.
   private let authority: String
+  /// The server is reached over a socket of this machine (unix(7)).
+  let isUnix: Bool
   /// From the first slash after the host, without slashes at its end; may be empty.
   private(set) var path: String
 
@@ -30,7 +34,7 @@ struct Endpoint {
   var text: String { (isSecure ? "https://" : "http://") + authority + path }
 
   var isLoopback: Bool {
-    host == "localhost" || host.hasSuffix(".localhost") || host == "::1" || host.hasPrefix("127.")
+    isUnix || host == "localhost" || host.hasSuffix(".localhost") || host == "::1" || host.hasPrefix("127.")
   }
 
   /// Reads a URL. `https://host/v1`, `https://host/v1/` and `https://host/v1/chat/completions` are one, and
@@ -43,14 +47,27 @@ struct Endpoint {
     let lower = String(decoding: bytes.map { $0.asciiLowercased }, as: UTF8.self)
     isSecure = lower.hasPrefix("https://")
     guard isSecure || lower.hasPrefix("http://") else { throw .scheme }
+    isUnix = lower.hasPrefix("http://unix:")
+    if isUnix {
+      (host, path) = try Self.socket(bytes[12...])
+      authority = "unix:\(host):"
+      try trimPath(defaultPath)
+      return
+    }
+    if lower.hasPrefix("https://unix:") { throw .socket }
     let start = isSecure ? 8 : 7
     let end = bytes[start...].firstIndex { "/?#".utf8.contains($0) } ?? bytes.count
     let authority = Array(lower.utf8)[start..<end]
     if authority.contains(UInt8(ascii: "@")) { throw .userInformation }
-    if bytes[end...].contains(where: { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") }) { throw .query }
     host = try Self.host(of: authority)
     self.authority = String(decoding: authority, as: UTF8.self)
     path = String(decoding: bytes[end...], as: UTF8.self)
+    try trimPath(defaultPath)
+  }
+
+  /// `https://host/v1`, `https://host/v1/` and `https://host/v1/chat/completions` are one.
+  private mutating func trimPath(_ defaultPath: String) throws(Fault) {
+    if path.utf8.contains(where: { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") }) { throw .query }
     trimSlashes()
     if path.hasSuffix("/chat/completions") {
       path = String(path.dropLast("/chat/completions".utf8.count))
@@ -58,6 +75,17 @@ struct Endpoint {
     }
     while path.hasSuffix("/v1/v1") { path = String(path.dropLast(3)) }
     if path.isEmpty { path = defaultPath }
+  }
+
+  /// The socket's path and what stands behind the colon that ends it.
+  private static func socket(_ rest: ArraySlice<UInt8>) throws(Fault) -> (String, String) {
+    let colon = rest.firstIndex(of: UInt8(ascii: ":")) ?? rest.endIndex
+    let socket = rest[..<colon]
+    let path = colon < rest.endIndex ? rest[(colon + 1)...] : []
+    guard socket.first == UInt8(ascii: "/"), (2...107).contains(socket.count),
+      path.isEmpty || path.first == UInt8(ascii: "/")
+    else { throw .socket }
+    return (String(decoding: socket, as: UTF8.self), String(decoding: path, as: UTF8.self))
   }
 
   /// The path of a preset's own URL, placeholders and all.
@@ -91,7 +119,7 @@ struct Endpoint {
     }
     if host.isEmpty { throw .host }
     if let port {
-      guard let number = Quantity.whole(String(decoding: port, as: UTF8.self)), (1...65535).contains(number)
+      guard let number = Units.whole(String(decoding: port, as: UTF8.self)), (1...65535).contains(number)
       else { throw .port }
     }
     return String(decoding: host, as: UTF8.self)

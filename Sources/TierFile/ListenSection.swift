@@ -37,7 +37,7 @@ extension Reader {
       var index = String(text.dropFirst(3))
       if index.hasPrefix("//") { index = String(index.dropFirst(2)) }
       if index.isEmpty { return .inherited(index: 0) }
-      if let n = Quantity.whole(index), n < 64 { return .inherited(index: n) }
+      if let n = Units.whole(index), n < 64 { return .inherited(index: n) }
       error(mark, "\(label(path)): fd:// takes a number from 0 to 63, the place in LISTEN_FDS")
       return nil
     }
@@ -47,7 +47,7 @@ extension Reader {
       host = String(text[..<colon])
       port = String(text[text.utf8.index(after: colon)...])
     }
-    guard let number = Quantity.whole(port), number <= 65535 else {
+    guard let number = Units.whole(port), number <= 65535 else {
       error(
         mark, "\(label(path)): not an address", hint: "write 127.0.0.1:8080, [::1]:8080, unix:/path or fd://")
       return nil

@@ -6,7 +6,7 @@ extension Reader {
     "type", "endpoint", "key", "keys", "key_file", "account_id", "resource", "tier", "free", "cost",
     "context",
     "rpm", "rpd", "tpm", "tpd", "concurrent", "models", "headers", "edits", "enabled", "discover", "probe",
-    "proxy",
+    "proxy", "tls", "http",
   ]
   static let providerSynonyms = [
     "isfree": "free", "ratelimitrpm": "rpm", "ratelimitrpd": "rpd", "ratelimittpm": "tpm",
@@ -59,6 +59,7 @@ extension Reader {
     provider.edits = preset.edits
     provider.quotaHeaders = preset.quotaHeaders
     provider.quotaIsShared = preset.quotaIsShared
+    provider.zone = .seconds(preset.zone * 3600)
     provider.isLocal = preset.isLocal
     var absences: [Absence] = []
     let endpoint = endpoint(of: section, preset, at: entry.mark, &absences)
@@ -75,7 +76,7 @@ extension Reader {
     if let edits = section["edits"] { provider.edits += readEdits(edits, section.path("edits")) }
     if let flag = flag("discover", in: section) { provider.discovers = flag }
     if let flag = flag("probe", in: section) { provider.probes = flag }
-    provider.proxy = proxy(in: section)
+    readConnection(into: &provider, section, endpoint)
     if let models = section["models"] {
       let before = problemCount
       readModels(models, into: &provider, section.path("models"))
@@ -275,14 +276,12 @@ extension Reader {
       input: number("input", in: inner, 0...1e6) ?? 0, output: number("output", in: inner, 0...1e6) ?? 0)
   }
 
-  private static let mostTokens = Int(clamping: 1_000_000_000_000 as Int64)
-
   private mutating func budgets(in section: Section) -> Budgets {
     var budgets = Budgets()
-    budgets.requestsPerMinute = whole("rpm", in: section, 1...1_000_000_000)
-    budgets.requestsPerDay = whole("rpd", in: section, 1...1_000_000_000)
-    budgets.tokensPerMinute = whole("tpm", in: section, 1...Self.mostTokens)
-    budgets.tokensPerDay = whole("tpd", in: section, 1...Self.mostTokens)
+    budgets.requestsPerMinute = quantity("rpm", in: section)
+    budgets.requestsPerDay = quantity("rpd", in: section)
+    budgets.tokensPerMinute = quantity("tpm", in: section)
+    budgets.tokensPerDay = quantity("tpd", in: section)
     budgets.concurrent = whole("concurrent", in: section, 1...100_000)
     return budgets
   }
@@ -341,18 +340,5 @@ extension Reader {
       return nil
     }
     return (name: entry.key, value: value)
-  }
-
-  private mutating func proxy(in section: Section) -> String? {
-    guard let node = section["proxy"], let url = text(node, section.path("proxy")) else { return nil }
-    let schemes = ["http://", "https://", "socks5://", "socks5h://", "socks4://", "socks4a://"]
-    let isClean = !url.utf8.contains { $0 <= 32 || $0 >= 127 }
-    guard isClean, schemes.contains(where: { url.hasPrefix($0) && url.utf8.count > $0.utf8.count }) else {
-      error(
-        node.mark, "\(label(section.path("proxy"))) must be a URL",
-        hint: "it begins with \(schemes.joined(separator: ", "))")
-      return nil
-    }
-    return url
   }
 }

@@ -122,16 +122,26 @@ struct Reader {
 
   mutating func whole(_ key: String, in section: Section, _ range: ClosedRange<Int>) -> Int? {
     guard let node = section[key], let text = text(node, section.path(key)) else { return nil }
-    guard let value = Quantity.whole(text) else {
+    guard let value = Units.whole(text) else {
       error(node.mark, "\(label(section.path(key))) must be a whole number, this is \(quote(node))")
       return nil
     }
     return within(value, range, node, section.path(key)) { "\($0)" }
   }
 
+  /// A count of at least one.
+  mutating func quantity(_ key: String, in section: Section) -> Quantity? {
+    guard let node = section[key], let text = text(node, section.path(key)) else { return nil }
+    guard let value = text.utf8Span.span.decimal else {
+      error(node.mark, "\(label(section.path(key))) must be a whole number, this is \(quote(node))")
+      return nil
+    }
+    return within(value, 1...Limits.quantity, node, section.path(key)) { "\($0)" }.map { Quantity($0) }
+  }
+
   mutating func number(_ key: String, in section: Section, _ range: ClosedRange<Double>) -> Double? {
     guard let node = section[key], let text = text(node, section.path(key)) else { return nil }
-    guard let value = Quantity.decimal(Array(text.utf8)[...]) else {
+    guard let value = Units.decimal(Array(text.utf8)[...]) else {
       error(node.mark, "\(label(section.path(key))) must be a number, this is \(quote(node))")
       return nil
     }
@@ -140,24 +150,24 @@ struct Reader {
 
   mutating func duration(_ key: String, in section: Section, _ range: ClosedRange<Interval>) -> Interval? {
     guard let node = section[key], let text = text(node, section.path(key)) else { return nil }
-    guard let value = Quantity.duration(text) else {
+    guard let value = Units.duration(text) else {
       error(
         node.mark, "\(label(section.path(key))) must be a duration, this is \(quote(node))",
         hint: "write 80ms, 5s, 1m30s, 1h, or a number of seconds")
       return nil
     }
-    return within(value, range, node, section.path(key)) { Quantity.text($0) }
+    return within(value, range, node, section.path(key)) { Units.text($0) }
   }
 
   mutating func size(_ key: String, in section: Section, _ range: ClosedRange<Int>) -> Int? {
     guard let node = section[key], let text = text(node, section.path(key)) else { return nil }
-    guard let value = Quantity.size(text) else {
+    guard let value = Units.size(text) else {
       error(
         node.mark, "\(label(section.path(key))) must be a size, this is \(quote(node))",
         hint: "write 32KiB, 8MiB, 1MB, or a number of bytes")
       return nil
     }
-    return within(value, range, node, section.path(key)) { Quantity.text(bytes: $0) }
+    return within(value, range, node, section.path(key)) { Units.text(bytes: $0) }
   }
 
   private mutating func within<T: Comparable>(

@@ -1,3 +1,4 @@
+internal import Base
 package import Policy
 
 /// What a configuration comes to, as `synaxis check` prints it: settings, tiers, providers, models, aliases.
@@ -31,16 +32,16 @@ package struct RoutingTable {
     line(
       "limits",
       "\(limits.concurrentRequests) requests at once, \(limits.queue) queued, \(limits.connections) connections, "
-        + "body \(Quantity.text(bytes: limits.requestBody)), header \(Quantity.text(bytes: limits.header)), "
-        + "memory \(Quantity.text(bytes: limits.memory))")
+        + "body \(Units.text(bytes: limits.requestBody)), header \(Units.text(bytes: limits.header)), "
+        + "memory \(Units.text(bytes: limits.memory))")
     let timeouts = configuration.timeouts
     line(
       "timeouts",
-      "failover \(Quantity.text(timeouts.failover)), connect \(Quantity.text(timeouts.connect)), "
-        + "first_token \(Quantity.text(timeouts.firstToken)), stream_idle \(Quantity.text(timeouts.streamIdle)), "
-        + "request \(Quantity.text(timeouts.request)), drain \(Quantity.text(timeouts.drain))")
+      "failover \(Units.text(timeouts.failover)), connect \(Units.text(timeouts.connect)), "
+        + "first_token \(Units.text(timeouts.firstToken)), stream_idle \(Units.text(timeouts.streamIdle)), "
+        + "request \(Units.text(timeouts.request)), drain \(Units.text(timeouts.drain))")
     line("cache", cache(configuration.cache))
-    if let hedge = configuration.hedge { line("hedge", "after \(Quantity.text(hedge))") }
+    if let hedge = configuration.hedge { line("hedge", "after \(Units.text(hedge))") }
     if !configuration.corsOrigins.isEmpty {
       line("origins", configuration.corsOrigins.joined(separator: ", "))
     }
@@ -53,7 +54,7 @@ package struct RoutingTable {
     }
     let names = configuration.clients.map { client in
       var notes: [String] = []
-      if let n = client.requestsPerMinute { notes.append("\(n) rpm") }
+      if let n = client.requestsPerMinute { notes.append("\(n.value) rpm") }
       if let n = client.concurrent { notes.append("\(n) at once") }
       if !client.models.isEmpty { notes.append("only \(client.models.joined(separator: " "))") }
       return client.name + (notes.isEmpty ? "" : " (\(notes.joined(separator: ", ")))")
@@ -63,7 +64,7 @@ package struct RoutingTable {
 
   private func cache(_ cache: CacheSettings) -> String {
     guard cache.enabled else { return "off" }
-    var parts = [Quantity.text(bytes: cache.size), "ttl \(Quantity.text(cache.ttl))"]
+    var parts = [Units.text(bytes: cache.size), "ttl \(Units.text(cache.ttl))"]
     parts.append(cache.sampled ? "sampled answers too" : "temperature 0 only")
     if !cache.vary.isEmpty { parts.append("vary \(cache.vary.joined(separator: " "))") }
     if !cache.keepsClientsApart { parts.append("shared by all clients") }
@@ -111,10 +112,10 @@ package struct RoutingTable {
 
   private static func budgets(_ budgets: Budgets) -> String {
     var parts: [String] = []
-    if let n = budgets.requestsPerMinute { parts.append("\(n) rpm") }
-    if let n = budgets.requestsPerDay { parts.append("\(n) rpd") }
-    if let n = budgets.tokensPerMinute { parts.append("\(n) tpm") }
-    if let n = budgets.tokensPerDay { parts.append("\(n) tpd") }
+    if let n = budgets.requestsPerMinute { parts.append("\(n.value) rpm") }
+    if let n = budgets.requestsPerDay { parts.append("\(n.value) rpd") }
+    if let n = budgets.tokensPerMinute { parts.append("\(n.value) tpm") }
+    if let n = budgets.tokensPerDay { parts.append("\(n.value) tpd") }
     if let n = budgets.concurrent { parts.append("\(n) at once") }
     return parts.isEmpty ? "-" : parts.joined(separator: ", ")
   }
@@ -147,6 +148,12 @@ package struct RoutingTable {
     if provider.probes { notes.append("probed at start") }
     // A proxy's URL may hold a password.
     if provider.proxy != nil { notes.append("through a proxy") }
+    if provider.prefersHTTP2 { notes.append("HTTP/2") }
+    let tls = provider.tls
+    if tls.authorityFile != nil { notes.append("authorities of its own") }
+    if let name = tls.serverName { notes.append("certificate of \(name)") }
+    if tls.certificate != nil { notes.append("shows a certificate") }
+    if !tls.verifies { notes.append("certificate not checked") }
     return notes
   }
 

@@ -16,11 +16,11 @@ extension Reader {
     }
     if let n = whole("queue", in: section, 0...1_000_000) { configuration.limits.queue = n }
     if let n = whole("connections", in: section, 1...1_000_000) { configuration.limits.connections = n }
-    if let n = size("request_body", in: section, 1024...Quantity.most(32)) {
+    if let n = size("request_body", in: section, 1024...Units.most(32)) {
       configuration.limits.requestBody = n
     }
     if let n = size("header", in: section, 1024...(1 << 20)) { configuration.limits.header = n }
-    if let n = size("memory", in: section, (1 << 20)...Quantity.most(40)) { configuration.limits.memory = n }
+    if let n = size("memory", in: section, (1 << 20)...Units.most(40)) { configuration.limits.memory = n }
     checkMemory(at: section["memory"]?.mark ?? section.place(of: "request_body"))
   }
 
@@ -29,7 +29,7 @@ extension Reader {
     if limits.requestBody <= limits.memory { return }
     error(
       mark,
-      "limits.request_body (\(Quantity.text(bytes: limits.requestBody))) must fit into limits.memory (\(Quantity.text(bytes: limits.memory)))"
+      "limits.request_body (\(Units.text(bytes: limits.requestBody))) must fit into limits.memory (\(Units.text(bytes: limits.memory)))"
     )
   }
 
@@ -56,7 +56,7 @@ extension Reader {
     if timeouts.failover > timeouts.connect {
       error(
         section["failover"]?.mark ?? section.place(of: "connect"),
-        "timeouts.failover (\(Quantity.text(timeouts.failover))) must not be longer than timeouts.connect (\(Quantity.text(timeouts.connect)))"
+        "timeouts.failover (\(Units.text(timeouts.failover))) must not be longer than timeouts.connect (\(Units.text(timeouts.connect)))"
       )
     }
   }
@@ -77,7 +77,7 @@ extension Reader {
     if let t = duration("ttl", in: section, .seconds(1)...Interval.seconds(30 * 86400)) {
       configuration.cache.ttl = t
     }
-    if let n = size("size", in: section, (16 << 10)...Quantity.most(36)) { configuration.cache.size = n }
+    if let n = size("size", in: section, (16 << 10)...Units.most(36)) { configuration.cache.size = n }
     if section["vary"] != nil {
       configuration.cache.vary = texts("vary", in: section).compactMap { text, mark in
         if HeaderField.isName(text) { return lowercased(text) }
@@ -162,7 +162,7 @@ extension Reader {
     if let n = whole("MaxConcurrentRequests", in: section, 1...100_000) {
       configuration.limits.concurrentRequests = n
     }
-    if let n = size("MaxRequestBodySize", in: section, 1024...Quantity.most(32)) {
+    if let n = size("MaxRequestBodySize", in: section, 1024...Units.most(32)) {
       configuration.limits.requestBody = n
     }
     if let flag = flag("EnableResponseCaching", in: section) {

@@ -76,9 +76,12 @@ extension Upstream {
     _ = ccurl_on_request(
       easy,
       { context, _, _, remotePort, localPort in
+        // A line is ready when libcurl has handed it over.
         let goesOn = enter(context) {
-          $0.connectionReady(
-            $1, local: UInt16(truncatingIfNeeded: localPort), remote: UInt16(truncatingIfNeeded: remotePort))
+          $1.connectsOnly
+            || $0.connectionReady(
+              $1, local: UInt16(truncatingIfNeeded: localPort), remote: UInt16(truncatingIfNeeded: remotePort)
+            )
         }
         return goesOn ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
       }, context)

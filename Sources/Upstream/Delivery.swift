@@ -13,7 +13,7 @@ package enum Delivery: Equatable, Sendable {
   case unacknowledged(for: Interval, roundTrip: Interval)
   /// The same, and the kernel knows why (errno): no route, prohibited, unreachable.
   case failed(Int32)
-  /// Not a connected TCP socket.
+  /// Not a connected socket of TCP or of this machine.
   case unknown
 
   /// Looks at a socket to which something was last written at `since`. `request`: bytes that were written then
@@ -27,7 +27,10 @@ package enum Delivery: Equatable, Sendable {
   /// acknowledges something. That counts only where part of the request is among it.
   package static func of(_ descriptor: Int32, since: Instant, request: Int?, now: Instant) -> Delivery {
     let waiting = linux_unacknowledged_bytes(descriptor)
-    guard waiting >= 0, let info = tcpInfo(descriptor) else { return .unknown }
+    guard waiting >= 0, let info = tcpInfo(descriptor) else {
+      // What is written to a socket of this machine has arrived.
+      return isUnix(descriptor) ? .acknowledged(roundTrip: .zero) : .unknown
+    }
     let roundTrip = Interval.microseconds(Int64(info.tcpi_rtt))
     if waiting == 0 { return .acknowledged(roundTrip: roundTrip) }  // 1
     if info.tcpi_unacked == 0, info.tcpi_probes < 2 {  // 2
@@ -49,6 +52,13 @@ package enum Delivery: Equatable, Sendable {
   static func roundTrip(_ descriptor: Int32) -> Interval? {
     guard let info = tcpInfo(descriptor), info.tcpi_state == UInt8(TCP_ESTABLISHED) else { return nil }
     return .microseconds(Int64(info.tcpi_rtt))
+  }
+
+  private static func isUnix(_ descriptor: Int32) -> Bool {
+    var domain: Int32 = 0
+    var length = socklen_t(MemoryLayout<Int32>.size)
+    // Lifetime: getsockopt writes into the local during the call.
+    return getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 && domain == AF_UNIX
   }
 
   private static func tcpInfo(_ descriptor: Int32) -> tcp_info? {

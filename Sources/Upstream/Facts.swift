@@ -16,7 +16,7 @@ extension Upstream {
 
   /// −1 disarms, 0 is the next turn (CURLMOPT_TIMERFUNCTION).
   func noteTimer(_ milliseconds: Int) {
-    timerChange = milliseconds < 0 ? .disarm : .arm(at: now + .milliseconds(Int64(milliseconds)))
+    curlDue = milliseconds < 0 ? .distantFuture : now + .milliseconds(Int64(milliseconds))
   }
 
   func note(_ fact: TransferEvent.Fact, _ slot: Slot) {

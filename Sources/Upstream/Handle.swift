@@ -27,6 +27,7 @@ extension Upstream {
     slot.waitsForPipe = false
     slot.isFresh = false
     slot.connectsOnly = false
+    slot.tunnels = false
     return easy
   }
 
@@ -51,10 +52,18 @@ extension Upstream {
     if slot.target === target, query.isEmpty, !slot.hasQuery { return }
     let spec = target.spec
     let separator = target.hasQuery ? "&" : "?"
-    _ = ccurl_set_text(easy, CURLOPT_URL, query.isEmpty ? spec.url : spec.url + separator + query.text)
+    let url = target.lineRequest?.dialURL ?? spec.url
+    _ = ccurl_set_text(easy, CURLOPT_URL, query.isEmpty ? url : url + separator + query.text)
     slot.hasQuery = !query.isEmpty
+    _ = ccurl_set_text(easy, CURLOPT_UNIX_SOCKET_PATH, spec.socket)
     // The empty text switches the environment's proxy variables off.
     _ = ccurl_set_text(easy, CURLOPT_PROXY, spec.proxy ?? "")
+    // What is dialled looks like plain HTTP to libcurl, which TLS will then go over.
+    let tunnels = target.lineRequest?.isSecure ?? false
+    if slot.tunnels != tunnels {
+      _ = ccurl_set_long(easy, CURLOPT_HTTPPROXYTUNNEL, tunnels ? 1 : 0)
+      slot.tunnels = tunnels
+    }
     _ = ccurl_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, max(1, Int(spec.connectTimeout.milliseconds)))
     slot.target = target
   }

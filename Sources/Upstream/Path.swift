@@ -25,7 +25,7 @@ extension Upstream {
     guard let connectedAt = slot.connectedAt else { return connectingState(id) }
     guard let descriptor = descriptor(of: slot) else { return .unknown }
     // Where streams share a connection, others' bytes cannot be told from this one's; and who answers has heard.
-    let isShared = sharesConnections && slot.line < 0 && slot.target?.speaksHTTP2 ?? false
+    let isShared = sharesConnections && slot.line == nil && slot.target?.speaksHTTP2 ?? false
     let body = slot.isBodyLent ? slot.bodySize : slot.bodyTaken
     let request = isShared || slot.firstByteAt != nil ? nil : body + 1
     let delivery = Delivery.of(descriptor, since: connectedAt, request: request, now: now)
@@ -49,7 +49,7 @@ extension Upstream {
   /// transfer on an HTTP/2 connection.
   func descriptor(of slot: Slot) -> Int32? {
     if slot.connectedAt == nil { return nil }
-    if slot.line >= 0 { return slot.line }
+    if let line = slot.line { return line.descriptor }
     if let entry = sockets[slot.descriptor], entry.isOpen, entry.localPort == slot.localPort,
       entry.remotePort == slot.remotePort
     {
@@ -87,9 +87,10 @@ extension Upstream {
     for (at, entry) in sockets.entries.enumerated() where entry.isOpen {
       let descriptor = Int32(at)
       let isConnecting = live(entry.opener).map { $0.phase == .running && $0.connectedAt == nil } ?? false
-      if busy.contains(descriptor) || isConnecting && !entry.isLine || !isOurs(descriptor) { continue }
+      let isBusy = busy.contains(descriptor) || entry.line?.rider != nil
+      if isBusy || isConnecting && entry.line == nil || !isOurs(descriptor) { continue }
       guard entry.host == target.host || afterMove && linux_has_moved(descriptor) else { continue }
-      if entry.isLine { dropLine(descriptor, host: entry.host) } else { shutOff(descriptor) }
+      if let line = entry.line { dropLine(line) } else { shutOff(descriptor) }
     }
   }
 

@@ -1,5 +1,6 @@
 internal import Base
 internal import CCurl
+internal import Transport
 internal import Wire
 
 /// The place of one transfer: its easy handle, what it sends, and what has come back.
@@ -42,6 +43,7 @@ final class Slot {
   var waitsForPipe = false
   var isFresh = false
   var connectsOnly = false
+  var tunnels = false
 
   // The request.
   var request = TransferRequest(target: TargetID(index: 0))
@@ -62,12 +64,14 @@ final class Slot {
   var localPort: UInt16 = 0
   var remotePort: UInt16 = 0
   var descriptor: Int32 = -1
-  /// The line that carries it; −1: libcurl does, or makes the line.
-  var line: Int32 = -1
+  /// The line that carries it, or is to; nil: libcurl does, or makes the line.
+  var line: Line?
   /// The peer takes nothing more of the request.
   var isSendBroken = false
-  /// How long the line took to be made, in microseconds.
+  /// How long the line took to be made, in microseconds, and until the TLS handshake was done.
   var connectTime: Int64 = 0
+  var handshakeTime = Interval.zero
+  var handshakeDue = Instant.distantFuture
   var abort = Abort.none
   var hasWonRace = false
   /// Nobody waits for it: it may connect, and must not send.
@@ -142,11 +146,14 @@ final class Slot {
     phase = .running
   }
 
+  /// The line's TLS handshake is not done.
+  var isShakingHands: Bool { phase == .running && line?.transport.isReady == false }
+
   /// Something of the request has not been sent on the line.
   var isSending: Bool { !isSendBroken && (!lent.isEmpty || segment < segments.count) }
 
   /// Some of the body is still the caller's to keep in place.
-  var needsBody: Bool { line >= 0 ? isSending : !isBodyLent && bodyTaken < bodySize }
+  var needsBody: Bool { line != nil ? isSending : !isBodyLent && bodyTaken < bodySize }
 
   /// Counts what a line took of the head, then of the body.
   func advance(by sent: Int) {
@@ -184,9 +191,10 @@ final class Slot {
     localPort = 0
     remotePort = 0
     descriptor = -1
-    line = -1
+    line = nil
     isSendBroken = false
     connectTime = 0
+    handshakeTime = .zero
     abort = .none
     hasWonRace = false
     isAbandoned = false

@@ -1,6 +1,7 @@
 internal import Base
 internal import CCurl
 internal import CLinux
+internal import Transport
 
 /// Header lines in the shape that libcurl reads: a list of NUL-terminated texts.
 ///
@@ -108,7 +109,7 @@ final class Target {
   let names: FieldNames
   /// The URL has a query.
   let hasQuery: Bool
-  /// Index of scheme and authority in the list of hosts.
+  /// Its place in the list of hosts.
   let host: Int32
   /// `prepare` calls that were not undone, and transfers that use the header list.
   var holders = 0
@@ -119,14 +120,16 @@ final class Target {
   /// Lifetime: the nodes belong to `list`, which lives as long as this object.
   private(set) var firstLine: UnsafeMutablePointer<curl_slist>?
   /// How requests begin that go over a line; nil: they go through libcurl.
-  let plain: PlainRequest?
+  let lineRequest: LineRequest?
+  /// Whom lines shake hands with; nil: in the clear.
+  var peer: TLSPeer?
 
   init(_ spec: TransferTarget, host: Int32) {
     self.spec = spec
     self.host = host
     names = FieldNames(of: spec.headerLines)
     hasQuery = spec.url.utf8.contains(UInt8(ascii: "?"))
-    plain = PlainRequest(spec)
+    lineRequest = LineRequest(spec)
     for line in spec.headerLines {
       let bytes = Array(line.utf8)
       list.add(bytes.span)
@@ -141,8 +144,26 @@ final class Target {
 
   var hasContentType: Bool { list.hasContentType }
 
-  /// `https://host:port` of a URL, in lower case: connections are pooled by it.
-  static func authority(of url: String) -> String {
+}
+
+/// Where connections lead, and how: those of one host stand in for each other.
+struct Host: Equatable {
+  /// `https://host:port`, in lower case.
+  let authority: String
+  let socket: String?
+  let proxy: String?
+  let tls: TLSSettings
+  let serverName: String?
+
+  init(_ target: TransferTarget) {
+    authority = Self.authority(of: target.url)
+    socket = target.socket
+    proxy = target.proxy
+    tls = target.tls
+    serverName = target.serverName
+  }
+
+  private static func authority(of url: String) -> String {
     var slashes = 0
     var end = url.utf8.endIndex
     for at in url.utf8.indices where url.utf8[at] == UInt8(ascii: "/") {

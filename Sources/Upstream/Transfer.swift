@@ -1,4 +1,5 @@
 package import Base
+package import Transport
 
 /// Names one transfer: a slot and the number of its use, so that an old name never meets a new transfer.
 package struct TransferID: Hashable, Sendable {
@@ -22,16 +23,31 @@ package struct RaceID: Hashable, Sendable {
 package struct TransferTarget: Hashable, Sendable {
   /// The whole URL, `http` or `https`.
   package var url: String
+  /// The path of the socket that the server listens on (unix(7)), where it is reached over one.
+  package var socket: String?
   /// Complete field lines without line ends, `Authorization: Bearer …`.
   package var headerLines: [String] = []
-  /// URL of an HTTP proxy; nil for none. The environment's proxy variables are never looked at.
+  /// URL of a proxy; nil for none. The environment's proxy variables are never looked at.
   package var proxy: String?
+  /// How an `https` connection is secured: without authorities of its own, by the process' (`UpstreamSettings`).
+  package var tls = TLSSettings()
+  /// The name to ask for and that the certificate must have, where it is not the URL's host.
+  package var serverName: String?
+  /// HTTP/2 where the server offers it: such requests are libcurl's.
+  package var prefersHTTP2 = false
   /// Bounds name look-up, connection and TLS handshake together.
   package var connectTimeout = Interval.seconds(5)
 
+  /// - Parameter url: also as nginx spells a server on a socket, `http://unix:PATH:/v1/models`.
   package init(url: String, headerLines: [String] = []) {
     self.url = url
     self.headerLines = headerLines
+    let scheme = "http://unix:"
+    guard url.hasPrefix(scheme) else { return }
+    let rest = url.utf8.dropFirst(scheme.utf8.count)
+    let colon = rest.firstIndex(of: UInt8(ascii: ":")) ?? rest.endIndex
+    socket = String(rest[..<colon])
+    self.url = "http://localhost" + (String(rest[colon...].dropFirst()) ?? "")
   }
 }
 

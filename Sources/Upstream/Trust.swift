@@ -1,12 +1,12 @@
 internal import CCurl
 internal import CLinux
+internal import Transport
 
 /// Where the certificates come from that a provider's certificate must chain to.
 ///
-/// libcurl's default on Debian is the bundle *and* the directory, and the bundle is parsed for every TLS
-/// connection: tens of milliseconds during which the loop stands still. A hashed directory costs one small
-/// file for each connection; a bundle alone is parsed once a day (CURLOPT_CA_CACHE_TIMEOUT works only
-/// without a directory).
+/// OpenSSL's default on Debian is the bundle *and* the directory: tens of milliseconds, and a megabyte, for what a
+/// hashed directory gives for one small file. Where libcurl does it all, it parses a bundle for every connection, or
+/// alone once a day (CURLOPT_CA_CACHE_TIMEOUT works only without a directory).
 struct Trust {
   /// nil: none.
   private(set) var file: String?
@@ -37,6 +37,12 @@ struct Trust {
     file = settings.extraCertificateFile
     // 4, 5
     if file == nil, directory == nil { file = Self.bundles.first { access($0, R_OK) == 0 } }
+  }
+
+  /// Settings without authorities of their own get these.
+  func fill(in settings: inout TLSSettings) {
+    settings.authorityFile = file
+    settings.authorityDirectory = directory
   }
 
   /// Lifetime: libcurl copies the texts.

@@ -41,20 +41,27 @@ package final class Upstream {
   private var idle: [Int] = []
   private var bare: [Int] = []
   private var handles = 0
-  private(set) var targets: [Target?] = []
+  var targets: [Target?] = []
   /// Races of which one transfer sends its request, or has sent it.
   var wonRaces: Set<RaceID> = []
-  private var hosts: [String] = []
+  var hosts: [Host] = []
 
   var sockets = WatchTable()
   var lines = LinePool()
+  /// Transfers that shake hands on their line.
+  var handshakes: [TransferID] = []
   /// The socket that libcurl is about to hand over; −1: none.
   var handover: Int32 = -1
   /// What was last read from a line. Lifetime: allocated with the object, freed in deinit.
   let inbox = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.lineRead, alignment: 16)
   var events: [TransferEvent] = []
   private var eventsRead = 0
-  var timerChange: TimerChange?
+  /// When libcurl wants to be called, when the owner has been told to, and when the lines are to be looked at.
+  var curlDue = Instant.distantFuture
+  private var toldDue = Instant.distantFuture
+  var poolDue = Instant.distantFuture
+  /// Idle lines were closed since the owner last asked.
+  var hasFreed = false
   /// The owner's clock as of the current call.
   var now = Instant.distantPast
   /// Counts calls into libcurl.
@@ -94,45 +101,12 @@ package final class Upstream {
       }
     }
     curl_multi_cleanup(multi)
-    for (descriptor, entry) in sockets.entries.enumerated() where entry.isLine { close(Int32(descriptor)) }
+    for (descriptor, entry) in sockets.entries.enumerated() where entry.line != nil {
+      close(Int32(descriptor))
+    }
     curl_share_cleanup(share)
     curl_global_cleanup()
     inbox.deallocate()
-  }
-
-  // MARK: - Targets
-
-  /// Takes in a target. Equal targets share one name; each `prepare` is undone by one `forget`.
-  package func prepare(_ spec: TransferTarget) -> TargetID {
-    var free: Int?
-    for (index, target) in targets.enumerated() {
-      guard let target else {
-        free = index
-        continue
-      }
-      if target.holders > 0, target.spec == spec {
-        target.holders += 1
-        return TargetID(index: Int32(index))
-      }
-    }
-    let authority = Target.authority(of: spec.url)
-    let host = hosts.firstIndex(of: authority) ?? hosts.count
-    if host == hosts.count { hosts.append(authority) }
-    let target = Target(spec, host: Int32(host))
-    target.holders = 1
-    if let free {
-      targets[free] = target
-      return TargetID(index: Int32(free))
-    }
-    targets.append(target)
-    return TargetID(index: Int32(targets.count - 1))
-  }
-
-  /// Gives a target back. Its transfers go on to their end.
-  package func forget(_ id: TargetID) {
-    guard let target = targets[Int(id.index)], target.holders > 0 else { return }
-    target.holders -= 1
-    if target.holders == 0 { targets[Int(id.index)] = nil }
   }
 
   // MARK: - Transfers
@@ -159,8 +133,8 @@ package final class Upstream {
     slot.begin(request, body: body, now: now)
     self.now = now
     let isBegun: Bool
-    if let plain = target.plain {
-      plain.compose(
+    if let line = target.lineRequest {
+      line.compose(
         request.method, query: query, lines: headerLines, but: target.names, bodySize: slot.bodySize,
         into: &slot.lent)
       isBegun = begin(onLine: slot, target)
@@ -186,7 +160,7 @@ package final class Upstream {
       if !isAdded { return }
       // Without waiting for the next turn: on a pooled connection the request goes out in this call. What
       // was armed until now is thereby done; libcurl arms again what remains, and only that.
-      timerChange = .disarm
+      curlDue = .distantFuture
       var running: Int32 = 0
       curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running)
     }
@@ -206,8 +180,8 @@ package final class Upstream {
       hasMoved = linux_has_moved(descriptor)
       shutOff(descriptor)
     }
-    if slot.line >= 0 {
-      hangUp(slot)
+    if let line = slot.line {
+      hangUp(line)
     } else if slot.phase == .running {
       curl_multi_remove_handle(multi, slot.easy)
       noteSilentCloses(of: slot)
@@ -245,7 +219,7 @@ package final class Upstream {
   /// A free slot. Where a connection must be made or libcurl does all, one with a handle if there is one: 1. that
   /// was last used for this target, 2. the latest used. 3. Else one without.
   private func takeSlot(for target: Target) -> Slot? {
-    if target.plain == nil || !lines.has(host: target.host) {
+    if target.lineRequest == nil || !lines.has(host: target.host) {
       // 1
       if let at = idle.lastIndex(where: { slots[$0].target === target }) { return slots[idle.remove(at: at)] }
       // 2
@@ -336,8 +310,8 @@ package final class Upstream {
       if descriptor >= 0 { sockets.turnAway(descriptor) }
       return
     }
-    if entry.isLine {
-      lineReady(descriptor, readable: readable || failed, writable: writable, now: now)
+    if let line = entry.line {
+      lineReady(line, readable: readable || failed, writable: writable, now: now)
       return
     }
     var ready: Int32 = 0
@@ -351,11 +325,16 @@ package final class Upstream {
 
   /// The armed time has come.
   package func timerFired(now: Instant) {
-    call(now) {
-      timerChange = .disarm
-      var running: Int32 = 0
-      curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running)
+    toldDue = .distantFuture
+    if curlDue <= now {
+      call(now) {
+        curlDue = .distantFuture
+        var running: Int32 = 0
+        curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running)
+      }
     }
+    work(now) { endLateHandshakes() }
+    if poolDue <= now { tidyPool() }
   }
 
   /// The next fact to act on; nil when there is none. Facts of cancelled transfers are skipped.
@@ -370,11 +349,19 @@ package final class Upstream {
     return nil
   }
 
+  /// Memory was freed by nobody's doing: idle connections were closed.
+  package func takeHasFreed() -> Bool {
+    defer { hasFreed = false }
+    return hasFreed
+  }
+
   package func nextWatchChange() -> WatchChange? { sockets.next() }
 
   package func takeTimerChange() -> TimerChange? {
-    defer { timerChange = nil }
-    return timerChange
+    let due = min(curlDue, min(handshakesDue, poolDue))
+    if due == toldDue { return nil }
+    toldDue = due
+    return due == .distantFuture ? .disarm : .arm(at: due)
   }
 
   // MARK: - Around libcurl
@@ -401,7 +388,7 @@ package final class Upstream {
   func unpause(_ slot: Slot) {
     // The write callback may run, and pause again, before this returns.
     slot.isPaused = false
-    if slot.line >= 0 { goOn(slot) } else { curl_easy_pause(slot.easy, CURLPAUSE_CONT) }
+    if slot.line != nil { goOn(slot) } else { curl_easy_pause(slot.easy, CURLPAUSE_CONT) }
   }
 
   /// The stream has ended: what its last lines were counts too.

@@ -46,9 +46,8 @@ struct WatchTable {
 
     /// Opened by us for a connection; false also for libcurl's own wake-up descriptors.
     var isOpen = false
-    /// It is a line: libcurl has handed it over. `rider`: the transfer that uses it; nil: none.
-    var isLine = false
-    var rider: TransferID?
+    /// What libcurl has handed over; nil: it is libcurl's still.
+    var line: Line?
     var host: Int32 = -1
     /// The transfer that opened it, and the server's port.
     var opener = TransferID(slot: .max, generation: 0)
@@ -84,8 +83,7 @@ struct WatchTable {
   mutating func closed(_ descriptor: Int32) {
     let at = place(descriptor)
     entries[at].isOpen = false
-    entries[at].isLine = false
-    entries[at].rider = nil
+    entries[at].line = nil
     entries[at].wanted = []
     entries[at].isUnwelcome = false
     if entries[at].told != nil {
@@ -109,11 +107,8 @@ struct WatchTable {
     soil(at)
   }
 
-  /// Makes a descriptor the line of a transfer, or (nil) an idle one.
-  mutating func ride(_ descriptor: Int32, _ rider: TransferID?) {
-    entries[Int(descriptor)].isLine = true
-    entries[Int(descriptor)].rider = rider
-  }
+  /// libcurl has handed a socket over.
+  mutating func take(_ line: Line) { entries[Int(line.descriptor)].line = line }
 
   mutating func setLocalPort(_ port: UInt16, of descriptor: Int32) {
     entries[Int(descriptor)].localPort = port

@@ -13,6 +13,8 @@ package struct ErrorBody: Sendable {
   /// At most `Limits.errorMessage` bytes of valid UTF-8 without control characters and without what looks
   /// like a key.
   package private(set) var message: [UInt8] = []
+  /// The message as it came, at most `Limits.errorText` bytes; the beginning of the body where it has none.
+  package private(set) var text: [UInt8] = []
 
   package init(_ body: Span<UInt8>) {
     let whole = body.extracting(0..<min(body.count, Limits.errorBody))
@@ -33,6 +35,10 @@ package struct ErrorBody: Sendable {
       message = PublicText.sanitised(whole.extracting(title), limit: Limits.errorMessage)
     } else {
       message = PublicText.sanitised(text.bytes, limit: Limits.errorMessage)
+    }
+    if text.isEmpty { text.append(whole) }
+    self.text = text.bytes.extracting(0..<min(text.count, Limits.errorText)).withUnsafeBufferPointer {
+      Array($0)
     }
   }
 

@@ -76,13 +76,9 @@ extension Span<UInt8> {
     return true
   }
 
-  /// A number without fraction and exponent that fits; nil for anything else.
-  package func jsonInteger(_ member: JSONMember) -> Int64? {
-    guard member.kind == .number, !member.value.isEmpty else { return nil }
-    if self[member.value.lowerBound] == UInt8(ascii: "-") {
-      return extracting(member.value.lowerBound + 1..<member.value.upperBound).decimal.map { -$0 }
-    }
-    return extracting(member.value).decimal
+  /// A count; nil for what is no number, and for a negative one.
+  package func jsonQuantity(_ member: JSONMember) -> Quantity? {
+    member.kind == .number ? extracting(member.value).quantity : nil
   }
 
   /// A number as floating point, infinite where it is too large; nil for other kinds, and for one that is
@@ -134,6 +130,14 @@ extension Span<UInt8> {
       unit = unit << 4 | UInt32(value)
     }
     return unit
+  }
+
+  /// A count as JSON and header fields write it, with a fraction or an exponent too; nil where it is negative or
+  /// no number, such as "unlimited".
+  package var quantity: Quantity? {
+    if let decimal { return Quantity(decimal) }
+    guard let number = floatingPoint, number >= 0 else { return nil }
+    return Quantity(number)
   }
 
   /// A plain decimal number, with strtod(3): digits, sign, point and exponent only.

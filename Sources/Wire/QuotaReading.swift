@@ -2,13 +2,13 @@ package import Base
 
 /// One quota of a response head: a `…remaining…` field and the `…reset…` field that belongs to it.
 package struct QuotaReading: Hashable, Sendable {
-  package var remaining: Int64
+  package var remaining: Quantity
   /// Nil where no field names it, or not believably.
   package var reset: Interval?
   /// Counted in tokens, else in requests.
   package var isTokens: Bool
 
-  package init(remaining: Int64, reset: Interval?, isTokens: Bool) {
+  package init(remaining: Quantity, reset: Interval?, isTokens: Bool) {
     self.remaining = remaining
     self.reset = reset
     self.isTokens = isTokens
@@ -27,7 +27,7 @@ extension RetryHints {
     for i in head.fields.indices {
       let name = raw.extracting(head.fields[i].name)
       guard let place = name.quotaWord("remaining"),
-        let remaining = remaining(raw.extracting(head.fields[i].value))
+        let remaining = raw.extracting(head.fields[i].value).quantity
       else { continue }
       let before = name.extracting(0..<place)
       let behind = name.extracting(place + 9..<name.count)

@@ -1,11 +1,11 @@
-internal import Base
+package import Base
 
 /// The tokens that an answer says it used. Nil where it was not said.
 package struct TokenUsage: Hashable, Sendable {
-  package var input: Int64?
-  package var output: Int64?
-  package var total: Int64?
-  package init(input: Int64? = nil, output: Int64? = nil, total: Int64? = nil) {
+  package var input: Quantity?
+  package var output: Quantity?
+  package var total: Quantity?
+  package init(input: Quantity? = nil, output: Quantity? = nil, total: Quantity? = nil) {
     self.input = input
     self.output = output
     self.total = total
@@ -44,8 +44,7 @@ package struct TokenUsage: Hashable, Sendable {
     guard usage.kind == .object else { return }
     var cursor = JSONCursor(usage)
     while let member = cursor.next(bytes) {
-      guard let told = bytes.jsonInteger(member), told >= 0 else { continue }
-      let count = min(told, Limits.believableCount)
+      guard let count = bytes.jsonQuantity(member) else { continue }
       if bytes.jsonEquals(member.key, "prompt_tokens") || bytes.jsonEquals(member.key, "input_tokens") {
         input = count
       } else if bytes.jsonEquals(member.key, "completion_tokens")

@@ -140,7 +140,7 @@ class Gateway(Process):
         self.file = Path(self._directory.name, "synaxis.yaml")
         self.file.write_text(text)
         super().__init__("run", "-c", str(self.file), environment=environment)
-        wanted = text.count("unix:") + len(re.findall(r"(?:127\.0\.0\.1|\[::1\]):0\b", text))
+        wanted = len(re.findall(r"(?<!http://)unix:", text)) + len(re.findall(r"(?:127\.0\.0\.1|\[::1\]):0\b", text))
         self.addresses = []
         at = 0
         try:

@@ -24,8 +24,9 @@ up to the next step's line. Nothing is concurrent on this side: the order of the
     == providers are idle       no provider has got a request that no step has read (also looked at in the end)
 
 A content that begins like an HTTP message gets CRLF up to its first empty line. `$length` in it is the body's length.
-`${200*ab}` stands for many bytes, `$in(90)` for the HTTP date 90 s from now; `\\r`, `\\n`, `\\xNN` at need. In
-expectations `$n` is a number and `$any` any text. The content is exact: a body ends with the newline before the next
+`${200*ab}` stands for many bytes, `$in(90)` for the HTTP date 90 s from now, `$at(90)` for the same as in
+`2026-08-17 02:56:15`, UTC; `\\r`, `\\n`, `\\xNN` at need. In expectations `$n` is a number, `$near(90)` one of 60 to 90,
+and `$any` any text. The content is exact: a body ends with the newline before the next
 step, unless a backslash stands before it.
 """
 
@@ -65,6 +66,9 @@ def parse(text):
 
 def unescaped(text):
     text = re.sub(r"\$in\((\d+)\)", lambda m: formatdate(time.time() + int(m[1]), usegmt=True), text)
+    text = re.sub(
+        r"\$at\((\d+)\)", lambda m: time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + int(m[1]))), text
+    )
     text = re.sub(r"\$\{(\d+)\*([^}]*)\}", lambda m: m[2] * int(m[1]), text)
     data = text.encode()
     if b"\\" not in data:
@@ -93,8 +97,14 @@ def composed(text):
 
 def pattern(text):
     """A text with placeholders as a regular expression."""
-    parts = re.split(r"(\$n|\$any)", text)
-    return "".join({"$n": r"\d+(?:\.\d+)?", "$any": r"(?s:.*?)"}.get(part, re.escape(part)) for part in parts)
+    names = {"$n": r"\d+(?:\.\d+)?", "$any": r"(?s:.*?)"}
+
+    def piece(part):
+        if near := re.fullmatch(r"\$near\((\d+)\)", part):
+            return f"(?:{'|'.join(str(n) for n in range(int(near[1]) - 30, int(near[1]) + 1))})"
+        return names.get(part, re.escape(part))
+
+    return "".join(piece(part) for part in re.split(r"(\$near\(\d+\)|\$n|\$any)", text))
 
 
 def expect(text, found, what):
@@ -104,11 +114,13 @@ def expect(text, found, what):
 class Run:
     """One transcript at work."""
 
-    def __init__(self, text, start, certificate=None):
-        """`certificate`: its providers speak https and show this one, a file in PEM with its key."""
+    def __init__(self, text, start, certificate=None, entry=""):
+        """`certificate`: its providers speak https and show this one, a file in PEM with its key. `entry`: what each of
+        them has further in the tier file."""
         self.steps = parse(text)
         self.start = start
         self.certificate = certificate
+        self.entry = entry
         self.tls = tls_context(certificate) if certificate else None
         self.providers = {}
         self.clients = {}
@@ -135,7 +147,7 @@ class Run:
         text = re.sub(r"\$([a-f])\b", lambda m: self.provider(m[1]).address, text)
         environment = {}
         if self.certificate:
-            text = text.replace("http://", "https://")
+            text = text.replace("http://", "https://").replace('endpoint: "https', f'{self.entry}endpoint: "https')
             environment = {"SSL_CERT_FILE": str(self.certificate)}
         self.gateway = self.start(Gateway, text, environment)
 

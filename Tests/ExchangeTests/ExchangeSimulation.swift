@@ -272,7 +272,7 @@ struct ExchangeSimulation {
   private mutating func end(_ run: inout Run, _ index: Int, _ verdict: Verdict) {
     // An ended transfer keeps what it holds until it is cancelled; nothing more comes of it.
     run.transfers[index] = .over
-    tell(&run, .ended(index, verdict, tokens: chance(2) ? dice.below(5_000) : nil))
+    tell(&run, .ended(index, verdict, tokens: chance(2) ? Quantity(dice.below(5_000)) : nil))
   }
 
   /// An event of an attempt that is over changes nothing.

@@ -22,7 +22,7 @@ import Testing
     var written: String
     var stream = false
     var temperature: Double?
-    var tokens: Int?
+    var tokens: Quantity?
   }
 
   @Test(arguments: [
@@ -47,7 +47,7 @@ import Testing
     Good(
       body: #"{"model":"a","max_tokens":9223372036854775807}"#, model: "a", written: #""a""#,
       tokens: 1_048_587),
-    Good(body: #"{"model":"a","max_tokens":1e3}"#, model: "a", written: #""a""#, tokens: 7),
+    Good(body: #"{"model":"a","max_tokens":1e3}"#, model: "a", written: #""a""#, tokens: 1007),
   ])
   func json(_ row: Good) throws {
     let body = row.body.bytes

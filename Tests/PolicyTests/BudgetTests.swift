@@ -8,14 +8,14 @@ import Testing
   func rollingWindowIsNeverOverspent(_ seed: UInt64) {
     var dice = Dice(seed: seed)
     var window = RollingWindow(width: .seconds(60), buckets: 12)
-    let limit: Int64 = 40
-    var spent: [(at: Instant, amount: Int64)] = []
+    let limit: Quantity = 40
+    var spent: [(at: Instant, amount: Quantity)] = []
     var now = start
     for _ in 0..<4_000 {
       now = now + .milliseconds(Int64(dice.below(dice.below(20) == 0 ? 60_000 : 900)))
-      let amount = Int64(1 + dice.below(6))
+      let amount = Quantity(1 + dice.below(6))
       let due = window.due(amount, limit: limit, now: now)
-      #expect(due >= now)
+      #expect(due >= now && due <= now + .seconds(60))
       if due <= now {
         window.add(amount, now: now)
         spent.append((now, amount))
@@ -40,6 +40,21 @@ import Testing
     #expect(window.total(now: start + .seconds(30)) == 6)
     window.takeBack(6, from: bucket, now: start + .seconds(300))
     #expect(window.total(now: start + .seconds(300)) == 0)
+    let another = window.add(5, now: start + .seconds(301))
+    window.takeBack(5, from: another, now: start + .seconds(361))
+    #expect(window.total(now: start + .seconds(361)) == 0)
+  }
+
+  /// A minute that is used up is over after a minute, wherever in a bucket it began.
+  @Test func aMinuteIsAMinute() {
+    for offset in stride(from: 0 as Int64, to: 5_000, by: 250) {
+      var window = RollingWindow.minute
+      let begun = start + .milliseconds(offset)
+      window.add(3, now: begun)
+      #expect(window.due(1, limit: 3, now: begun) == begun + .seconds(60))
+      #expect(window.total(now: begun + .milliseconds(59_999)) == 3)
+      #expect(window.total(now: begun + .seconds(60)) == 0)
+    }
   }
 
   /// Requests come and end in any order; per key, no minute and no day holds more than the file allows.
@@ -56,7 +71,7 @@ import Testing
         $0.budgets.concurrent = 3
       }
     ])
-    var begun: [[(at: Instant, tokens: Int)]] = [[], []]
+    var begun: [[(at: Instant, tokens: Quantity)]] = [[], []]
     var open: [(ticket: AttemptTicket, key: Int, place: Int)] = []
     var served = 0
     for _ in 0..<6_000 {
@@ -64,12 +79,12 @@ import Testing
       if dice.below(3) == 0, !open.isEmpty {
         let (ticket, key, place) = open.remove(at: dice.below(open.count))
         // Estimates are never exceeded here: what usage adds afterwards was spent before it was known.
-        let used = dice.below(2) == 0 ? nil : 5
+        let used: Quantity? = dice.below(2) == 0 ? nil : 5
         world.ledger.end(ticket, AttemptOutcome(tokens: used), now: world.now)
         if let used { begun[key][place].tokens = used }
         continue
       }
-      let tokens = 10 + dice.below(140)
+      let tokens = Quantity(10 + dice.below(140))
       guard let choice = world.choice(tokens: tokens) else { continue }
       served += 1
       open.append((world.ledger.begin(choice, now: world.now), choice.key, begun[choice.key].count))
@@ -111,7 +126,7 @@ import Testing
     (Fault.unreachable, 10, 1_000), (.raceLost, 10, 1_000), (.rate(until: start), 9, 1_000),
     (.clientFault, 9, 1_000), (.serverError, 9, 800), (.clientGone, 9, 800),
   ])
-  func whatAFailureIsCharged(_ fault: Fault, _ requests: Int, _ tokens: Int) {
+  func whatAFailureIsCharged(_ fault: Fault, _ requests: Quantity, _ tokens: Quantity) {
     let world = World([
       provider("a") {
         $0.budgets.requestsPerMinute = 10

@@ -141,7 +141,7 @@ struct DaySimulation {
       let answer = attempts[attempt].answer
       let ledger = ledger(of: attempts[attempt])
       for (pair, quota) in answer.quota.enumerated() {
-        ledger.learn(ticket, pair: pair, remaining: quota.left, resetAt: quota.resetAt, now: now)
+        ledger.learn(ticket, pair: pair, remaining: Quantity(quota.left), resetAt: quota.resetAt, now: now)
       }
       ledger.commit(ticket, timeToFirstToken: answer.timeToFirstToken, now: now)
     case .ended(let attempt): finish(attempts[attempt], now: now)

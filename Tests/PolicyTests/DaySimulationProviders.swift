@@ -74,8 +74,8 @@ struct FreeTier {
     provider.free = true
     provider.keys = [Secret(name)]
     provider.models = [Model(name: "m", upstreamName: "m")]
-    provider.budgets.requestsPerMinute = ownPerMinute
-    provider.budgets.requestsPerDay = ownPerDay
+    provider.budgets.requestsPerMinute = ownPerMinute.map { Quantity($0) }
+    provider.budgets.requestsPerDay = ownPerDay.map { Quantity($0) }
     var pairs: [QuotaHeaders.Pair] = []
     if tellsMinute { pairs.append(.init(remaining: "minute", reset: "minute", unit: .requests)) }
     if tellsDay { pairs.append(.init(remaining: "day", reset: "day", unit: .requests)) }

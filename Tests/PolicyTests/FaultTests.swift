@@ -33,6 +33,8 @@ import Testing
     (.rate(until: .distantFuture), .seconds(86_400), .account),
     (.quota(until: nil), .seconds(3_600), .account),
     (.quota(until: start + .seconds(7_200)), .seconds(7_200), .account),
+    (.quota(until: start + .seconds(9 * 86_400)), .seconds(9 * 86_400), .account),
+    (.quota(until: .distantFuture), .seconds(31 * 86_400), .account),
     (.keyRejected, .seconds(3_600), .key), (.modelMissing, .seconds(3_600), .candidate),
     (.endpointMissing, .seconds(3_600), .endpoint), (.modelLacksEndpoint, .seconds(3_600), .endpoint),
   ])

@@ -23,7 +23,7 @@ struct World {
     return route
   }
 
-  func request(_ model: String = "m", preference: Int? = nil, tokens: Int = 10, endpoint: UInt8 = 0)
+  func request(_ model: String = "m", preference: Int? = nil, tokens: Quantity = 10, endpoint: UInt8 = 0)
     -> RouteRequest
   {
     RouteRequest(
@@ -31,13 +31,13 @@ struct World {
       deadline: now + .seconds(120))
   }
 
-  func next(_ model: String = "m", tokens: Int = 10, endpoint: UInt8 = 0) -> Decision {
+  func next(_ model: String = "m", tokens: Quantity = 10, endpoint: UInt8 = 0) -> Decision {
     var trail = Trail()
     return ledger.next(
       for: request(model, tokens: tokens, endpoint: endpoint), trail: &trail, now: now)
   }
 
-  func choice(_ model: String = "m", tokens: Int = 10, endpoint: UInt8 = 0) -> Choice? {
+  func choice(_ model: String = "m", tokens: Quantity = 10, endpoint: UInt8 = 0) -> Choice? {
     if case .attempt(let choice) = next(model, tokens: tokens, endpoint: endpoint) { return choice }
     return nil
   }

@@ -60,7 +60,8 @@ import Testing
       var times = LogBuckets()
       bin.addFirstTokens(to: &times)
       rows.append([
-        UInt64(bin.number), UInt64(bin.requests), UInt64(bin.failed), bin.tokensIn, bin.tokensOut,
+        UInt64(bin.number), UInt64(bin.requests), UInt64(bin.failed), UInt64(bin.tokensIn.value),
+        UInt64(bin.tokensOut.value),
         UInt64(times.total),
       ])
     }
@@ -96,7 +97,7 @@ import Testing
     for _ in 0..<70_000 { Self.count(activity, at: 1) }
     #expect(Self.rows(activity, at: 1) == [[0, 70_000, 0, 700_000, 210_000, 65_535]])
     activity.count(
-      isFailed: false, firstToken: Interval(nanoseconds: .min), tokensIn: .min, tokensOut: .max,
+      isFailed: false, firstToken: Interval(nanoseconds: .min), tokensIn: 0, tokensOut: Quantity(Int64.max),
       isSaved: false,
       now: Self.at(-100))
     #expect(Self.rows(activity, at: 1).count == 1)

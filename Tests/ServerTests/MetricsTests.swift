@@ -17,14 +17,22 @@ import Wire
   @Test(arguments: [(-1, 0), (0, 0), (10, 0), (11, 1), (20, 1), (21, 2), (Int64.max, 2)] as [(Int64, Int)])
   func boundsAreInclusive(value: Int64, bucket: Int) {
     var table = HistogramTable(bounds: [10, 20])
-    table.record(value, SeriesKey())
+    table.record(Interval(nanoseconds: value), SeriesKey())
     for other in 0...2 { #expect(table.count(0, bucket: other) == (other == bucket ? 1 : 0)) }
     #expect(table.sum(0) == UInt64(max(0, value)))
   }
 
+  @Test func aSumStopsAtItsEnd() {
+    var table = HistogramTable(bounds: [10])
+    for _ in 0..<3 { table.record(Interval(nanoseconds: .max), SeriesKey()) }
+    #expect(table.sum(0) == .max)
+    #expect(table.count(0, bucket: 1) == 3)
+    #expect(table.renamed { $0 }.sum(0) == .max)
+  }
+
   @Test func seriesAreBounded() {
     var table = HistogramTable(bounds: [10])
-    for model in 1...(Limits.metricSeries + 5) { table.record(1, SeriesKey(model: model)) }
+    for model in 1...(Limits.metricSeries + 5) { table.record(1 as Quantity, SeriesKey(model: model)) }
     #expect(table.keys.count == Limits.metricSeries)
     #expect(table.count(0, bucket: 0) == 6)
     #expect(table.count(1, bucket: 0) == 1)
@@ -32,8 +40,8 @@ import Wire
 
   @Test func renamingKeepsAndDrops() {
     var table = HistogramTable(bounds: [10])
-    table.record(3, SeriesKey(model: 1))
-    table.record(4, SeriesKey(model: 2))
+    table.record(3 as Quantity, SeriesKey(model: 1))
+    table.record(4 as Quantity, SeriesKey(model: 2))
     let renamed = table.renamed { $0.model == 1 ? nil : SeriesKey(model: $0.model == 2 ? 7 : 0) }
     #expect(renamed.keys == [SeriesKey(), SeriesKey(model: 7)])
     #expect(renamed.count(1, bucket: 0) == 1)
@@ -62,6 +70,27 @@ import Wire
         $0.label("le", bound: 40_000_000, isTime: true)
         $0.end(seconds: 1_500_000_000)
       } == "a{b=\"x\\\"y\\\\z\\n\",c=\"d\",le=\"0.04\"} 1.5\n")
+    #expect(
+      text {
+        $0.begin("a", "_bucket")
+        $0.label("le", bound: 2_000_000_000, isTime: true)
+        $0.end(1)
+        $0.begin("b", "_bucket")
+        $0.label("le", bound: 4, isTime: false)
+        $0.end(1)
+      } == "a_bucket{le=\"2.0\"} 1\nb_bucket{le=\"4.0\"} 1\n")
+  }
+
+  @Test func families() {
+    #expect(
+      text { $0.single(.prometheus, "a_total", "counter", "What it is.", 1) }
+        == "# HELP a_total What it is.\n# TYPE a_total counter\na_total 1\n")
+    #expect(
+      text { $0.single(.openMetrics, "a_total", "counter", "What it is.", 1) }
+        == "# HELP a What it is.\n# TYPE a counter\na_total 1\n")
+    #expect(
+      text { $0.family(.openMetrics, "total", "gauge", "What it is.") }
+        == "# HELP total What it is.\n# TYPE total gauge\n")
   }
 
   @Test(
@@ -137,7 +166,7 @@ import Wire
 
   private func count(_ model: Int, in metrics: Metrics) {
     var usage = TokenUsage()
-    usage.input = Int64(model)
+    usage.input = Quantity(model)
     usage.output = 1
     metrics.record(usage, SeriesKey(model: model + 1))
   }

@@ -71,7 +71,7 @@ import TierFile
         Samples.provider("{ type: ollama, tier: -1, rpm: 0, cost: { inptu: 1 }, models: [m] }"),
         """
         f:3:27: error: providers.p.tier must be a whole number, this is "-1"
-        f:3:36: error: providers.p.rpm must be from 1 to 1000000000, this is "0"
+        f:3:36: error: providers.p.rpm must be from 1 to 1099511627776, this is "0"
         f:3:47: error: unknown key "inptu" in providers.p.cost; did you mean "input"?
 
         """
@@ -118,6 +118,9 @@ import TierFile
     #expect(reading.configuration == nil)
   }
 
+  private static let noSocket =
+    "names no socket: http://unix:/run/NAME.sock:/v1 has an absolute path of at most 107 bytes"
+
   @Test(arguments: [
     ("ftp://h/v1", "must begin with http:// or https://"),
     ("https://", "names no host"),
@@ -128,6 +131,10 @@ import TierFile
     ("https://me:secret@h/v1", "must not hold a user name or password; use key"),
     ("https://h/v1?key=secret", "must not hold a query or fragment"),
     ("https://h/v1#x", "must not hold a query or fragment"),
+    ("http://unix:/run/a.sock:/v1?x", "must not hold a query or fragment"),
+    ("http://unix:run/a.sock:/v1", Self.noSocket), ("http://unix::/v1", Self.noSocket),
+    ("http://unix:/run/a.sock:v1", Self.noSocket), ("https://unix:/run/a.sock:/v1", Self.noSocket),
+    ("http://unix:/\(String(repeating: "a", count: 107)):/v1", Self.noSocket),
   ])
   func endpointsThatCannotBe(_ url: String, _ fault: String) {
     let reading = Samples.read(Samples.provider("{ type: openai, endpoint: \"\(url)\", models: [m] }"))
@@ -151,6 +158,9 @@ import TierFile
     ("zai", "https://open.bigmodel.cn/api/paas/v4", "https://open.bigmodel.cn/api/paas/v4"),
     ("cloudflare", "http://127.0.0.1:9", "http://127.0.0.1:9"),
     ("cloudflare", "http://127.0.0.1:9/x/chat/completions", "http://127.0.0.1:9/x"),
+    ("llamacpp", "HTTP://Unix:/run/Llama.sock", "http://unix:/run/Llama.sock:/v1"),
+    ("llamacpp", "http://unix:/run/Llama.sock:/", "http://unix:/run/Llama.sock:/v1"),
+    ("openai", "http://unix:/run/a.sock:/v1/chat/completions", "http://unix:/run/a.sock:/v1"),
   ])
   func endpointsMeanTheSame(_ type: String, _ url: String, _ endpoint: String) throws {
     let reading = Samples.read(
@@ -244,6 +254,7 @@ import TierFile
           discover: on
           probe: true
           proxy: "socks5h://u:p@localhost:1080"
+          http: 2
           models:
             a: their-a
             b:
@@ -267,7 +278,7 @@ import TierFile
       read.budgets.tokensPerMinute == 3 && read.budgets.tokensPerDay == 4 && read.budgets.concurrent == 5)
     #expect(read.headers.map(\.value) == ["10!", ""])
     #expect(read.discovers && read.probes && read.passesAnyModel)
-    #expect(read.proxy == "socks5h://u:p@localhost:1080")
+    #expect(read.proxy == "socks5h://u:p@localhost:1080" && read.prefersHTTP2)
     var c = Model(name: "c", upstreamName: "their-c")
     c.cost = Cost(input: 1, output: 2)
     c.context = 9

@@ -14,6 +14,12 @@ final class Driver {
   private var bodies: [UnsafeMutableRawBufferPointer] = []
 
   init(_ settings: UpstreamSettings = UpstreamSettings()) throws { upstream = try Upstream(settings) }
+  /// One that trusts a test's own certificate; nil: the system's.
+  convenience init(trusting certificate: Certificate?) throws {
+    var settings = UpstreamSettings()
+    settings.extraCertificateFile = certificate?.file
+    try self.init(settings)
+  }
   deinit { for body in bodies { body.deallocate() } }
 
   static var now: Instant {

@@ -43,9 +43,10 @@ import Upstream
   }
 
   /// What a provider does on a fresh connection after it has read the request.
-  @Test(arguments: Cut.allCases) func cutAnswers(_ cut: Cut) throws {
+  @Test(arguments: Cut.allCases, [nil, Certificate()])
+  func cutAnswers(_ cut: Cut, _ certificate: Certificate?) throws {
     let received = Gate()
-    let server = ScriptedServer { server, peer, _ in
+    let server = ScriptedServer(tls: certificate.map { ServerTLS($0) }) { server, peer, _ in
       guard peer.readRequest() != nil else { return }
       server.countRequest()
       switch cut {
@@ -72,7 +73,7 @@ import Upstream
         peer.awaitEnd()
       }
     }
-    let driver = try Driver()
+    let driver = try Driver(trusting: certificate)
     let id = try #require(driver.open(driver.target(server.url)))
     if cut == .resetInBody {
       #expect(driver.run { driver.held(id).count == 3 })
@@ -99,9 +100,12 @@ import Upstream
 
   /// The provider closes or resets a pooled connection when the next request is there: libcurl alone would send
   /// it again.
-  @Test(arguments: [false, true], [10, 100_000])
-  func deadReusedConnectionIsNotSentAgain(_ isReset: Bool, size: Int) throws {
-    let server = ScriptedServer { server, peer, number in
+  @Test(
+    arguments: [false, true], [(10, nil), (100_000, nil), (10, Certificate()), (100_000, Certificate())])
+  func deadReusedConnectionIsNotSentAgain(_ isReset: Bool, _ way: (size: Int, certificate: Certificate?))
+    throws
+  {
+    let server = ScriptedServer(tls: way.certificate.map { ServerTLS($0) }) { server, peer, number in
       var count = 0
       while peer.readRequest() != nil {
         server.countRequest()
@@ -113,12 +117,12 @@ import Upstream
         peer.answer("{}")
       }
     }
-    let driver = try Driver()
+    let driver = try Driver(trusting: way.certificate)
     let target = driver.target(server.url)
     let first = driver.open(target)
     #expect(try driver.end(first).fault == nil)
     driver.cancel(first!)
-    let body = [[UInt8](repeating: 120, count: size)]
+    let body = [[UInt8](repeating: 120, count: way.size)]
     let outcome = try driver.end(driver.open(target, body: body))
     #expect(outcome.fault == .reusedConnectionDied)
     #expect(outcome.isRequestSent)

@@ -1,13 +1,14 @@
 import Base
 import Glibc
 import Testing
+import Transport
 
 @testable import Upstream
 
-/// Connections in the clear, which libcurl makes and hands over.
+/// Connections that libcurl makes and hands over.
 @Suite struct LineTests {
   /// What a provider says, and whether the next request may come on the same connection.
-  @Test(arguments: [
+  private static let answers = [
     ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", true),
     ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", true),
     ("HTTP/1.1 204 No Content\r\n\r\n", true),
@@ -16,15 +17,18 @@ import Testing
     ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", false),
     // Bytes that nobody asked for: what they answer is not to be guessed.
     ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]", false),
-  ])
-  func usesALineAgainOnlyAfterACleanEnd(_ answer: String, _ isReused: Bool) throws {
-    let server = ScriptedServer { server, peer, _ in
+  ]
+
+  @Test(arguments: answers, [nil, Certificate()])
+  func usesALineAgainOnlyAfterACleanEnd(_ answer: (String, Bool), _ certificate: Certificate?) throws {
+    let isReused = answer.1
+    let server = ScriptedServer(tls: certificate.map { ServerTLS($0) }) { server, peer, _ in
       while peer.readRequest() != nil {
         server.countRequest()
-        peer.send(answer)
+        peer.send(answer.0)
       }
     }
-    let driver = try Driver()
+    let driver = try Driver(trusting: certificate)
     let target = driver.target(server.url)
     for i in 0..<3 {
       let id = driver.open(target)
@@ -39,9 +43,11 @@ import Testing
   }
 
   /// An answer that is sent into an idle connection is never taken for the next request's.
-  @Test func speakingOutOfTurnEndsAnIdleLine() throws {
+  @Test(arguments: [nil, Certificate()]) func speakingOutOfTurnEndsAnIdleLine(_ certificate: Certificate?)
+    throws
+  {
     let speak = Gate()
-    let server = ScriptedServer { _, peer, number in
+    let server = ScriptedServer(tls: certificate.map { ServerTLS($0) }) { _, peer, number in
       while peer.readRequest() != nil {
         peer.answer("{}")
         if number == 0 {
@@ -50,7 +56,7 @@ import Testing
         }
       }
     }
-    let driver = try Driver()
+    let driver = try Driver(trusting: certificate)
     let target = driver.target(server.url)
     let first = driver.open(target)
     #expect(try driver.end(first).fault == nil)
@@ -79,14 +85,14 @@ import Testing
   }
 
   /// The provider answers before it has read the body, and closes: the answer counts.
-  @Test func anEarlyAnswerIsHeard() throws {
-    let server = ScriptedServer { _, peer, _ in
+  @Test(arguments: [nil, Certificate()]) func anEarlyAnswerIsHeard(_ certificate: Certificate?) throws {
+    let server = ScriptedServer(tls: certificate.map { ServerTLS($0) }) { _, peer, _ in
       guard peer.readHead() else { return }
       peer.answer("{\"error\":{}}", status: "413 Content Too Large")
       shutdown(peer.descriptor, Int32(SHUT_WR))
       peer.awaitEnd()
     }
-    let driver = try Driver()
+    let driver = try Driver(trusting: certificate)
     let id = driver.open(driver.target(server.url), body: [[UInt8](repeating: 120, count: 16 << 20)])
     let outcome = try driver.end(id)
     #expect(outcome.fault == nil)
@@ -96,11 +102,13 @@ import Testing
   }
 
   /// Every byte of the answer comes in a segment of its own.
-  @Test func headsAndChunksMayComeByteByByte() throws {
+  @Test(arguments: [nil, Certificate()]) func headsAndChunksMayComeByteByByte(_ certificate: Certificate?)
+    throws
+  {
     let answer =
       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-One: 1\r\n\r\n3\r\nabc\r\n2;x\r\nde\r\n0\r\n\r\n"
     let next = Mailbox<Int>()
-    let server = ScriptedServer { _, peer, _ in
+    let server = ScriptedServer(tls: certificate.map { ServerTLS($0) }) { _, peer, _ in
       guard peer.readRequest() != nil else { return }
       for byte in answer.utf8 {
         peer.send([byte])
@@ -108,7 +116,7 @@ import Testing
       }
       peer.awaitEnd()
     }
-    let driver = try Driver()
+    let driver = try Driver(trusting: certificate)
     let id = try #require(driver.open(driver.target(server.url)))
     #expect(
       driver.run {
@@ -127,11 +135,14 @@ import Testing
       ("http://H:80/", ["A: b"], " / HTTP/1.1\r\nHost: H\r\nAccept-Encoding: identity\r\nA: b\r\n"),
       ("http://h:8080/a?b=c#d", [], " /a?b=c HTTP/1.1\r\nHost: h:8080\r\nAccept-Encoding: identity\r\n"),
       ("http://[::1]:8080", [], " / HTTP/1.1\r\nHost: [::1]:8080\r\nAccept-Encoding: identity\r\n"),
-      ("https://h/v1", [], nil), ("http://u:p@h/", [], nil), ("http://h/ä", [], nil), ("nonsense", [], nil),
+      ("https://h/v1", [], " /v1 HTTP/1.1\r\nHost: h\r\nAccept-Encoding: identity\r\n"),
+      ("https://h:80/", [], " / HTTP/1.1\r\nHost: h:80\r\nAccept-Encoding: identity\r\n"),
+      ("http://h:443/", [], " / HTTP/1.1\r\nHost: h:443\r\nAccept-Encoding: identity\r\n"),
+      ("http://u:p@h/", [], nil), ("http://h/ä", [], nil), ("nonsense", [], nil),
       ("http://h/", ["Host: other"], nil), ("http://h/", ["transfer-encoding: x"], nil),
     ] as [(String, [String], String?)])
   func composesHeads(_ url: String, _ lines: [String], _ start: String?) {
-    let request = PlainRequest(TransferTarget(url: url, headerLines: lines))
+    let request = LineRequest(TransferTarget(url: url, headerLines: lines))
     guard let start, let request else {
       #expect(start == nil && request == nil)
       return
@@ -150,26 +161,70 @@ import Testing
     #expect(head.bytes.text == "GET \(parts[0])\(url.contains("?") ? "&" : "?")q=1 \(parts[1])\r\n")
   }
 
-  @Test func aProxyIsLibcurls() {
-    var target = TransferTarget(url: "http://h/")
-    target.proxy = "http://127.0.0.1:3128"
-    #expect(PlainRequest(target) == nil)
+  /// What is dialled, and which proxies a line can go through: those that pass bytes on.
+  @Test(
+    arguments: [
+      ("http://h/v1", nil, "http://h:80/"), ("https://h/v1", nil, "http://h:443/"),
+      ("https://[::1]:8443/", nil, "http://[::1]:8443/"),
+      ("https://h/", "http://p:3128", "http://h:443/"), ("http://h/", "http://p:3128", nil),
+      ("http://h/", "socks5h://p", "http://h:80/"), ("https://h/", "socks5h://p", "http://h:443/"),
+      ("https://h/", "https://p", nil), ("http://h/", "https://p", nil),
+    ] as [(String, String?, String?)])
+  func dials(_ url: String, through proxy: String?, _ dialled: String?) {
+    var target = TransferTarget(url: url)
+    target.proxy = proxy
+    #expect(LineRequest(target)?.dialURL == dialled)
+    target.prefersHTTP2 = true
+    #expect(LineRequest(target) == nil)
   }
 
-  @Test func thePoolGivesTheLatestAndFindsTheOldest() {
+  private func line(_ descriptor: Int32, host: Int32, since: Int64) -> Line {
+    let line = Line(Transport(plain: descriptor), host: host)
+    line.idleSince = Instant(nanoseconds: since)
+    return line
+  }
+
+  @Test func thePoolGivesTheLatestAndFindsTheOldest() throws {
     var pool = LinePool()
-    for i in 0..<6 { pool.put(Int32(10 + i), host: Int32(i % 2), now: Instant(nanoseconds: Int64(i))) }
+    let made = (0..<6).map { line(Int32(10 + $0), host: Int32($0 % 2), since: Int64($0)) }
+    for line in made {
+      pool.enter(host: line.host)
+      pool.put(line)
+    }
     #expect(pool.count == 6 && pool.has(host: 1) && !pool.has(host: 2))
     #expect(pool.take(host: 0)?.descriptor == 14)
-    #expect(pool.takeOldest() == 10)
-    pool.remove(13, host: 1)
-    pool.remove(99, host: 7)
+    #expect(pool.takeOldest()?.descriptor == 10)
+    pool.remove(made[3])
+    pool.remove(made[3])
     #expect(pool.count == 3)
-    #expect(pool.takeOldest() == 11)
+    #expect(pool.takeOldest()?.descriptor == 11)
     #expect(pool.take(host: 1)?.descriptor == 15)
     #expect(pool.take(host: 1) == nil)
-    #expect(pool.takeOldest(host: 0) == 12)
+    #expect(pool.takeOldest()?.descriptor == 12)
     #expect(pool.count == 0 && pool.takeOldest() == nil)
+  }
+
+  /// What was at work at once in this time and the one before stays; some stay for long, none for ever.
+  @Test func thePoolKeepsWhatWasNeeded() {
+    var pool = LinePool()
+    let made = (0..<10).map { line(Int32($0), host: 0, since: 100 + Int64($0)) }
+    for _ in made { pool.enter(host: 0) }
+    for line in made { pool.put(line) }
+    func tidied(before limit: Int64 = 0) -> [Int32] {
+      var closed: [Int32] = []
+      pool.tidy(before: Instant(nanoseconds: limit)) { closed.append($0.descriptor) }
+      return closed
+    }
+    #expect(tidied().isEmpty)
+    let taken = (0..<4).compactMap { _ in pool.take(host: 0) }
+    #expect(tidied().isEmpty)
+    for line in taken.reversed() { pool.put(line) }
+    #expect(tidied() == [0, 1, 2, 3, 4, 5])
+    #expect(tidied() == [])
+    #expect(tidied() == [6, 7])
+    #expect(tidied(before: 109) == [8])
+    #expect(tidied(before: 110) == [9])
+    #expect(pool.count == 0)
   }
 
   /// A burst leaves no more idle connections than the pool may hold.

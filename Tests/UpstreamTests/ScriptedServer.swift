@@ -1,3 +1,4 @@
+import COpenSSL
 import Glibc
 import Synchronization
 
@@ -6,6 +7,7 @@ final class Peer: @unchecked Sendable {
   let descriptor: Int32
   private var pending: [UInt8] = []
   private var isClosed = false
+  private(set) var ssl: OpaquePointer?
 
   init(_ descriptor: Int32) { self.descriptor = descriptor }
 
@@ -33,6 +35,20 @@ final class Peer: @unchecked Sendable {
     return true
   }
 
+  /// Shakes hands as `tls` has it. False: the client would not.
+  func secure(_ tls: ServerTLS) -> Bool {
+    ssl = tls.accept(descriptor)
+    return ssl != nil
+  }
+
+  /// The session of an earlier connection was resumed.
+  var isResumed: Bool { ssl.map { SSL_session_reused($0) == 1 } ?? false }
+
+  /// The name that the client has asked for.
+  var serverName: String? {
+    ssl.flatMap { SSL_get_servername($0, TLSEXT_NAMETYPE_host_name) }.map { String(cString: $0) }
+  }
+
   /// Blocks until the client closes; what it sends meanwhile is dropped.
   func awaitEnd() { while fill() {} }
 
@@ -45,7 +61,7 @@ final class Peer: @unchecked Sendable {
 
   private func fill() -> Bool {
     var chunk = [UInt8](repeating: 0, count: 65536)
-    let n = read(descriptor, &chunk, chunk.count)
+    let n = ssl.map { Int(SSL_read($0, &chunk, Int32(chunk.count))) } ?? read(descriptor, &chunk, chunk.count)
     if n <= 0 { return false }
     pending.append(contentsOf: chunk[..<n])
     return true
@@ -55,8 +71,9 @@ final class Peer: @unchecked Sendable {
   @discardableResult func send(_ bytes: [UInt8]) -> Bool {
     var at = 0
     while at < bytes.count {
-      let n = bytes[at...].withUnsafeBytes {
-        Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+      let n = bytes[at...].withUnsafeBytes { rest in
+        ssl.map { Int(SSL_write($0, rest.baseAddress, Int32(rest.count))) }
+          ?? Glibc.send(descriptor, rest.baseAddress, rest.count, Int32(MSG_NOSIGNAL))
       }
       if n <= 0 { return false }
       at += n
@@ -71,11 +88,22 @@ final class Peer: @unchecked Sendable {
   func close() {
     if isClosed { return }
     isClosed = true
+    if let ssl {
+      SSL_shutdown(ssl)
+      SSL_free(ssl)
+    }
     Glibc.close(descriptor)
+  }
+
+  /// Closes without TLS' own word of it, as one does who cuts a connection off.
+  func cutOff() {
+    if let ssl { SSL_set_quiet_shutdown(ssl, 1) }
+    close()
   }
 
   /// Ends the connection with a RST.
   func reset() {
+    if let ssl { SSL_set_quiet_shutdown(ssl, 1) }
     var linger = linger(l_onoff: 1, l_linger: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
     close()
@@ -85,15 +113,17 @@ final class Peer: @unchecked Sendable {
 /// A server on loopback that runs a script for each connection.
 final class ScriptedServer: Sendable {
   let port: UInt16
+  let tls: ServerTLS?
   private let listener: Int32
   private let accepted = Atomic(0)
   private let requested = Atomic(0)
 
-  /// `script`: the connection and its number, from 0.
+  /// `script`: the connection and its number, from 0; with `tls` after the handshake, and only if that is well done.
   init(
-    backlog: Int32 = 64, accepts: Bool = true,
+    backlog: Int32 = 64, accepts: Bool = true, tls: ServerTLS? = nil,
     _ script: @escaping @Sendable (ScriptedServer, Peer, Int) -> Void
   ) {
+    self.tls = tls
     (listener, port) = ScriptedServer.listen(backlog: backlog)
     if !accepts { return }
     let listener = self.listener
@@ -106,7 +136,12 @@ final class ScriptedServer: Sendable {
         let peer = Peer(descriptor)
         let number = server.accepted.add(1, ordering: .sequentiallyConsistent).oldValue
         spawn {
-          script(server, peer, number)
+          // What the client has sent is read before the end: else that is a reset, and the alert is lost.
+          if server.tls.map({ peer.secure($0) }) ?? true {
+            script(server, peer, number)
+          } else {
+            peer.awaitEnd()
+          }
           peer.close()
         }
       }
@@ -118,7 +153,7 @@ final class ScriptedServer: Sendable {
     close(listener)
   }
 
-  var url: String { "http://127.0.0.1:\(port)/v1/chat/completions" }
+  var url: String { "\(tls == nil ? "http" : "https")://127.0.0.1:\(port)/v1/chat/completions" }
   var connections: Int { accepted.load(ordering: .sequentiallyConsistent) }
   var requests: Int { requested.load(ordering: .sequentiallyConsistent) }
   func countRequest() { requested.add(1, ordering: .sequentiallyConsistent) }

@@ -143,8 +143,10 @@ import Testing
       (#"{"type":"error"}"#, true, true, nil, nil), (#"{"output":[{"error":{}}]}"#, true, false, nil, nil),
       ("<html>", false, false, nil, nil), ("", false, false, nil, nil),
       (#"{"choices":["#, false, false, nil, nil),
-    ] as [(String, Bool, Bool, Int64?, Int64?)])
-  func probesAnswers(_ body: String, _ isJSON: Bool, _ hasError: Bool, _ input: Int64?, _ output: Int64?) {
+    ] as [(String, Bool, Bool, Quantity?, Quantity?)])
+  func probesAnswers(
+    _ body: String, _ isJSON: Bool, _ hasError: Bool, _ input: Quantity?, _ output: Quantity?
+  ) {
     let bytes = body.bytes
     var probe = AnswerProbe()
     probe.read(bytes.span)

@@ -3,6 +3,8 @@ import Testing
 
 @testable import Wire
 
+private func told(_ count: Quantity?) -> String { count.map { "\($0.value)" } ?? "?" }
+
 /// What the observer saw, in one line.
 private func seen(_ bytes: [UInt8], _ cut: [Range<Int>], finishing: Bool = false) -> String {
   var observer = EventStreamObserver()
@@ -14,8 +16,8 @@ private func seen(_ bytes: [UInt8], _ cut: [Range<Int>], finishing: Bool = false
   if observer.end != .none { text += " end=\(observer.end)" }
   let usage = observer.usage
   if usage.isKnown {
-    text += " \(usage.input.map(String.init) ?? "?")/\(usage.output.map(String.init) ?? "?")"
-    if let total = usage.total { text += "/\(total)" }
+    text += " \(told(usage.input))/\(told(usage.output))"
+    if let total = usage.total { text += "/\(total.value)" }
   }
   return text + (observer.endsBetweenEvents ? "" : " open")
 }
@@ -118,7 +120,7 @@ private func chunk(_ delta: String, finish: String = "null") -> String {
     (#"{"type":"response.queued"}"#, "0"), (#"{"type":"response.output_text.delta","delta":"a"}"#, "1"),
     (#"{"type":"response.completed","response":{}}"#, "1 end=completed"),
     (#"{"text":"unknown dialect"}"#, "1"),
-    ("{not json", "1"), ("42", "1"), (#"{"usage":{"prompt_tokens":-1,"completion_tokens":1.5}}"#, "0"),
+    ("{not json", "1"), ("42", "1"), (#"{"usage":{"prompt_tokens":-1,"completion_tokens":"2"}}"#, "0"),
   ])
   func tellsContentOfOtherEvents(_ data: String, _ expected: String) {
     checkAllCuts("data: \(data)\n\n", expected)

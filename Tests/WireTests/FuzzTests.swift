@@ -26,7 +26,7 @@ private func readAsEverything(_ bytes: [UInt8], cutAt cut: Int) -> Bool {
         var again = JSONProbe()
         isSame = isSame && (try? again.scan(copy.bytes)) != nil
       }
-      _ = span.jsonInteger(member)
+      isSame = isSame && (span.jsonQuantity(member) ?? 0) <= Quantity(Int64.max)
       _ = span.jsonDouble(member)
     }
   } else {
@@ -43,7 +43,7 @@ private func readAsEverything(_ bytes: [UInt8], cutAt cut: Int) -> Bool {
   _ = RetryHints.interval(head, in: span, body: span, now: now)
   _ = RetryHints.resetInterval(span, now: now)
   _ = RetryHints.retryAfter(span, now: now)
-  _ = RetryHints.remaining(span)
+  isSame = isSame && (span.quantity ?? 0) <= Quantity(Int64.max)
   let error = ErrorBody(span)
   isSame = isSame && error.message.count <= Limits.errorMessage
   isSame = isSame && String(validating: error.message, as: UTF8.self) != nil
@@ -124,12 +124,23 @@ private func streamReads(_ bytes: [UInt8], _ pieces: [Range<Int>]) -> String {
     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nX: y\r\n\r\nrest",
     "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello",
     "HTTP/1.1 200 OK\r\nRetry-After: 17\r\nx-ratelimit-remaining: 0\r\nx-ratelimit-reset: 6m0s\r\n\r\n",
+    "HTTP/1.1 429 No\r\nretry-after-ms: 250\r\nx-ratelimit-remaining-tokens: 9\r\nx-ratelimit-reset-tokens: 17\r\n\r\n",
+    "data: {\"type\":\"response.completed\",\"response\":{\"usage\":{\"input_tokens\":3,\"output_tokens\":4,\"total_tokens\":7}}}\n\n",
     #"{"model":"a\u00e9\ud83d\ude00","n":[1,-2.5e3,{"x":null}],"s":true,"usage":{"prompt_tokens":3}}"#,
     "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":null}\n\n: c\r\n\r\nevent: error\rdata: {\"error\":{}}\r\rdata: [DONE]\n\n",
     "data: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":5}}}\n\ndata: {\"type\":\"message_stop\"}\n\n",
     "--XX\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm\r\n--XX--\r\n",
     "Sun, 06 Nov 1994 08:49:37 GMT", "2023-11-14T22:13:30.5+01:00",
     #"[{"error":{"message":"quota exceeded sk-0123456789 try again in 7m1.5s","details":[{"retryDelay":"17s"}]}}]"#,
+  ]
+
+  /// Where numbers stop fitting into something.
+  private static let edges = [
+    "2147483647", "2147483648", "4294967295", "4294967296", "9007199254740992", "9007199254740993",
+    "9223372036854775807", "9223372036854775808", "18446744073709551615", "18446744073709551616", "1e308",
+    "1e309",
+    "-1", "-9223372036854775808", "0", "-0", "0.9999999999999999",
+    "99999999999999999999999999999999999999999999",
   ]
 
   @Test(arguments: 0..<16)
@@ -140,7 +151,7 @@ private func streamReads(_ bytes: [UInt8], _ pieces: [Range<Int>]) -> String {
       var bytes = Self.seeds[random.below(Self.seeds.count)].bytes
       for _ in 0...random.below(4) {
         let at = random.below(bytes.count)
-        switch random.below(6) {
+        switch random.below(7) {
         case 0: bytes[at] = UInt8(random.below(256))
         case 1: bytes[at] = alphabet[random.below(alphabet.count)]
         case 2: bytes.insert(alphabet[random.below(alphabet.count)], at: at)
@@ -148,6 +159,11 @@ private func streamReads(_ bytes: [UInt8], _ pieces: [Range<Int>]) -> String {
         case 4:
           bytes.replaceSubrange(
             at..<at, with: Self.seeds[random.below(Self.seeds.count)].bytes.prefix(random.below(40)))
+        case 5:
+          // Another number in the place of one.
+          let start = bytes[at...].firstIndex { $0.isDigit } ?? at
+          let end = bytes[start...].firstIndex { !$0.isDigit } ?? bytes.count
+          bytes.replaceSubrange(start..<end, with: Self.edges[random.below(Self.edges.count)].bytes)
         default: if at > 0 { bytes.removeSubrange(at...) }
         }
       }

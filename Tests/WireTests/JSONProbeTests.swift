@@ -13,6 +13,8 @@ private func verdict(_ bytes: [UInt8]) -> String {
   }
 }
 
+private let most: Quantity = 1_099_511_627_776
+
 @Suite struct JSONProbeTests {
   @Test(arguments: [
     "{}", "[]", " \t\r\n{ } \t\r\n", "null", "true", "false", "0", "-0", "1", "-1", "10", "0.5", "1e5",
@@ -131,7 +133,7 @@ private func verdict(_ bytes: [UInt8]) -> String {
     #expect(bytes.span.jsonEquals(probe.members[0], "abc") == true)
     #expect(bytes.span.jsonEquals(probe.members[0], "abd") == false)
     #expect(bytes.span.jsonDouble(probe.members[5]) == -15)
-    #expect(bytes.span.jsonInteger(probe.members[5]) == nil)
+    #expect(bytes.span.jsonQuantity(probe.members[5]) == nil)
     #expect(throws: JSONFault(offset: 1, reason: .unexpectedEnd)) {
       let cut = "{".bytes
       try probe.scan(cut.span)
@@ -157,13 +159,15 @@ private func verdict(_ bytes: [UInt8]) -> String {
 
   @Test(
     arguments: [
-      ("0", 0), ("-7", -7), ("9223372036854775807", Int64.max), ("9223372036854775808", nil), ("1.0", nil),
-      ("1e3", nil), ("\"1\"", nil),
-    ] as [(String, Int64?)])
-  func readsIntegers(_ text: String, _ expected: Int64?) throws {
+      ("0", 0), ("-0", 0), ("-7", nil), ("2147483648", 2_147_483_648), ("1.0", 1), ("12.9", 12),
+      ("1e3", 1000),
+      ("1099511627775", 1_099_511_627_775), ("9223372036854775807", most), ("18446744073709551616", most),
+      ("1e308", most), ("1e999", most), ("-1e308", nil), ("\"1\"", nil), ("null", nil),
+    ] as [(String, Quantity?)])
+  func readsQuantities(_ text: String, _ expected: Quantity?) throws {
     var probe = JSONProbe()
     try probe.scan(text.bytes.span)
-    #expect(text.bytes.span.jsonInteger(probe.root) == expected)
+    #expect(text.bytes.span.jsonQuantity(probe.root) == expected)
   }
 
   @Test func walksContainers() throws {

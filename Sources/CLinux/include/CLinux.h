@@ -272,6 +272,18 @@ static inline int linux_epoll_wait_ns(int epoll, struct epoll_event *out, int ro
 static inline uint32_t linux_epoll_bits(const struct epoll_event *e) { return e->events; }
 static inline uint64_t linux_epoll_token(const struct epoll_event *e) { return e->data.u64; }
 
+/// A number that changes with a file or directory, and is 0 where there is none: of its place, length and times.
+static inline uint64_t linux_file_stamp(const char *path) {
+  struct stat found;
+  uint64_t stamp;
+  if(stat(path, &found) != 0) return 0;
+  stamp = (uint64_t)found.st_dev * 31 + (uint64_t)found.st_ino;
+  stamp = stamp * 1000003 + (uint64_t)found.st_size;
+  stamp = stamp * 1000003 + (uint64_t)found.st_mtim.tv_sec * 1000000000 + (uint64_t)found.st_mtim.tv_nsec;
+  stamp = stamp * 1000003 + (uint64_t)found.st_ctim.tv_sec * 1000000000 + (uint64_t)found.st_ctim.tv_nsec;
+  return stamp | 1;
+}
+
 /// SIG_IGN is a cast that Swift does not import.
 static inline void linux_ignore_sigpipe(void) { signal(SIGPIPE, SIG_IGN); }
 

@@ -1,7 +1,7 @@
 internal import Base
 
 /// Numbers with units: durations, sizes, and how both are printed.
-enum Quantity {
+enum Units {
   /// `80ms`, `5s`, `1m30s`, `1.5h`, `2d`; a bare number is seconds. nil where it is none of these.
   static func duration(_ text: String) -> Interval? {
     let bytes = Array(text.utf8)
