@@ -8,7 +8,7 @@ extension Upstream {
   func sayWhy(_ outcome: TransferOutcome, _ slot: Slot, code: CURLcode) {
     let systemError = outcome.systemError
     guard let spec = slot.target?.spec else { return }
-    let place = spec.proxy == nil ? spec.place : "the proxy"
+    let place = spec.proxy == nil ? spec.socket ?? spec.place : "the proxy"
     switch outcome.fault {
     case .couldNotResolve:
       let name = code == CURLE_COULDNT_RESOLVE_PROXY ? "the proxy's name" : "the name \(spec.hostName)"
@@ -20,7 +20,7 @@ extension Upstream {
       // Lifetime: strerror's text is copied at once.
       slot.say("no way to \(place): \(String(cString: strerror(systemError)))")
     case .connectTimedOut where outcome.connectTime > .zero:
-      slot.say("\(place) does not finish the TLS handshake within \(spec.connectTimeout.milliseconds) ms")
+      slot.say(spec.lateHandshake)
     case .connectTimedOut:
       slot.say("no connection to \(place) within \(spec.connectTimeout.milliseconds) ms")
     case .tlsFailed where Self.isPlainText(slot.message):
@@ -44,6 +44,10 @@ extension TransferTarget {
     let bytes = Array(url.utf8)
     guard let start = bytes.span.firstRange(of: "://") else { return url }
     return String(decoding: bytes[(start + 3)...].prefix { $0 != UInt8(ascii: "/") }, as: UTF8.self)
+  }
+
+  var lateHandshake: String {
+    "\(place) does not finish the TLS handshake within \(connectTimeout.milliseconds) ms"
   }
 
   /// The host alone; v6 with its brackets.
