@@ -159,11 +159,17 @@ internal import CLinux
 
   /// Lower-case hexadecimal without leading zeros: a chunk size (RFC 9112 §7.1).
   package mutating func append(hex value: Int) {
-    var shift = value == 0 ? 0 : (Int.bitWidth - 1 - value.leadingZeroBitCount) / 4 * 4
-    while shift >= 0 {
-      let nibble = UInt8((value >> shift) & 15)
-      append(nibble < 10 ? 48 + nibble : 87 + nibble)
+    let bits = Int.bitWidth - value.leadingZeroBitCount
+    append(hex: UInt64(UInt(bitPattern: value)), digits: max(1, (bits + 3) / 4))
+  }
+
+  /// The last `digits` digits of a number in lower-case hexadecimal.
+  package mutating func append(hex value: UInt64, digits: Int) {
+    var shift = digits * 4
+    while shift > 0 {
       shift -= 4
+      let nibble = UInt8(truncatingIfNeeded: value >> UInt64(shift) & 15)
+      append(nibble < 10 ? 48 + nibble : 87 + nibble)
     }
   }
 

@@ -1,5 +1,4 @@
 internal import Base
-internal import Kernel
 internal import Lab
 
 /// A line that is to be asked: where it stands, and what is known of it.
@@ -21,34 +20,25 @@ final class BatchConnection {
   }
 
   let slot: Int
-  var generation: UInt32 = 0
-  var socket: Descriptor?
+  var socket: ClientSocket
   var state = State.idle
-  var interest: Interest = []
-  /// Answers that came on this socket.
-  var answers = 0
 
   var ask: BatchAsk?
   /// The line's `custom_id` with its quotes, and what it is known by.
   var name = ByteBuffer()
   var key = Fingerprint(high: 0, low: 0)
   var request = ByteBuffer()
-  var sent = 0
   var reader = AnswerReader(keeps: true)
 
-  init(slot: Int) { self.slot = slot }
+  init(kind: UInt8, slot: Int) {
+    self.slot = slot
+    socket = ClientSocket(kind: kind, slot: slot)
+  }
 
   /// Forgets what came of the answer: the request is sent from its start.
   func rewind() {
     reader.reset()
-    sent = 0
-  }
-
-  func close() {
-    generation &+= 1
-    socket = nil
-    interest = []
-    answers = 0
+    socket.rewind()
   }
 
   /// The line is done with, or waits.

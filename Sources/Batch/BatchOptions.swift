@@ -36,10 +36,8 @@ package struct BatchOptions: Sendable {
     }
     if options.output.isEmpty { throw UsageError("-o OUT.jsonl is missing: where the answers go") }
     options.input = input
-    if let key = options.key {
-      for byte in key.utf8 where byte < 33 || byte == 127 {
-        throw UsageError("the key has a space or a control character in it")
-      }
+    if let key = options.key, !isOneWord(key) {
+      throw UsageError("the key has a space or a control character in it")
     }
     return .run(options)
   }

@@ -66,7 +66,9 @@ package final class BatchRun {
     } catch {
       throw .kernel(error)
     }
-    for slot in 0..<options.connections { connections.append(BatchConnection(slot: slot)) }
+    for slot in 0..<options.connections {
+      connections.append(BatchConnection(kind: Kind.connection, slot: slot))
+    }
   }
 
   /// Goes on until every line has an answer or was given up, or until it is ended by a signal.
@@ -123,7 +125,7 @@ package final class BatchRun {
 
   private func interruptAll() {
     for connection in connections where connection.state != .idle {
-      connection.close()
+      connection.socket.close()
       connection.clear()
     }
   }
@@ -198,7 +200,7 @@ package final class BatchRun {
   // MARK: - One request
 
   private func start(_ connection: BatchConnection, _ now: Instant) {
-    if connection.socket != nil {
+    if connection.socket.raw != nil {
       connection.state = .sending
       write(connection, now)
     } else {
@@ -207,13 +209,8 @@ package final class BatchRun {
   }
 
   private func connect(_ connection: BatchConnection, _ now: Instant) {
-    connection.close()
     do throws(KernelFault) {
-      let socket = try Socket.connect(to: address)
-      let token = Token(kind: Kind.connection, slot: connection.slot, generation: connection.generation)
-      try poller.add(socket.raw, .write, token: token)
-      connection.socket = consume socket
-      connection.interest = .write
+      try connection.socket.connect(to: address, poller)
       connection.state = .connecting
     } catch {
       unreachable(connection, error, now)
@@ -232,45 +229,43 @@ package final class BatchRun {
   private func take(_ event: PolledEvent, _ now: Instant) {
     guard event.token.kind == Kind.connection else { return }
     let connection = connections[event.token.slot]
-    if connection.generation != event.token.generation { return }
+    if connection.socket.generation != event.token.generation { return }
     if event.writable || event.failed || event.hungUp { write(connection, now) }
-    if connection.generation == event.token.generation, event.readable || event.hungUp || event.failed {
+    if connection.socket.generation == event.token.generation,
+      event.readable || event.hungUp || event.failed
+    {
       receive(connection, now)
     }
   }
 
   private func write(_ connection: BatchConnection, _ now: Instant) {
-    guard let raw = connection.socket?.raw else { return }
+    guard let raw = connection.socket.raw else { return }
     if connection.state == .connecting {
       if let reason = Socket.connectOutcome(raw, to: address) { return unreachable(connection, reason, now) }
       connection.state = .sending
     }
     guard connection.state == .sending else { return }
-    while connection.sent < connection.request.count {
-      let rest = connection.sent..<connection.request.count
-      switch connection.request.withBytes(rest, { Socket.send(raw, $0) }) {
-      case .sent(let n): connection.sent += n
-      case .wouldBlock: return watch(connection, [.read, .write], now)
-      case .broken: return lost(connection, now)
-      }
+    switch connection.socket.send(connection.request) {
+    case .complete:
+      connection.state = .receiving
+      watch(connection, .read, now)
+    case .blocked: watch(connection, [.read, .write], now)
+    case .broken: lost(connection, now)
     }
-    connection.state = .receiving
-    watch(connection, .read, now)
   }
 
   private func watch(_ connection: BatchConnection, _ wanted: Interest, _ now: Instant) {
-    guard let raw = connection.socket?.raw, wanted != connection.interest else { return }
-    let token = Token(kind: Kind.connection, slot: connection.slot, generation: connection.generation)
-    connection.interest = wanted
-    if (try? poller.modify(raw, wanted, token: token)) == nil { lost(connection, now) }
+    do { try connection.socket.watch(wanted, poller) } catch { lost(connection, now) }
   }
 
   private func receive(_ connection: BatchConnection, _ now: Instant) {
-    guard let raw = connection.socket?.raw else { return }
+    guard let raw = connection.socket.raw else { return }
     received.removeAll()
     switch Socket.receive(raw, into: &received, room: Limits.loadRead) {
     case .received:
-      guard connection.state == .receiving || connection.state == .sending else { return connection.close() }
+      guard connection.state == .receiving || connection.state == .sending else {
+        return connection.socket.close()
+      }
       switch received.withBytes({ connection.reader.read($0) }) {
       case .needMore: break
       case .complete: complete(connection, now)
@@ -284,11 +279,11 @@ package final class BatchRun {
   /// The connection has ended.
   private func lost(_ connection: BatchConnection, _ now: Instant) {
     switch connection.state {
-    case .idle: connection.close()
+    case .idle: connection.socket.close()
     case .connecting, .sending, .receiving:
       if connection.reader.readEnd() { return complete(connection, now) }
       // A server may close an idle connection just when it is used again: that says nothing about the answer.
-      if connection.answers > 0, connection.reader.isUntouched {
+      if connection.socket.answers > 0, connection.reader.isUntouched {
         connection.rewind()
         return connect(connection, now)
       }
@@ -302,7 +297,7 @@ package final class BatchRun {
   /// 5. what the line itself is at fault for.
   private func complete(_ connection: BatchConnection, _ now: Instant) {
     hasAnswered = true
-    connection.answers += 1
+    connection.socket.answers += 1
     let isUsable = !connection.reader.closes && connection.state == .receiving
     switch connection.reader.status {
     case 200..<300: write(connection)  // 1
@@ -311,7 +306,7 @@ package final class BatchRun {
     case 408, 500...: retry(connection, isTransport: false, now)  // 4
     default: write(connection)  // 5
     }
-    if !isUsable { connection.close() }
+    if !isUsable { connection.socket.close() }
   }
 
   /// The model's provider said when to come back: its lines wait, and the connection goes on with others'.
@@ -331,7 +326,7 @@ package final class BatchRun {
 
   /// The line is tried again a little later, unless it has had its tries.
   private func retry(_ connection: BatchConnection, isTransport: Bool, _ now: Instant) {
-    if isTransport { connection.close() }
+    if isTransport { connection.socket.close() }
     connection.ask?.tries += 1
     guard let ask = connection.ask, ask.tries < Limits.batchTries else {
       plan.totals.failed += 1
@@ -348,7 +343,7 @@ package final class BatchRun {
       queue.add(ask)
     }
     timers.disarm(connection.slot)
-    if connection.state == .connecting { connection.close() }
+    if connection.state == .connecting { connection.socket.close() }
     connection.clear()
   }
 
@@ -356,7 +351,7 @@ package final class BatchRun {
   private func write(_ connection: BatchConnection) {
     var line = ByteBuffer()
     line.append("{\"id\":\"batch_req_")
-    line.append(hex64: connection.key.high)
+    line.append(hex: connection.key.high, digits: 16)
     line.append("\",\"custom_id\":")
     connection.name.withBytes { line.append($0) }
     line.append(",\"response\":{\"status_code\":")
@@ -383,16 +378,6 @@ package final class BatchRun {
 }
 
 extension ByteBuffer {
-  /// 16 digits.
-  fileprivate mutating func append(hex64 value: UInt64) {
-    var shift: UInt64 = 64
-    while shift > 0 {
-      shift -= 4
-      let digit = UInt8(truncatingIfNeeded: value >> shift & 15)
-      append(digit < 10 ? 48 + digit : 87 + digit)
-    }
-  }
-
   /// A JSON text with blanks for its line ends.
   fileprivate mutating func append(onOneLine text: Span<UInt8>) {
     let start = count

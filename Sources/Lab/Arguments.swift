@@ -86,3 +86,6 @@ func wholeNumber(_ text: String) -> Int? {
   var text = text
   return text.withUTF8 { Span(_unsafeElements: $0).decimal }.map { Int(clamping: $0) }
 }
+
+/// No space and no control character: it can stand in a line of a request without ending it.
+package func isOneWord(_ text: String) -> Bool { text.utf8.allSatisfy { $0 > 32 && $0 != 127 } }

@@ -14,9 +14,7 @@ package struct Instance: Equatable, Sendable {
 
   package init(url: String) throws(UsageError) {
     if url.hasPrefix("https://") { throw UsageError("\(url): only http:// and unix: are spoken here") }
-    for byte in url.utf8 where byte < 33 || byte == 127 {
-      throw UsageError("'\(url)' has a space or a control character in it")
-    }
+    if !isOneWord(url) { throw UsageError("'\(url)' has a space or a control character in it") }
     var text = url
     if url.hasPrefix("http://") {
       text = String(url.dropFirst(7))

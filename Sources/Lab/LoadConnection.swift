@@ -14,17 +14,12 @@ final class LoadConnection {
   }
 
   let slot: Int
-  var generation: UInt32 = 0
-  var socket: Descriptor?
+  var socket: ClientSocket
   var state = State.idle
-  var interest: Interest = []
-  /// Answers that came on this socket.
-  var answers = 0
 
   // MARK: The request under way
 
   var reader = AnswerReader()
-  var sent = 0
   /// False in the warm-up.
   var isMeasured = false
   /// When the request was due; latencies count from here.
@@ -33,9 +28,10 @@ final class LoadConnection {
   var lastEventAt = Instant.distantPast
   var seenEvents = 0
 
-  init(slot: Int) { self.slot = slot }
-
-  var isOpen: Bool { socket != nil }
+  init(kind: UInt8, slot: Int) {
+    self.slot = slot
+    socket = ClientSocket(kind: kind, slot: slot)
+  }
 
   func prepare(intended: Instant, isMeasured: Bool) {
     self.intended = intended
@@ -46,14 +42,8 @@ final class LoadConnection {
   /// Forgets what came of the answer: the request is sent from its start.
   func rewind() {
     reader.reset()
-    sent = 0
+    socket.rewind()
     firstAt = nil
     seenEvents = 0
-  }
-
-  func closeSocket() {
-    socket = nil
-    interest = []
-    answers = 0
   }
 }

@@ -55,7 +55,7 @@ package final class LoadGenerator {
     timers = Timers(count: options.connections + 1)
     warmUpLeft = options.warmUp * options.connections
     for slot in 0..<options.connections {
-      connections.append(LoadConnection(slot: slot))
+      connections.append(LoadConnection(kind: Kind.connection, slot: slot))
       idle.append(slot)
     }
     report.isStream = options.stream
@@ -124,9 +124,11 @@ package final class LoadGenerator {
         continue
       }
       let connection = connections[event.token.slot]
-      if connection.generation != event.token.generation { continue }
+      if connection.socket.generation != event.token.generation { continue }
       if event.writable || event.failed || event.hungUp { write(connection, now) }
-      if connection.generation == event.token.generation, event.readable || event.hungUp || event.failed {
+      if connection.socket.generation == event.token.generation,
+        event.readable || event.hungUp || event.failed
+      {
         receive(connection)
       }
     }
@@ -223,7 +225,7 @@ package final class LoadGenerator {
 
   private func start(_ connection: LoadConnection, _ now: Instant) {
     request.advance()
-    if connection.isOpen {
+    if connection.socket.raw != nil {
       connection.state = .sending
       write(connection, now)
     } else {
@@ -232,13 +234,8 @@ package final class LoadGenerator {
   }
 
   private func connect(_ connection: LoadConnection, _ now: Instant) {
-    connection.generation &+= 1
     do {
-      let socket = try Socket.connect(to: address)
-      let token = Token(kind: Kind.connection, slot: connection.slot, generation: connection.generation)
-      try poller.add(socket.raw, .write, token: token)
-      connection.socket = consume socket
-      connection.interest = .write
+      try connection.socket.connect(to: address, poller)
       connection.state = .connecting
     } catch {
       fail(connection, .connect, now)
@@ -246,35 +243,28 @@ package final class LoadGenerator {
   }
 
   private func watch(_ connection: LoadConnection, _ wanted: Interest, _ now: Instant) {
-    guard let raw = connection.socket?.raw, wanted != connection.interest else { return }
-    let token = Token(kind: Kind.connection, slot: connection.slot, generation: connection.generation)
-    connection.interest = wanted
-    if (try? poller.modify(raw, wanted, token: token)) == nil { fail(connection, .cut, now) }
+    do { try connection.socket.watch(wanted, poller) } catch { fail(connection, .cut, now) }
   }
 
   private func write(_ connection: LoadConnection, _ now: Instant) {
-    guard let raw = connection.socket?.raw else { return }
+    guard let raw = connection.socket.raw else { return }
     if connection.state == .connecting {
       if Socket.connectOutcome(raw, to: address) != nil { return fail(connection, .connect, now) }
       connection.state = .sending
     }
     guard connection.state == .sending else { return }
-    let count = request.bytes.count
-    while connection.sent < count {
-      let sent = request.bytes.withBytes(connection.sent..<count) { Socket.send(raw, $0) }
-      switch sent {
-      case .sent(let n): connection.sent += n
-      case .wouldBlock: return watch(connection, [.read, .write], now)
-      case .broken: return lost(connection, now)
-      }
+    switch connection.socket.send(request.bytes) {
+    case .complete:
+      connection.state = .receiving
+      watch(connection, .read, now)
+    case .blocked: watch(connection, [.read, .write], now)
+    case .broken: lost(connection, now)
     }
-    connection.state = .receiving
-    watch(connection, .read, now)
   }
 
   private func receive(_ connection: LoadConnection) {
     for _ in 0..<Limits.loadReadsPerTurn {
-      guard let raw = connection.socket?.raw else { return }
+      guard let raw = connection.socket.raw else { return }
       input.removeAll()
       let received = Socket.receive(raw, into: &input, room: Limits.loadRead)
       // Read here and not once per turn: in a long turn the last answers would look late.
@@ -319,7 +309,7 @@ package final class LoadGenerator {
 
   private func complete(_ connection: LoadConnection, _ now: Instant) {
     let failure = verdict(connection)
-    connection.answers += 1
+    connection.socket.answers += 1
     // An answer before the request was sent whole leaves the rest of it in the way.
     if connection.reader.closes || connection.state == .sending { close(connection) }
     if let failure { return conclude(connection, failure, now) }
@@ -354,7 +344,7 @@ package final class LoadGenerator {
     case .sending, .receiving:
       if connection.reader.readEnd() { return complete(connection, now) }
       // A server may close an idle connection just when it is used again: that says nothing about the answer.
-      if connection.answers > 0, connection.reader.isUntouched {
+      if connection.socket.answers > 0, connection.reader.isUntouched {
         close(connection)
         connection.rewind()
         return connect(connection, now)
@@ -403,7 +393,6 @@ package final class LoadGenerator {
   }
 
   private func close(_ connection: LoadConnection) {
-    connection.generation &+= 1
-    connection.closeSocket()
+    connection.socket.close()
   }
 }

@@ -127,10 +127,8 @@ package struct LoadOptions: Equatable, Sendable {
   /// What goes into the request must not end a line of it.
   private func check() throws(UsageError) {
     if !path.hasPrefix("/") { throw UsageError("--path begins with a slash") }
-    for text in [path, host, key ?? ""] {
-      for byte in text.utf8 where byte < 33 || byte == 127 {
-        throw UsageError("'\(text)' has a space or a control character in it")
-      }
+    for text in [path, host, key ?? ""] where !isOneWord(text) {
+      throw UsageError("'\(text)' has a space or a control character in it")
     }
   }
 

@@ -22,14 +22,8 @@ struct TraceID: Equatable {
 
   /// Appends its 32 digits.
   func write(into out: inout ByteBuffer) {
-    for half in [high, low] {
-      var shift: UInt64 = 64
-      while shift > 0 {
-        shift -= 4
-        let digit = UInt8(truncatingIfNeeded: half >> shift & 15)
-        out.append(digit < 10 ? 48 + digit : 87 + digit)
-      }
-    }
+    out.append(hex: high, digits: 16)
+    out.append(hex: low, digits: 16)
   }
 
   /// At most 16 lower-case hexadecimal digits.

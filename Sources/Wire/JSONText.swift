@@ -26,6 +26,8 @@ extension Span<UInt8> {
   /// long s (U+017F) and the Kelvin sign (U+212A).
   func jsonFoldsTo(_ inner: Range<Int>, _ text: StaticString) -> Bool {
     let bytes = extracting(inner)
+    // What folds into ASCII from beyond it, and escapes, are longer than what they stand for.
+    guard bytes.count >= text.utf8CodeUnitCount else { return false }
     var at = 0
     for i in 0..<text.utf8CodeUnitCount {
       guard at < bytes.count else { return false }
@@ -38,6 +40,10 @@ extension Span<UInt8> {
 
   /// The character or escape at `at` within a string in lower case, where that is one of ASCII.
   private func foldedScalar(_ at: inout Int) -> UInt32 {
+    if self[at] < 0x80, self[at] != UInt8(ascii: "\\") {
+      at += 1
+      return UInt32(self[at - 1].asciiLowercased)
+    }
     let rest = extracting(at..<count)
     if rest.hasPrefix("\u{17F}") {
       at += 2
@@ -201,8 +207,8 @@ extension ByteBuffer {
     case 13: append("\\r" as StaticString)
     case 9: append("\\t" as StaticString)
     default:
-      append(byte < 16 ? "\\u000" as StaticString : "\\u00" as StaticString)
-      append(hex: Int(byte))
+      append("\\u" as StaticString)
+      append(hex: UInt64(byte), digits: 4)
     }
   }
 

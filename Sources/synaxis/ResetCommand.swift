@@ -61,8 +61,7 @@ extension ByteBuffer {
         append(byte)
       } else {
         append(UInt8(ascii: "%"))
-        if byte < 16 { append(UInt8(ascii: "0")) }
-        append(hex: Int(byte))
+        append(hex: UInt64(byte), digits: 2)
       }
     }
   }
