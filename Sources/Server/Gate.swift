@@ -99,7 +99,7 @@ package final class Gate {
 
   /// The body has a coding that changes its bytes (RFC 9110 §8.4).
   private static func isEncoded(_ head: RequestHead, in bytes: Span<UInt8>) -> Bool {
-    for field in head.fields where bytes.extracting(field.name).equalsIgnoringCase("content-encoding") {
+    for field in head.fields where field.known == .contentEncoding {
       let value = bytes.extracting(field.value)
       if value.count > 0, !value.equalsIgnoringCase("identity") { return true }
     }

@@ -171,8 +171,10 @@ package final class Server {
       settle(now)
     }
     runner.measureAnswers(now: now.instant)
-    front.resumeUploads(now: now.instant)
-    settle(now)
+    if front.uploads.isSomebodyWaiting {
+      front.resumeUploads(now: now.instant)
+      settle(now)
+    }
     finishTurn(now)
   }
 

@@ -96,8 +96,20 @@ extension Span<UInt8> {
   /// An `error` in a choice, or a reason for its end that is none of the model's: `error` (OpenRouter),
   /// `network_error` (Z.ai), `insufficient_system_resource` (DeepSeek).
   fileprivate func choiceTellsError(_ choice: JSONMember) -> Bool {
-    if let error = jsonMember("error", in: choice), tellsError(error) { return true }
-    guard let reason = jsonMember("finish_reason", in: choice) else { return false }
+    guard choice.kind == .object else { return false }
+    // One walk: the answer's text stands between them.
+    var error: JSONMember?
+    var reason: JSONMember?
+    var cursor = JSONCursor(choice)
+    while let member = cursor.next(self) {
+      if jsonEquals(member.key, "error") {
+        error = member
+      } else if jsonEquals(member.key, "finish_reason") {
+        reason = member
+      }
+    }
+    if let error, tellsError(error) { return true }
+    guard let reason else { return false }
     return jsonEquals(reason, "error") || jsonEquals(reason, "network_error")
       || jsonEquals(reason, "insufficient_system_resource")
   }
