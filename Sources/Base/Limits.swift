@@ -125,6 +125,8 @@ package enum Limits {
   package static let upstreamFields = 200
   /// Bytes of a provider's own name for a request that are logged.
   package static let upstreamID = 128
+  /// Bytes of a refused request's path, Host or Origin that are logged.
+  package static let loggedField = 256
   /// Bytes of a provider's error text that are searched for what it means.
   package static let errorText = 4 * 1024
   /// Bytes of a provider's error message that are shown.

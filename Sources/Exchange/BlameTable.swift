@@ -10,7 +10,7 @@ enum BlameTable {
     /// The account's rate or quota, until the time that the answer gives.
     case rate, quota
     case keyRejected, modelMissing, endpointMissing, modelLacksEndpoint
-    case tooLong, requestRefused, unsuited
+    case tooLong, requestRefused, unsuited, wrongTransport
     /// The client's own: as it came.
     case relay
   }
@@ -43,6 +43,10 @@ enum BlameTable {
     [
       // Never followed: the key would go along (RFC 9110 §15.4).
       Row(300...399, .redirected),
+
+      // How the provider is reached is its operator's to set, whatever the status. nginx's own are 495 to 497, which it
+      // sends as 400.
+      Row(400...499, saying: .wrongTransport, .wrongTransport),
 
       // OpenRouter (openrouter.ai/docs/errors: 403 for a flagged input, 402 for more tokens than the credit pays
       // for), xAI. Before the rows of account and key, which the same statuses mean otherwise.

@@ -130,6 +130,7 @@ package enum Judge {
     case .tooLong: .fault(.tooLong)
     case .requestRefused: .fault(.requestRefused)
     case .unsuited: .fault(.unsuited)
+    case .wrongTransport: .fault(.tls)
     case .relay: .relay
     }
   }

@@ -20,7 +20,8 @@ package struct Cause: Equatable, Sendable {
     out.append(fault.phrase)
     if status < 300, words.isEmpty { return }
     out.append(" (")
-    if status >= 300 {
+    // The titles of proxies' pages begin with it.
+    if status >= 300, words.span.extracting(0..<min(words.count, 3)).decimal != Int64(status) {
       out.append(decimal: status)
       if !words.isEmpty { out.append(": ") }
     }

@@ -39,6 +39,21 @@ package final class Catalog: Sendable {
 
   package subscript(_ id: CandidateID) -> Candidate { candidates[id.index] }
 
+  /// Who would have a model, an alias or a `provider/model` by that name, and is left out for want of something.
+  package func leftOut(serving name: Span<UInt8>) -> [DisabledProvider] {
+    disabledProviders.filter { provider in
+      guard provider.reason != nil else { return false }
+      return provider.models.contains { name.equals($0) } || provider.aliases.contains { name.equals($0) }
+        || Self.hasProvider(provider.name, name)
+    }
+  }
+
+  /// Whether a name is `provider/…`.
+  private static func hasProvider(_ provider: String, _ name: Span<UInt8>) -> Bool {
+    guard let place = name.firstIndex(of: UInt8(ascii: "/")) else { return false }
+    return name.extracting(0..<place).equals(provider)
+  }
+
   /// `seed` keys the hash of passed-on names; any number that a client cannot guess.
   package init(_ configuration: Configuration, seed: UInt64 = 0) {
     var plan = CatalogPlan(configuration.providers)

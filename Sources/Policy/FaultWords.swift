@@ -37,7 +37,7 @@ extension Fault {
     switch self {
     case .keyRejected: "put a valid key into the tier file and reload it (SIGHUP)"
     case .unreachable: "look whether it runs and whether its `endpoint` is right"
-    case .tls: "look whether its `endpoint` is right and whom its certificate is for"
+    case .tls: "look at its `endpoint` (https:// or http://, the port) and at its `tls`"
     case .foreign: "look whether its `endpoint` is that of an OpenAI API"
     case .modelMissing: "look how it names the model, and write that into the tier file"
     case .redirected: "write where it points into its `endpoint`"

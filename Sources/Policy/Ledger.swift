@@ -7,6 +7,7 @@ package import Base
 package final class Ledger {
   struct ProviderState {
     var breaker = Breaker()
+    /// As it was measured, for people. What failures count as is the candidates'.
     var latency = Latency()
     var inFlight = 0
     /// When the first stale connection since the last success was seen.

@@ -14,7 +14,7 @@ package struct ProviderStatus: Equatable, Sendable {
   package var name: String
   package var state: State
   package var tier: Int
-  /// The moving average of the time to first token.
+  /// The moving average of the time to first token, of answers only; nil without one.
   package var latency: Interval?
   /// Of the last `Limits.statusWindow`; nil without an outcome.
   package var successRate: Double?

@@ -58,7 +58,6 @@ extension Ledger {
     providers[slot.provider].breaker.succeed(begun: slot.begun, now: now)
     if wasOpen, providers[slot.provider].breaker.state == .closed {
       // It is back: what its failures counted as says nothing of its speed.
-      providers[slot.provider].latency = Latency()
       candidates[slot.candidate].latency = Latency()
     }
     providers[slot.provider].latency.add(sample, now: now)
@@ -77,7 +76,6 @@ extension Ledger {
     providers[provider].lastOutcome = now
     // A committed stream that was cut says nothing of the time to first token.
     if !slot.isCommitted {
-      providers[provider].latency.addFailure(after: elapsed, now: now)
       candidates[slot.candidate].latency.addFailure(after: elapsed, now: now)
     }
     let until = providers[provider].breaker.fail(

@@ -88,6 +88,8 @@ package struct DisabledProvider: Equatable, Sendable {
   package var reason: String?
   /// Our names of its models, as far as they were read.
   package var models: [String]
+  /// Aliases that lead to it and to nobody who is used.
+  package var aliases: [String] = []
   package init(name: String, reason: String? = nil, models: [String] = []) {
     self.name = name
     self.reason = reason

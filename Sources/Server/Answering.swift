@@ -107,6 +107,7 @@ extension Runner {
       text.nearest = setup.catalog.nearest(to: model.span) {
         account?.mayUse($0, of: setup.catalog) ?? true
       }
+      text.leftOut = setup.catalog.leftOut(serving: model.span)
     }
     page.removeAll()
     text.write(run: nil, now: now.instant, into: &page)
@@ -125,7 +126,10 @@ extension Runner {
     if connection.parser.head.method != .head { page.withBytes { scratch.append($0) } }
     scratch.withBytes { connection.outlet.write($0) }
     metrics.record(refusal: error.row.code)
-    log.refusal(connection, error, id: id, now: now)
+    log.refusal(
+      text, id: id, client: isReadable ? clientName(of: connection) : nil,
+      connection: isReadable ? connection : nil,
+      now: now)
     discardRequest(connection)
     front.finishAnswer(connection, keepsAlive: !error.row.closes, now: now.instant)
   }

@@ -9,6 +9,8 @@ struct ErrorText {
   /// The model that was asked for, and names that are like it.
   var model: [UInt8] = []
   var nearest: [String] = []
+  /// Who would have that model.
+  var leftOut: [DisabledProvider] = []
 
   init(_ error: LocalError) { self.error = error }
 
@@ -54,7 +56,8 @@ struct ErrorText {
     out.append("\"}")
   }
 
-  private func writeMessage(run: ExchangeRun?, now: Instant, into out: inout ByteBuffer) {
+  /// The message alone: `run` is nil where no exchange began.
+  func writeMessage(run: ExchangeRun?, now: Instant, into out: inout ByteBuffer) {
     switch error {
     case .malformed(let reason):
       out.append("The request is not HTTP/1.1 as RFC 9112 has it: ")
@@ -118,7 +121,7 @@ struct ErrorText {
       out.append(reason)
     case .versionNotSupported: out.append("HTTP/1.1 and HTTP/1.0 are spoken here.")
     case .clientRateLimited(let time):
-      out.append("This client's own limit is reached. Try again in ")
+      out.append("This client's own limit (`rpm` or `concurrent` of `clients`) is reached. Try again in ")
       appendSeconds(time, to: &out)
     case .rateLimited:
       out.append("Every provider of the model `")
@@ -156,6 +159,17 @@ struct ErrorText {
   private func writeModelNotFound(into out: inout ByteBuffer) {
     out.append("The model `")
     appendModel(to: &out)
+    if !leftOut.isEmpty {
+      out.append("` is nowhere but at what is left out.")
+      for provider in leftOut.prefix(Limits.namesInMessage) {
+        out.append(" ")
+        out.append(provider.name)
+        out.append(": ")
+        out.append(provider.reason ?? "")
+        out.append(".")
+      }
+      return
+    }
     out.append("` is not configured.")
     if nearest.isEmpty {
       out.append(" GET /v1/models lists what is.")

@@ -1,6 +1,6 @@
 internal import Base
 internal import Exchange
-internal import Policy
+package import Policy
 internal import Wire
 
 // The lines that exchanges and refusals leave. Never a body, never a key.
@@ -48,13 +48,54 @@ extension Log {
     }
   }
 
-  /// A request that was answered with an error before it became an exchange.
-  func refusal(_ connection: Connection, _ error: LocalError, id: RequestID, now: Moment) {
+  /// A request that was answered with an error before it became an exchange: who asked, for what, and why not.
+  /// `connection`: nil where no head could be read.
+  func refusal(
+    _ text: ErrorText, id: RequestID, client: String?, connection: Connection?, now: Moment
+  ) {
     line(.info) { line in
       line.add("msg", "refused")
       line.add("id", id.span)
-      line.add("status", error.row.status)
-      line.add("end", error.row.code)
+      line.add("client", client ?? "-")
+      if let connection {
+        let head = connection.parser.head
+        connection.inbound.withBytes { bytes in
+          func add(_ name: StaticString, _ range: Range<Int>) {
+            line.add(name, bytes.extracting(range.prefix(Limits.loggedField)))
+          }
+          add("path", head.path)
+          add("host", head.host)
+          if let origin = head.value(of: .origin) { add("origin", origin) }
+        }
+      }
+      if !text.model.isEmpty {
+        line.add("model", text.model.span.extracting(0..<min(text.model.count, Limits.modelName)))
+      }
+      line.add("status", text.error.row.status)
+      line.add("reason") { text.writeMessage(run: nil, now: now.instant, into: &$0) }
+      line.add("end", text.error.row.code)
+    }
+  }
+
+  /// What is used of a provider: at the start and after a reload.
+  package func provider(_ provider: Provider) {
+    line(.info) { line in
+      line.add("msg", "provider")
+      line.add("provider", provider.name)
+      line.add("tier", provider.tier)
+      line.add("endpoint", provider.endpoint)
+      let names = provider.models.map { $0.name } + (provider.passesAnyModel ? ["*"] : [])
+      line.add("models", LoneModels(provider: provider.name, names: names).list(limit: Limits.namesInMessage))
+      line.add("keys", provider.keys.count)
+    }
+  }
+
+  /// One that is not used, and why.
+  package func leftOut(_ provider: DisabledProvider) {
+    line(provider.reason == nil ? .info : .warning) { line in
+      line.add("msg", "provider left out")
+      line.add("provider", provider.name)
+      line.add("reason", provider.reason ?? "enabled: false")
     }
   }
 

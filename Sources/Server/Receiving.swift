@@ -115,7 +115,7 @@ extension Runner {
       reply.cacheState = .miss
     }
     if runs.isFull {
-      refuse(connection, .overloaded, now: now)
+      refuse(connection, .overloaded, model: facts.model, now: now)
       return
     }
     let id = FollowerID(UInt64(connection.id.generation) << 32 | UInt64(UInt32(connection.id.slot)))
@@ -133,7 +133,7 @@ extension Runner {
       if front.admission.isFull {
         // Nobody else is in the flight yet, and no exchange.
         _ = sharing.flights.leave(seat)
-        refuse(connection, .overloaded, now: now)
+        refuse(connection, .overloaded, model: facts.model, now: now)
         return
       }
       composeLines(connection)
@@ -143,7 +143,7 @@ extension Runner {
         request: connection.takeRequest(), body: body, query: head.query,
         isShared: wish.coalesces || wish.stores, storeKey: wish.stores ? key : nil)
       start(arrival, facts: facts, shape: shape, for: seat, now: now)
-    case .refused: refuse(connection, .overloaded, now: now)
+    case .refused: refuse(connection, .overloaded, model: facts.model, now: now)
     }
   }
 

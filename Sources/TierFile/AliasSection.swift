@@ -42,6 +42,14 @@ struct Candidates {
     return usable.isEmpty ? .disabled : .targets(usable)
   }
 
+  /// The providers that an alias's candidate means and that are left out.
+  func leftOut(by item: Node) -> [String] {
+    guard case .scalar(let text, _) = item.content, case .targets(let targets) = meaning(of: text) else {
+      return []
+    }
+    return targets.map { $0.provider }.filter { leftOut.contains($0) }
+  }
+
   /// Resolves a name, in this order: 1. a canonical id, 2. `provider/model`, the model by our name, the
   /// provider's own, or any where the provider has `"*"`, 3. a model's name, at all who list it.
   private func meaning(of text: String) -> Outcome {
@@ -188,6 +196,12 @@ extension Reader {
         configuration.aliases.append(alias)
       } else if !items.isEmpty, problemCount == before {
         emptyAliases.insert(entry.key)
+        for name in items.flatMap({ candidates.leftOut(by: $0) }) {
+          guard let place = configuration.disabledProviders.firstIndex(where: { $0.name == name }),
+            !configuration.disabledProviders[place].aliases.contains(entry.key)
+          else { continue }
+          configuration.disabledProviders[place].aliases.append(entry.key)
+        }
         // A file without any provider has been reported itself.
         if !configuration.providers.isEmpty {
           warn(entry.mark, "\(label(path)) is left out: none of its providers is enabled")

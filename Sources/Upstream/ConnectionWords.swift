@@ -31,6 +31,15 @@ extension Upstream {
     }
   }
 
+  /// Says so where an answer begins as a TLS record does (RFC 8446 §5.1): an alert, since no request is a handshake.
+  func sayIfTLS(_ bytes: Span<UInt8>, _ slot: Slot) {
+    guard bytes.count >= 2, 20...23 ~= bytes[0], bytes[1] == 3, !slot.isHeadSeen, let spec = slot.target?.spec
+    else {
+      return
+    }
+    slot.say("\(spec.place) speaks TLS on this port: https:// is meant, or another port")
+  }
+
   /// OpenSSL's words for an answer that is no TLS record.
   private static func isPlainText(_ message: UnsafePointer<CChar>) -> Bool {
     strstr(message, "wrong version number") != nil || strstr(message, "http request") != nil

@@ -158,7 +158,8 @@ extension Upstream {
         endOnLine(slot, nil, keepsLine: isAtRest && slot.framing.keepsConnection)
         return at
       case .malformed:
-        slot.say("The answer is not HTTP/1.1 as RFC 9112 has it")
+        slot.say("what came is no HTTP/1.1 answer (RFC 9112)")
+        sayIfTLS(span.extracting(at..<span.count), slot)
         endOnLine(slot, .protocolError)
         return at
       }
@@ -178,7 +179,7 @@ extension Upstream {
     var error: Int32 = 0
     var isBroken = false
     switch end {
-    case .closed, .cutOff: slot.say("Closed before the answer's end")
+    case .closed, .cutOff: slot.say("it closed the connection before the answer's end")
     case .failed(let number):
       error = number
       slot.say(String(cString: strerror(number)))
@@ -186,6 +187,7 @@ extension Upstream {
       isBroken = true
       slot.say(fault.words(for: slot.line?.transport.peerName ?? ""))
     }
+    slot.pending.withBytes { sayIfTLS($0, slot) }
     let fault: TransferFault
     if slot.firstByteAt == nil, slot.isReused {  // 2
       fault = .reusedConnectionDied

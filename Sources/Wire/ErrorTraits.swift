@@ -21,6 +21,8 @@ package struct ErrorTraits: OptionSet, Hashable, Sendable {
   package static let requestTooLarge = ErrorTraits(rawValue: 512)
   /// The model is there, and not at this endpoint.
   package static let otherEndpoint = ErrorTraits(rawValue: 1024)
+  /// The server's port wants TLS, or TLS a certificate of ours: no request would do.
+  package static let wrongTransport = ErrorTraits(rawValue: 2048)
 }
 
 extension ErrorTraits {
@@ -96,6 +98,13 @@ extension ErrorTraits {
       ("moderation", .requestRefused), ("guardrail", .requestRefused), ("content policy", .requestRefused),
       ("content_policy", .requestRefused), ("content filter", .requestRefused),
       ("content_filter", .requestRefused), ("content violates", .requestRefused),
+      // nginx, with a page and a 400; Apache; Go's net/http, and so Caddy and Traefik; Tomcat.
+      ("plain http request was sent to https port", .wrongTransport),
+      ("no required ssl certificate was sent", .wrongTransport),
+      ("the ssl certificate error", .wrongTransport),
+      ("speaking plain http to an ssl-enabled server port", .wrongTransport),
+      ("client sent an http request to an https server", .wrongTransport),
+      ("combination of host and port requires tls", .wrongTransport),
       // OpenRouter, with a 402: "requires more credits, or fewer max_tokens. You requested up to 32000 tokens, but
       // can only afford 27342", "Prompt tokens limit exceeded: 69120 > 36608".
       ("fewer max_tokens", .requestRefused), ("prompt tokens limit exceeded", .requestRefused),

@@ -50,9 +50,6 @@ enum Service {
     // libcurl's resolver threads would each reserve an arena of 64 MiB of address space.
     ProcessFacts.useOneArena()
     ProcessFacts.raiseDescriptorLimit(to: configuration.limits.connections * 3 + 256)
-    var settings = UpstreamSettings()
-    settings.certificateFile = environment["SSL_CERT_FILE"]
-    settings.certificateDirectory = environment["SSL_CERT_DIR"]
     let log = Log(descriptor: STDERR_FILENO, settings: configuration.log, wall: Clock.now().wall)
     do throws(Server.StartFault) {
       let supervisor = Supervisor(
@@ -60,7 +57,8 @@ enum Service {
         watchdogPID: environment["WATCHDOG_PID"], listenFDs: environment["LISTEN_FDS"],
         listenPID: environment["LISTEN_PID"])
       let server = try Server(
-        configuration, upstream: settings, log: log, seed: Entropy.seed(), secondSeed: Entropy.seed(),
+        configuration, upstream: Authorities.settings(environment), log: log, seed: Entropy.seed(),
+        secondSeed: Entropy.seed(),
         supervisor: supervisor)
       server.version = Version.text
       do throws(KernelFault) {
@@ -72,11 +70,11 @@ enum Service {
         return ExitCode.unavailable
       }
       for address in server.addresses { log.note(.info, "listening", address) }
-      tellLoneModels(configuration, log)
+      tell(configuration, environment, log)
       log.flush()
       ready(server)
       do throws(KernelFault) {
-        while case .reloadWanted = try server.run() { reload(server, reread(), log) }
+        while case .reloadWanted = try server.run() { reload(server, reread(), environment, log) }
       } catch {
         Console.complain("synaxis: \(error.text)\n")
         return ExitCode.failed
@@ -94,8 +92,15 @@ enum Service {
 }
 
 extension Service {
-  /// Failover is what the program is for: says where there is nothing to fail over to.
-  private static func tellLoneModels(_ configuration: Configuration, _ log: Log) {
+  /// What will be used, what is left out and why, and, failover being what the program is for, where there is
+  /// nothing to fail over to.
+  private static func tell(_ configuration: Configuration, _ environment: Environment, _ log: Log) {
+    let order = configuration.providers.enumerated().sorted { a, b in
+      (a.element.tier, a.offset) < (b.element.tier, b.offset)
+    }
+    for (_, provider) in order { log.provider(provider) }
+    for provider in configuration.disabledProviders { log.leftOut(provider) }
+    for doubt in Authorities.doubts(configuration, environment) { log.note(.warning, "certificates", doubt) }
     for models in Catalog(configuration).loneModels {
       log.note(
         .info, "one provider only", "\(models.provider): \(models.list(limit: Limits.namesInMessage))")
@@ -103,14 +108,16 @@ extension Service {
   }
 
   /// Gives the server what the tier file says now. Its problems go to the log: nobody looks at a terminal.
-  private static func reload(_ server: Server, _ reading: Reading?, _ log: Log) {
+  private static func reload(
+    _ server: Server, _ reading: Reading?, _ environment: Environment, _ log: Log
+  ) {
     for problem in reading?.problems ?? [] {
       log.note(
         problem.severity == .error ? .error : .warning, "tier file", problem.text(in: reading?.file ?? ""))
     }
     if let configuration = reading?.configuration {
       server.reload(configuration)
-      tellLoneModels(configuration, log)
+      tell(configuration, environment, log)
     } else {
       server.keepConfiguration()
     }

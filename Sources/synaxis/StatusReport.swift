@@ -77,6 +77,10 @@ struct StatusReport {
       words.append(span(seconds: max(0, until.milliseconds - now.milliseconds + 999) / 1000))
     }
     if let reason = text(body, "reason", provider) { words.append(reason) }
+    // Good or bad: nobody knows yet.
+    if row.state == "online", words.isEmpty, text(body, "lastChecked", provider) == nil {
+      words.append("not asked yet")
+    }
     row.why = words.joined(separator: " ")
     return row
   }

@@ -5,6 +5,7 @@ second request, for which the provider is left alone, is told the same.
 """
 
 import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -103,12 +104,12 @@ ROWS = {
                "is out of quota or credit (402: Insufficient credits); next try in 60 min", True),
     "failing": (error(500, "The server had an error"), 502, "failed (500: The server had an error)", True),
     "a page of a proxy": (answer(502, "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>x</body></html>"), 502,
-                          "failed (502: 502 Bad Gateway)", True),
+                          "failed (502 Bad Gateway)", True),
     "overloaded": (error(529, "Overloaded"), 502, "is overloaded (529: Overloaded)", True),
     "error in a 200": (answer(200, '{"error":{"message":"something broke"}}'), 502, "sent an error (something broke)", True),
     "a captive portal": (answer(200, "<html><title>Welcome to our WiFi</title>Log in</html>"), 502,
                          "sent what is no answer of an OpenAI API (Welcome to our WiFi)", True),
-    "no HTTP": (b"SSH-2.0-OpenSSH_9.2\r\n", 502, "sent what is no answer of an OpenAI API (", True),
+    "no HTTP": (b"SSH-2.0-OpenSSH_9.2\r\n", 502, "sent what is no answer of an OpenAI API (what came is no HTTP", True),
     "closes": (None, 502, "dropped the connection (", True),
     "broken off": (answer(200, '{"id":').replace(b"Length: 6", b"Length: 60"), 502, "broke its answer off (", True),
     "empty": (answer(200, " "), 502, "sent", True),
@@ -215,6 +216,59 @@ def test_a_port_in_the_clear(start):
         assert re.search(r"prov\w* .*cannot be reached by TLS \(.*does not speak TLS on this port", told), told
 
 
+NGINX = "<html>\r\n<head><title>400 {0}</title></head>\r\n<body><center><h1>400 Bad Request</h1></center>\r\n<center>{0}</center></body></html>\r\n"
+
+# What servers say whose port wants TLS, or a certificate in it.
+MISDIRECTED = {
+    "nginx": (NGINX.format("The plain HTTP request was sent to HTTPS port"), "400 The plain HTTP request was sent to HTTPS port"),
+    "nginx, certificate": (NGINX.format("No required SSL certificate was sent"), "400 No required SSL certificate was sent"),
+    "Go": ("Client sent an HTTP request to an HTTPS server.\n", "400: Client sent an HTTP request to an HTTPS server"),
+    "Apache": ("<html><head>\n<title>400 Bad Request</title>\n</head><body>\n<p>Reason: You're speaking plain HTTP to an SSL-enabled "
+               "server port.<br /></p></body></html>\n", "400 Bad Request"),
+}
+
+
+@pytest.mark.parametrize("name", MISDIRECTED)
+def test_a_400_that_is_about_the_way(start, mock, name):
+    """It is the provider's operator who can mend it, not the client: the next provider takes over."""
+    body, words = MISDIRECTED[name]
+    provider = start(Answering, answer(400, body))
+    check(of_endpoint(start, f"http://{provider.address}/v1"), 502, f"cannot be reached by TLS ({words})", True)
+    text = f'providers:\n  prov: {{ type: openai, endpoint: "http://{provider.address}/v1", models: [m] }}\n  good: {mock().provider(tier=1)}\n'
+    at = start(Gateway, text)
+    with openai.OpenAI(base_url=at.url + "/v1", api_key="x", max_retries=0) as api:
+        assert api.chat.completions.create(model="m", messages=[{"role": "user", "content": "Hello"}]).choices
+
+
+def test_http_to_a_port_with_tls(start):
+    """The server answers with an alert (RFC 8446 section 6), which is no HTTP."""
+    provider = start(Answering, b"\x15\x03\x01\x00\x02\x02\x46")
+    at = of_endpoint(start, f"http://{provider.address}/v1")
+    for told in everywhere(at):
+        assert f"{provider.address} speaks TLS on this port: https:// is meant" in told, told
+
+
+def test_authorities_that_are_not_there(start, tmp_path):
+    """Said at the start and by `check`, and by the first who needs them."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(make(tmp_path / "provider"))
+    provider = start(Answering, None, context)
+    at = of_endpoint(start, f"https://{provider.address}/v1", environment={"SSL_CERT_FILE": "/nonexistent"})
+    _, line = at.line(lambda line: "msg=certificates" in line)
+    doubt = "SSL_CERT_FILE=/nonexistent: No such file or directory; nothing vouches for the certificates of prov"
+    assert fields(line)["detail"] == doubt and "level=warning" in line
+    for told in everywhere(at):
+        assert re.search(r"prov\w* .*cannot be reached by TLS \(/nonexistent cannot be used", told), told
+    for arguments, code in ([], 0), (["--strict"], 78):
+        for name, value in ("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_FILE", "/dev/null"), ("SSL_CERT_DIR", str(tmp_path)):
+            done = subprocess.run(
+                [BINARY, "check", "-c", str(at.file), *arguments], capture_output=True, text=True, env={name: value})
+            assert done.returncode == code and f"{name}" in done.stderr and "of prov" in done.stderr, done.stderr
+    # Where nobody has a certificate to be checked, nothing is amiss.
+    plain = of_endpoint(start, f"http://{provider.address}/v1", environment={"SSL_CERT_FILE": "/nonexistent"})
+    assert "certificates" not in plain.output()
+
+
 def everywhere(at):
     """What the client reads, the exchange's line, `status`, and what the next client reads."""
     raised = ask(at)
@@ -223,6 +277,76 @@ def everywhere(at):
     yield at.record()["reason"]
     yield status_row(at)
     yield ask(at).message
+
+
+REFUSALS = [
+    ({"Host": "evil.example"}, "m", {"end": "host_not_allowed", "host": "evil.example", "status": "403"}),
+    ({"Origin": "https://evil.example"}, "m", {"end": "origin_not_allowed", "origin": "https://evil.example"}),
+    ({"Authorization": "Bearer wrong"}, "m", {"end": "invalid_api_key", "client": "-", "status": "401"}),
+    ({"Authorization": "Bearer k"}, "dear", {"end": "model_not_allowed", "client": "app", "model": "dear"}),
+    ({"Authorization": "Bearer k"}, "left", {"end": "model_not_found", "client": "app", "model": "left"}),
+    ({"Authorization": "Bearer k"}, "m", {"end": "rate_limit_exceeded", "client": "app", "status": "429"}),
+]
+
+
+def test_refusals(start, mock):
+    """The line of a request that never became an exchange: who, what, from where, and the words of the answer."""
+    at = start(
+        Gateway,
+        f"""clients: [{{ name: app, key: k, models: [m, left], rpm: 2 }}]
+providers:
+  prov: {mock().provider(models="[m, dear]")}
+  gone: {{ type: groq, key: "${{NO_SUCH_KEY}}", models: [left] }}
+""",
+    )
+    for fields, model, expected in REFUSALS:
+        with openai.OpenAI(base_url=at.url + "/v1", api_key="x", max_retries=0, default_headers=fields) as api:
+            with pytest.raises(openai.APIStatusError) as raised:
+                api.chat.completions.create(model=model, messages=[])
+        record = at.record()
+        assert {key: record[key] for key in expected} == expected
+        assert record["path"] == "/v1/chat/completions" and record["reason"] == raised.value.body["message"]
+        if model == "left":
+            assert record["reason"] == "The model `left` is nowhere but at what is left out. gone: NO_SUCH_KEY is not set."
+
+
+def test_an_alias_of_what_is_left_out(start, mock):
+    text = f"""providers:
+  prov: {mock().provider()}
+  gone: {{ type: groq, key: "${{NO_SUCH_KEY}}", models: [a] }}
+  lost: {{ type: cerebras, key: "${{NO_OTHER_KEY}}", models: [b] }}
+aliases: {{ both: [gone/a, lost/b], some: [gone/a, prov/m] }}
+"""
+    at = start(Gateway, text)
+    for model in ("both", "gone/whatever", "lost/b"):
+        with openai.OpenAI(base_url=at.url + "/v1", api_key="x", max_retries=0) as api:
+            with pytest.raises(openai.NotFoundError) as raised:
+                api.chat.completions.create(model=model, messages=[])
+        assert ("gone: NO_SUCH_KEY is not set." in raised.value.message) == (model != "lost/b")
+        assert ("lost: NO_OTHER_KEY is not set." in raised.value.message) == (model != "gone/whatever")
+
+
+def test_the_start_says_what_is_used(start, mock):
+    """One line for each provider, in the order of the tiers, and again after a reload."""
+    text = f"""providers:
+  second: {mock().provider(tier=1, models="[a, b, '*']", more=", keys: [sk-4711-one, sk-4711-two]")}
+  first: {mock().provider()}
+  gone: {{ type: groq, key: "${{NO_SUCH_KEY}}", models: [left] }}
+  off: {{ type: ollama, models: [m], enabled: false }}
+"""
+    at = start(Gateway, text)
+    at.signal(signal.SIGHUP)
+    at.line(lambda line: "reloaded" in line)
+    at.line(lambda line: "provider=off" in line, next(n for n, line in enumerate(at.lines) if "reloaded" in line))
+    told = [fields(line) for line in at.lines if line and re.search(r"msg=(provider|\"provider left out\") ", line)]
+    assert told[:4] == [{**one, "ts": two["ts"]} for one, two in zip(told[4:], told)]
+    first, second, gone, off = told[:4]
+    assert (first["provider"], second["provider"]) == ("first", "second")
+    assert (second["tier"], second["models"], second["keys"]) == ("1", "a, b, *", "2")
+    assert second["endpoint"].startswith("http://127.0.0.1:")
+    assert (gone["level"], gone["provider"], gone["reason"]) == ("warning", "gone", "NO_SUCH_KEY is not set")
+    assert (off["level"], off["provider"], off["reason"]) == ("info", "off", "enabled: false")
+    assert "4711" not in at.output()
 
 
 def test_failover_tells_why(start, mock):

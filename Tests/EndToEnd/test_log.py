@@ -79,6 +79,7 @@ def test_level(start, mock, level):
             line = child.stderr.readline().decode()
             assert "msg=listening" in line
             address = fields(line)["detail"]
+            assert fields(child.stderr.readline().decode())["provider"] == "a"
             alone = fields(child.stderr.readline().decode())
             assert (alone["msg"], alone["detail"]) == ("one provider only", "a: m")
             assert ask(address, "/livez").status == 200

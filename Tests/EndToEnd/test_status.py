@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from gateway import BINARY, DEADLINE, Gateway
-from pages import complete
+from pages import ask, complete, samples, value
 
 TOKEN = "the-admin-token"
 
@@ -72,6 +72,24 @@ def test_table(at):
     assert "degraded: 1 of 2 providers online" in done.stdout
     assert "\ncache: off\n" in done.stdout
     assert "\x1b" not in done.stdout
+
+
+def test_what_was_measured_is_shown(gateway, mock):
+    """Of one that failed what its answers took and not what failures count as; of one never asked nothing."""
+    at = gateway(mock("--fail 500:2"), mock("--fail 500"), mock(), mock(), more=f"admin: {{ token: {TOKEN} }}")
+    for _ in range(2):
+        assert complete(at)[0] == 200
+    rows = [re.split(r" {2,}", line.strip()) for line in status("--url", at.url, "--token", TOKEN).stdout.split("\n\n")[0].splitlines()]
+    _, some, never_well, good, unasked = rows
+    assert some[4] == "50.0 %" and some[3].endswith("ms") and float(some[3].split()[0]) < 1000, some
+    assert never_well[1:6] == ["online", "1", "-", "0.0 %", "0"]
+    assert never_well[-1] == "failed (500: The mock was asked to fail)"
+    assert good[4] == "100.0 %" and len(good) == 7
+    assert unasked[1:] == ["online", "3", "-", "-", "0", "-", "not asked yet"]
+    found, _ = samples(ask(at, "/metrics").body)
+    assert 0 < value(found, "synaxis_provider_latency_seconds", provider="a") < 1
+    for name in ("b", "d"):
+        assert not any(key == "synaxis_provider_latency_seconds" and ("provider", name) in labels for key, labels in found)
 
 
 def test_what_the_cache_does(gateway, mock):

@@ -53,6 +53,13 @@ import Wire
   }
 
   @Test(arguments: [
+    // How the provider is reached is not the client's fault.
+    Row(
+      "400 Bad", "<html><title>400 The plain HTTP request was sent to HTTPS port</title></html>",
+      .fault(.tls)),
+    Row("400 Bad", "<html><title>400 No required SSL certificate was sent</title></html>", .fault(.tls)),
+    Row("400 Bad", "Client sent an HTTP request to an HTTPS server.\n", .fault(.tls)),
+    Row("400 Bad", "<html><title>400 Bad Request</title></html>", .relay),
     // 429: rate or quota, and until when.
     Row("429 Too Many", #"{"error":{"message":"Rate limit reached"}}"#, .fault(.rate(until: nil))),
     Row("429 Too Many", "", .fault(.rate(until: nil))),

@@ -48,6 +48,23 @@ import Testing
     #expect(world.choice()?.provider == 0)
   }
 
+  /// Failures count as slow where candidates are compared; people are shown what was measured.
+  @Test func whatIsShownWasMeasured() {
+    var world = World([provider("a")])
+    func latency() -> Interval? { world.ledger.status(of: 0, now: world.now).latency }
+    #expect(latency() == nil)
+    world.attempt(.serverError)
+    #expect(latency() == nil)
+    world.attempt(nil, after: .milliseconds(100))
+    for _ in 0..<2 {
+      world.pass(.seconds(1))
+      world.attempt(.serverError)
+    }
+    #expect(latency() == .milliseconds(100))
+    #expect(
+      world.ledger.explain(Array("m".utf8).span, now: world.now)?.first?.latency ?? .zero >= .seconds(2))
+  }
+
   @Test mutating func nonsenseDoesNoHarm() {
     latency.add(.seconds(-4), now: start)
     #expect(latency.current == .zero)

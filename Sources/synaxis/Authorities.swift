@@ -1,0 +1,26 @@
+internal import Policy
+internal import TierFile
+internal import Upstream
+
+/// Whose signatures on providers' certificates are trusted, by the environment.
+enum Authorities {
+  /// An empty variable says nothing, as for curl and OpenSSL.
+  static func settings(_ environment: Environment) -> UpstreamSettings {
+    var settings = UpstreamSettings()
+    if let file = environment["SSL_CERT_FILE"], !file.isEmpty { settings.certificateFile = file }
+    if let directory = environment["SSL_CERT_DIR"], !directory.isEmpty {
+      settings.certificateDirectory = directory
+    }
+    return settings
+  }
+
+  /// What is wrong with them, where a provider's certificate is to be checked against them.
+  static func doubts(_ configuration: Configuration, _ environment: Environment) -> [String] {
+    let names = configuration.providers.filter {
+      $0.endpoint.hasPrefix("https://") && $0.tls.verifies && $0.tls.authorityFile == nil
+    }.map { $0.name }
+    if names.isEmpty { return [] }
+    let whom = names.joined(separator: ", ")
+    return settings(environment).trustDoubts.map { "\($0); nothing vouches for the certificates of \(whom)" }
+  }
+}
