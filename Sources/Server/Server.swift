@@ -170,6 +170,10 @@ package final class Server {
       runner.continuePages(now)
       settle(now)
     }
+    if !runner.chores.isEmpty {
+      runner.continueChore(now)
+      settle(now)
+    }
     runner.measureAnswers(now: now.instant)
     front.resumeUploads(now: now.instant)
     settle(now)
@@ -281,7 +285,7 @@ package final class Server {
   }
 
   private func timeout(now: Instant) -> Interval? {
-    if !runner.sharing.cache.isSettled || runner.hasPagesToWrite { return .zero }
+    if !runner.sharing.cache.isSettled || runner.hasPagesToWrite || !runner.chores.isEmpty { return .zero }
     var due = Instant.distantFuture
     if let at = front.timers.next { due = min(due, at) }
     if let at = runner.timers.next { due = min(due, at) }
