@@ -33,6 +33,7 @@ let package = Package(
   products: [.executable(name: "synaxis", targets: ["synaxis"])],
   targets: [
     .target(name: "CLinux"),
+    .target(name: "CStarter"),
     .target(name: "CPage", exclude: ["page.html", "page.css", "page.js"]),
     .systemLibrary(
       name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
@@ -51,7 +52,8 @@ let package = Package(
     module("Lab", ["Base", "Wire", "Kernel", "CLinux"]),
     module("Batch", ["Base", "Wire", "Kernel", "Lab", "CLinux"]),
     .executableTarget(
-      name: "synaxis", dependencies: ["Base", "Policy", "TierFile", "Server", "Lab", "Batch", "CLinux"],
+      name: "synaxis",
+      dependencies: ["Base", "Policy", "TierFile", "Server", "Lab", "Batch", "CLinux", "CStarter"],
       swiftSettings: strict),
     tests("BaseTests", ["Base"]),
     tests("WireTests", ["Wire"]),

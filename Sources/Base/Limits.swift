@@ -156,6 +156,9 @@ package enum Limits {
   /// unacknowledged there: as long as keep-alive probes take to find it dead.
   package static let pathLook = Interval.seconds(10)
   package static let deadPath = Interval.seconds(19)
+  /// Silence behind a choice's `finish_reason` after which nothing more is waited for: usage and `[DONE]` follow at
+  /// once where they follow.
+  package static let afterFinish = Interval.seconds(5)
   /// How long the last bytes of a stream are waited for whose clients have had all and left.
   package static let lastBytes = Interval.seconds(1)
   /// Time between comments to a streaming client that waits for its first content.
@@ -186,8 +189,10 @@ package enum Limits {
   package static let largeUploadBuffer = 64 * 1024
   /// Bytes of one transfer gathered in one turn before they are written.
   package static let staging = 64 * 1024
-  /// A cooldown that a provider names is never believed beyond this.
+  /// A cooldown that a provider names is never believed beyond this: for a rate, and for a quota, which may be a
+  /// month's.
   package static let longestCooldown = Interval.seconds(24 * 3600)
+  package static let longestQuotaCooldown = Interval.seconds(31 * 24 * 3600)
 
   // MARK: Routing and health
 
@@ -232,9 +237,8 @@ package enum Limits {
   package static let providerName = 128
   /// Places of a request's body that are sent changed as pieces of their own; with more the body is written anew.
   package static let patchedPlaces = 64
-  /// Names that are compared for the text of a 404, their length, and how many it tells.
+  /// Names that are compared for the text of a 404, and how many it tells.
   package static let nearestCompared = 512
-  package static let nearestLength = 96
   package static let nearestTold = 3
   // MARK: Tier file
 

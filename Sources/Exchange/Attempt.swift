@@ -27,6 +27,8 @@ package struct Attempt: Sendable {
   /// Of the answer's head; 0 where none came.
   package internal(set) var status = 0
   package internal(set) var fault: Fault?
+  /// What was said with the fault: see `Cause.words`.
+  package internal(set) var words: [UInt8] = []
   package internal(set) var tokens: Quantity?
   package internal(set) var consequence: Consequence?
 

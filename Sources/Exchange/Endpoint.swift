@@ -73,12 +73,12 @@ package enum Endpoint: UInt8, CaseIterable, Sendable {
   }
 
   /// What is asked for, however the path spells it.
-  package enum Task: UInt8, CaseIterable, Sendable {
+  package enum Operation: UInt8, CaseIterable, Sendable {
     case chat, textCompletion, embeddings, tokenCount, moderation, classification, rerank, images, audio,
       videos, document
   }
 
-  package var task: Task {
+  package var operation: Operation {
     switch self {
     case .chatCompletions, .responses, .compactResponses, .messages, .chat2, .decisions: .chat
     case .completions, .fimCompletions: .textCompletion
@@ -96,11 +96,11 @@ package enum Endpoint: UInt8, CaseIterable, Sendable {
 
   /// Answers with JSON (or an event stream) only, so that anything else in a 200 is foreign: a captive
   /// portal's page, a CDN's apology. Speech is sound, and a transcript may be plain text.
-  package var answersJSON: Bool { task != .audio }
+  package var answersJSON: Bool { operation != .audio }
 
   /// The same request has the same answer: nothing is drawn by lot.
   package var isRepeatable: Bool {
-    switch task {
+    switch operation {
     case .embeddings, .tokenCount, .moderation, .classification, .rerank: true
     case .chat, .textCompletion, .images, .audio, .videos, .document: false
     }

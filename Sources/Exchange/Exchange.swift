@@ -96,17 +96,24 @@ package struct Exchange: Sendable {
     nextDue = soonest
   }
 
+  /// What was said with the fault that an attempt is about to end with.
+  package mutating func note(_ words: [UInt8], of attempt: Int) { attempts[attempt].words = words }
+
   // MARK: - Finding a candidate
+
+  /// What the router is asked.
+  package var routeRequest: RouteRequest {
+    RouteRequest(
+      route: shape.route, preference: shape.preference, estimatedTokens: shape.estimatedTokens,
+      endpoint: shape.endpoint.rawValue, deadline: deadline)
+  }
 
   /// Asks the router for the next candidate and opens it, beside those of its round that still connect.
   mutating func seek(
     in round: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
-    let request = RouteRequest(
-      route: shape.route, preference: shape.preference, estimatedTokens: shape.estimatedTokens,
-      endpoint: shape.endpoint.rawValue, deadline: deadline)
     var asked = trail
-    switch ledger.next(for: request, trail: &asked, now: now) {
+    switch ledger.next(for: routeRequest, trail: &asked, now: now) {
     case .attempt(let choice):
       state = .seeking
       open(choice, round: round, ledger, now, &effects)
@@ -303,7 +310,9 @@ package struct Exchange: Sendable {
         context: ledger.catalog[attempt.choice.candidate].context)
     }
     let toFirst = attempt.firstContentAt.map { $0 - attempt.openedAt }
-    let outcome = AttemptOutcome(fault: fault, timeToFirstToken: toFirst, tokens: attempt.tokens)
+    var outcome = AttemptOutcome(fault: fault, timeToFirstToken: toFirst, tokens: attempt.tokens)
+    outcome.status = attempt.status
+    outcome.words = attempt.words
     attempts[index].consequence = ledger.end(attempt.ticket, outcome, now: now)
   }
 

@@ -19,6 +19,7 @@ package enum LocalError: Error, Equatable, Sendable {
   case lengthRequired
   case requestTooLarge(limit: Int)
   case targetTooLong
+  case unsupportedEncoding
   case expectationFailed
   case headTooLarge
   case notImplemented(StaticString)
@@ -88,6 +89,8 @@ package enum LocalError: Error, Equatable, Sendable {
       Row(status: 413, code: "request_too_large", kind: .request, side: .client, closes: true)
     case .targetTooLong:
       Row(status: 414, code: "target_too_long", kind: .request, side: .client, closes: true)
+    case .unsupportedEncoding:
+      Row(status: 415, code: "unsupported_content_encoding", kind: .request, side: .client)
     case .expectationFailed:
       Row(status: 417, code: "expectation_failed", kind: .request, side: .client, closes: true)
     case .headTooLarge:

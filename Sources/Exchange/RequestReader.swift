@@ -12,6 +12,8 @@ package struct RequestFacts: Sendable {
   /// The client asked for an event stream.
   package var wantsStream: Bool
   package var temperature: Double?
+  /// One choice is asked for, so that its end is the answer's.
+  package var wantsOneChoice = true
   /// A guess of the tokens it will cost, until the answer tells: a quarter of the body's bytes, and what it
   /// allows the answer to have.
   package var estimatedTokens: Quantity
@@ -100,6 +102,9 @@ package struct RequestReader: Sendable {
       probe.count(of: "temperature", in: body) == 1
     {
       facts.temperature = body.jsonDouble(temperature)
+    }
+    if let n = probe.value(of: "n", in: body), n.kind == .number {
+      facts.wantsOneChoice = body.jsonQuantity(n) == 1
     }
     let allowed =
       probe.value(of: "max_completion_tokens", in: body) ?? probe.value(of: "max_tokens", in: body)

@@ -17,13 +17,18 @@ package struct Answer: ~Copyable, ~Escapable {
   package let body: Span<UInt8>
   /// The head says `text/event-stream`, or says nothing and a stream was asked for.
   package let isEventStream: Bool
+  /// East of UTC: that of dates in its error's sentence that name none.
+  package let zone: Interval
 
   @_lifetime(copy raw, copy body)
-  package init(head: ResponseHead, raw: Span<UInt8>, body: Span<UInt8>, isEventStream: Bool) {
+  package init(
+    head: ResponseHead, raw: Span<UInt8>, body: Span<UInt8>, isEventStream: Bool, zone: Interval = .zero
+  ) {
     self.head = head
     self.raw = raw
     self.body = body
     self.isEventStream = isEventStream
+    self.zone = zone
   }
 }
 
@@ -98,26 +103,26 @@ package enum Judge {
   private static func errorInside(_ answer: borrowing Answer, now: Moment) -> Verdict {
     let error = ErrorBody(inside: answer.body)
     let status = error.code.map { 400...499 ~= $0 ? $0 : 400 } ?? 400
-    let verdict = verdict(BlameTable.ruling(status: status, saying: error.traits), answer, now: now)
+    let verdict = verdict(status, error, answer, now: now)
     if case .fault(let fault) = verdict, fault.isOfAnotherStatus { return verdict }
     let isQuota = !error.traits.isDisjoint(with: [.quota, .daily])
-    return .fault(isQuota ? .quota(until: hint(answer, now: now)) : .errorInside)
+    return .fault(isQuota ? .quota(until: hint(answer, error, isRate: false, now: now)) : .errorInside)
   }
 
   private static func status(_ answer: borrowing Answer, now: Moment) -> Verdict {
-    let error = ErrorBody(answer.body)
-    return verdict(BlameTable.ruling(status: answer.head.status, saying: error.traits), answer, now: now)
+    verdict(answer.head.status, ErrorBody(answer.body), answer, now: now)
   }
 
-  private static func verdict(_ ruling: BlameTable.Ruling, _ answer: borrowing Answer, now: Moment) -> Verdict
+  private static func verdict(_ status: Int, _ error: ErrorBody, _ answer: borrowing Answer, now: Moment)
+    -> Verdict
   {
-    switch ruling {
+    switch BlameTable.ruling(status: status, saying: error.traits) {
     case .serverError: .fault(.serverError)
     case .overloaded: .fault(.overloaded)
     case .timedOut: .fault(.timedOut)
     case .redirected: .fault(.redirected)
-    case .rate: .fault(.rate(until: hint(answer, now: now)))
-    case .quota: .fault(.quota(until: hint(answer, now: now)))
+    case .rate: .fault(.rate(until: hint(answer, error, isRate: true, now: now)))
+    case .quota: .fault(.quota(until: hint(answer, error, isRate: false, now: now)))
     case .keyRejected: .fault(.keyRejected)
     case .modelMissing: .fault(.modelMissing)
     case .endpointMissing: .fault(.endpointMissing)
@@ -129,10 +134,13 @@ package enum Judge {
     }
   }
 
-  private static func hint(_ answer: borrowing Answer, now: Moment) -> Instant? {
-    RetryHints.interval(answer.head, in: answer.raw, body: answer.body, now: now.wall).map {
-      now.instant + $0
-    }
+  private static func hint(_ answer: borrowing Answer, _ error: ErrorBody, isRate: Bool, now: Moment)
+    -> Instant?
+  {
+    RetryHints.interval(
+      answer.head, in: answer.raw, body: answer.body, error: error.text.span, isRate: isRate,
+      zone: answer.zone, now: now.wall
+    ).map { now.instant + $0 }
   }
 
   private static func startsLikeJSON(_ body: Span<UInt8>) -> Bool {

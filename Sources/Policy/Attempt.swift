@@ -27,6 +27,10 @@ package struct AttemptTicket: Equatable, Sendable {
 package struct AttemptOutcome: Equatable, Sendable {
   /// nil: a complete answer.
   package var fault: Fault?
+  /// Of the answer; 0 where none came.
+  package var status = 0
+  /// What was said with the fault: see `Cause.words`.
+  package var words: [UInt8] = []
   /// From the start of the attempt to its first content; nil if there was none.
   package var timeToFirstToken: Interval?
   /// Tokens of request and answer as `usage` told; nil if it did not.

@@ -24,6 +24,7 @@ extension Ledger {
       providers[new].keys = range
       providers[new].inFlight = 0
       providers[new].suspects = 0
+      providers[new].missing = nil
       providers[new].breaker.freeProbe()
       keepKeys(of: new, from: before, of: old)
       keepCandidates(of: new, from: before, of: old)
@@ -67,6 +68,7 @@ extension Ledger {
       // 3.
       guard let same = known[candidate.name], same.upstreamName == candidate.upstreamName else { continue }
       candidates[candidate.id.index] = old.candidates[same.id.index]
+      if old.providers[before].missing == same.id.index { providers[new].missing = candidate.id.index }
     }
   }
 }

@@ -135,6 +135,8 @@ package struct Provider: Equatable, Sendable {
   package var quotaHeaders: QuotaHeaders
   /// A quota that is the whole account's, not a key's: one key's 429 is every key's.
   package var quotaIsShared: Bool
+  /// East of UTC: what a date in its error messages means that names no zone.
+  package var zone: Interval
   /// A server that its user fills with models, and which loads them when they are asked for.
   package var isLocal: Bool
   /// Ask for the provider's own model list, at most hourly.
@@ -161,6 +163,7 @@ package struct Provider: Equatable, Sendable {
     edits = []
     quotaHeaders = QuotaHeaders([])
     quotaIsShared = false
+    zone = .zero
     isLocal = false
     discovers = false
     probes = false
@@ -171,9 +174,9 @@ package struct Provider: Equatable, Sendable {
       && a.keys == b.keys && a.tier == b.tier && a.free == b.free && a.cost == b.cost
       && a.context == b.context && a.budgets == b.budgets && a.models == b.models
       && a.passesAnyModel == b.passesAnyModel && a.edits == b.edits && a.quotaHeaders == b.quotaHeaders
-      && a.quotaIsShared == b.quotaIsShared && a.isLocal == b.isLocal && a.discovers == b.discovers
-      && a.probes == b.probes && a.proxy == b.proxy && a.tls == b.tls && a.prefersHTTP2 == b.prefersHTTP2
-      && a.headers.count == b.headers.count
+      && a.quotaIsShared == b.quotaIsShared && a.zone == b.zone && a.isLocal == b.isLocal
+      && a.discovers == b.discovers && a.probes == b.probes && a.proxy == b.proxy && a.tls == b.tls
+      && a.prefersHTTP2 == b.prefersHTTP2 && a.headers.count == b.headers.count
       && zip(a.headers, b.headers).allSatisfy { $0.name == $1.name && $0.value == $1.value }
   }
 }

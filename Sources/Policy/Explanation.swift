@@ -8,7 +8,7 @@ package struct RouteRow: Equatable, Sendable {
   package var tier: Int
   package var isPreferred: Bool
   package var isReady: Bool
-  /// Why not, in a word; nil if it is.
+  /// Why not; nil if it is.
   package var reason: String?
   /// When it is ready again; nil if it is.
   package var until: Instant?
@@ -79,25 +79,10 @@ extension Ledger {
       provider: catalog.providers[candidate.provider].name,
       upstreamName: candidate.isWildcard ? "*" : String(decoding: candidate.upstreamName, as: UTF8.self),
       tier: candidate.tier, isPreferred: candidate.provider == preference, isReady: isReady,
-      reason: isReady ? nil : reason(standing, provider: candidate.provider, key: standing.key),
+      reason: isReady
+        ? nil : cause(standing, provider: candidate.provider, candidate: id)?.text ?? words(standing),
       until: isReady ? nil : standing.due, latency: candidates[id.index].latency.current,
       inFlight: providers[candidate.provider].inFlight,
       price: candidate.price.isFinite ? candidate.price : nil, context: candidate.context)
-  }
-
-  func reason(_ standing: Standing, provider: Int, key: Int) -> String? {
-    switch standing.obstacle {
-    case nil: nil
-    case .breaker: "\(providers[provider].breaker.fault?.reason ?? "failed")"
-    case .probing: "probing"
-    case .model: "model_not_found"
-    case .endpoint: "endpoint_not_found"
-    case .keyRejected, .noKeyLeft: "key_rejected"
-    case .account(.cooling):
-      "\(accounts[keys[providers[provider].keys.lowerBound + key].account].cooldown.fault?.reason ?? "cooling")"
-    case .account(.concurrency): "concurrency"
-    case .account(.ownBudget): "budget"
-    case .account(.learnedQuota): "quota_learned"
-    }
   }
 }

@@ -95,6 +95,12 @@ package enum Fault: Equatable, Sendable {
     }
   }
 
+  /// It may last a billing period.
+  var isOfQuota: Bool {
+    if case .quota = self { return true }
+    return false
+  }
+
   /// The path itself failed, not the program behind it.
   package var isOfThePath: Bool {
     switch self {

@@ -11,6 +11,8 @@ struct Lack {
   /// nil: every endpoint.
   var endpoint: UInt8?
   var until = Instant.distantPast
+  /// What was said.
+  var cause: Cause?
 
   func covers(_ candidate: Int, of provider: Int, nameHash: UInt64, endpoint: UInt8) -> Bool {
     self.provider == provider && (self.endpoint ?? endpoint) == endpoint

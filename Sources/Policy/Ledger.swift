@@ -12,6 +12,10 @@ package final class Ledger {
     /// When the first stale connection since the last success was seen.
     var staleSince: Instant?
     var lastOutcome: Instant?
+    /// Its latest failure; nil once it has answered well.
+    var failure: Cause?
+    /// The candidate whose model it last said it does not have.
+    var missing: Int?
     var good = RollingWindow(width: Limits.statusWindow, buckets: 10)
     var bad = RollingWindow(width: Limits.statusWindow, buckets: 10)
     /// Endpoints at which it has answered well, a bit each.
@@ -155,6 +159,9 @@ package final class Ledger {
     providers[slot.provider].inFlight -= 1
     if slot.isSuspect { providers[slot.provider].suspects -= 1 }
     let consequence = record(outcome, of: slot, now: now)
+    if let fault = outcome.fault {
+      remember(Cause(fault, status: outcome.status, words: outcome.words), consequence, of: slot)
+    }
     accounts[keys[slot.key].account].settle(
       slot.reservation, tokens: outcome.tokens, charge: outcome.fault?.charge ?? .estimate,
       now: now)

@@ -48,19 +48,22 @@ extension Catalog {
       context: members.compactMap { $0.context }.max())
   }
 
-  /// Up to three names that are like an unknown one, the likest first. Off the hot path, and bounded: the
-  /// first `Limits.nearestCompared` names are looked at, and only those up to `Limits.nearestLength` bytes.
-  package func nearest(to model: Span<UInt8>) -> [String] {
-    guard model.count > 0, model.count <= Limits.nearestLength else { return [] }
-    let wanted = Self.folded(model)
+  /// Up to three names that are like an unknown one, the likest first, of those that `mayTell` lets through. Bounded:
+  /// the first `Limits.nearestCompared` names are looked at, and no name that is longer than `EditDistance.longest`.
+  package func nearest(to model: Span<UInt8>, mayTell: (String) -> Bool = { _ in true }) -> [String] {
+    guard model.count > 0, model.count <= EditDistance.longest else { return [] }
+    let distances = EditDistance(from: model)
     var best: [(name: String, distance: Int)] = []
-    for name in (aliasTexts + listedTexts).prefix(Limits.nearestCompared) {
-      let known = name.utf8.map { $0.asciiLowercased }
-      guard known.count <= Limits.nearestLength, !best.contains(where: { $0.name == name }) else { continue }
-      let bound = max(2, min(wanted.count, known.count) / 3)
-      var distance = Self.distance(wanted, known, bound: bound)
-      if distance > bound, Self.hasStart(wanted, known) { distance = bound }
-      if distance > bound { continue }
+    for n in 0..<min(aliasTexts.count + listedTexts.count, Limits.nearestCompared) {
+      let name = n < aliasTexts.count ? aliasTexts[n] : listedTexts[n - aliasTexts.count]
+      let bytes = name.utf8Span.span
+      guard bytes.count <= EditDistance.longest else { continue }
+      // With three at hand only a nearer one is of interest.
+      let bound = max(2, min(model.count, bytes.count) / 3)
+      let wanted = best.count < Limits.nearestTold ? bound : min(bound, best[best.count - 1].distance - 1)
+      var distance = distances.to(bytes, bound: wanted)
+      if distance > wanted, bound <= wanted, Self.hasStart(model, bytes) { distance = bound }
+      guard distance <= wanted, !best.contains(where: { $0.name == name }), mayTell(name) else { continue }
       let place = best.firstIndex { distance < $0.distance } ?? best.count
       best.insert((name, distance), at: place)
       if best.count > Limits.nearestTold { best.removeLast() }
@@ -68,38 +71,16 @@ extension Catalog {
     return best.map { $0.name }
   }
 
-  private static func folded(_ bytes: Span<UInt8>) -> [UInt8] {
-    var out: [UInt8] = []
-    for i in 0..<bytes.count { out.append(bytes[i].asciiLowercased) }
-    return out
-  }
-
   /// One is the other's beginning, or its end after a slash (`Llama-3.3` and `meta-llama/Llama-3.3`).
-  private static func hasStart(_ a: [UInt8], _ b: [UInt8]) -> Bool {
-    let short = a.count < b.count ? a : b
-    let long = a.count < b.count ? b : a
-    guard short.count >= 3 else { return false }
-    if long.starts(with: short) { return true }
-    let end = long.count - short.count
-    return end > 0 && long[end - 1] == UInt8(ascii: "/") && long[end...].elementsEqual(short)
+  private static func hasStart(_ a: Span<UInt8>, _ b: Span<UInt8>) -> Bool {
+    a.count < b.count ? isStart(a, of: b) : isStart(b, of: a)
   }
 
-  /// Levenshtein's distance, or `bound + 1` as soon as it is known to be greater.
-  private static func distance(_ a: [UInt8], _ b: [UInt8], bound: Int) -> Int {
-    if abs(a.count - b.count) > bound { return bound + 1 }
-    var row = Array(0...b.count)
-    for (i, x) in a.enumerated() {
-      var diagonal = row[0]
-      row[0] = i + 1
-      var least = row[0]
-      for (j, y) in b.enumerated() {
-        let substituted = diagonal + (x == y ? 0 : 1)
-        diagonal = row[j + 1]
-        row[j + 1] = min(substituted, row[j] + 1, diagonal + 1)
-        least = min(least, row[j + 1])
-      }
-      if least > bound { return bound + 1 }
-    }
-    return row[b.count]
+  private static func isStart(_ short: Span<UInt8>, of long: Span<UInt8>) -> Bool {
+    guard short.count >= 3 else { return false }
+    if long.extracting(first: short.count).equalsIgnoringCase(short) { return true }
+    let end = long.count - short.count
+    return end > 0 && long[end - 1] == UInt8(ascii: "/")
+      && long.extracting(last: short.count).equalsIgnoringCase(short)
   }
 }

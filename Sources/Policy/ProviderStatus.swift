@@ -20,6 +20,7 @@ package struct ProviderStatus: Equatable, Sendable {
   package var successRate: Double?
   package var inFlight: Int
   package var cooldownUntil: Instant?
+  /// Why it cannot be used, or what ails it: what follows its name.
   package var reason: String?
   /// The least that is left, summed over the keys.
   package var quota: QuotaLeft
@@ -40,7 +41,7 @@ extension Ledger {
       latency: providers[provider].latency.current,
       successRate: good + bad == 0 ? nil : Double(good.value) / Double((good + bad).value),
       inFlight: providers[provider].inFlight, cooldownUntil: isUp ? nil : standing.due,
-      reason: isUp ? nil : reason(standing, provider: provider, key: standing.key),
+      reason: reason(of: provider, standing, now: now),
       quota: quota(of: provider, now: now), lastChecked: providers[provider].lastOutcome,
       isBreakerOpen: providers[provider].breaker.state != .closed)
   }

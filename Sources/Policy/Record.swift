@@ -65,6 +65,7 @@ extension Ledger {
     providers[slot.provider].good.add(1, now: now)
     providers[slot.provider].endpoints |= 1 << UInt64(slot.endpoint)
     providers[slot.provider].lastOutcome = now
+    providers[slot.provider].failure = nil
     providers[slot.provider].staleSince = nil
     candidates[slot.candidate].latency.add(sample, now: now)
   }
@@ -122,13 +123,17 @@ extension Ledger {
 
   /// An unbilled check (`GET /models`) of a provider succeeded: an outage whose cooldown has passed is over.
   /// Or it failed, which counts as an attempt's failure would.
-  package func recordCheck(provider: Int, fault: Fault?, elapsed: Interval, now: Instant) {
+  package func recordCheck(
+    provider: Int, fault: Fault?, words: [UInt8] = [], elapsed: Interval, now: Instant
+  ) {
     providers[provider].lastOutcome = now
     guard let fault else {
+      providers[provider].failure = nil
       if providers[provider].breaker.wantsProbe(now: now) { providers[provider].breaker.close() }
       return
     }
     guard fault.blame == .provider else { return }
+    providers[provider].failure = Cause(fault, words: words)
     let probe = providers[provider].breaker.takeProbe(now: now)
     _ = providers[provider].breaker.fail(
       fault, begun: now - elapsed, probe: probe, now: now, dice: &dice)
@@ -137,6 +142,7 @@ extension Ledger {
   /// The operator ends all cooldowns of a provider (`POST /admin/providers/{name}/reset`).
   package func reset(provider: Int) {
     providers[provider].breaker.close()
+    providers[provider].failure = nil
     providers[provider].staleSince = nil
     for key in providers[provider].keys {
       keys[key].cooldown.reset()

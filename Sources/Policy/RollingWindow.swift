@@ -2,11 +2,15 @@ package import Base
 
 /// A sum over the last stretch of time, in buckets.
 ///
-/// What was added at least `width` ago may still be counted for up to one bucket more, never the reverse: a sum
-/// that stays within a limit therefore stays within it over every interval of `width`, wherever it begins.
+/// A bucket is counted until `width` has passed since the latest that was added to it: its older content up to one
+/// bucket longer, never the reverse. A sum that stays within a limit therefore stays within it over every interval of
+/// `width`, wherever it begins, and whoever waits never waits longer than `width`.
 package struct RollingWindow: Sendable {
   /// One more than make up `width`: the newest is not full yet.
   private var buckets: [Quantity]
+  /// When each was last added to.
+  private var latest: [Instant]
+  private let width: Interval
   private let bucketWidth: Int64
   private var newest: Int64 = 0
   private var sum: Quantity = 0
@@ -14,7 +18,9 @@ package struct RollingWindow: Sendable {
   package init(width: Interval, buckets count: Int) {
     precondition(count > 0 && width.nanoseconds >= Int64(count))
     bucketWidth = (width.nanoseconds + Int64(count) - 1) / Int64(count)
+    self.width = width
     buckets = Array(repeating: 0, count: count + 1)
+    latest = Array(repeating: .distantPast, count: count + 1)
   }
 
   package static var minute: RollingWindow { RollingWindow(width: .seconds(60), buckets: 12) }
@@ -25,6 +31,7 @@ package struct RollingWindow: Sendable {
   package mutating func add(_ amount: Quantity, now: Instant) -> Int64 {
     advance(now)
     buckets[place(newest)] += amount
+    latest[place(newest)] = now
     sum += amount
     return newest
   }
@@ -32,7 +39,9 @@ package struct RollingWindow: Sendable {
   /// Takes back what was added to a bucket, if that is still counted.
   package mutating func takeBack(_ amount: Quantity, from bucket: Int64, now: Instant) {
     advance(now)
-    guard bucket <= newest, bucket > newest - Int64(buckets.count) else { return }
+    guard bucket <= newest, bucket > newest - Int64(buckets.count), latest[place(bucket)] + width > now else {
+      return
+    }
     buckets[place(bucket)] -= amount
     sum -= amount
   }
@@ -48,21 +57,19 @@ package struct RollingWindow: Sendable {
     advance(now)
     if sum + amount <= limit { return now }
     var left = sum
+    var end = now
     for bucket in newest - Int64(buckets.count) + 1...newest {
+      if buckets[place(bucket)] == 0 { continue }
       left -= buckets[place(bucket)]
-      if left + amount <= limit { return end(of: bucket) }
+      end = latest[place(bucket)] + width
+      if left + amount <= limit { return end }
     }
-    return end(of: newest)
+    return end
   }
 
   package mutating func removeAll() {
     for i in buckets.indices { buckets[i] = 0 }
     sum = 0
-  }
-
-  /// The first instant at which a bucket is no longer counted.
-  private func end(of bucket: Int64) -> Instant {
-    Instant(nanoseconds: (bucket + Int64(buckets.count)) * bucketWidth)
   }
 
   private func place(_ bucket: Int64) -> Int {
@@ -73,7 +80,16 @@ package struct RollingWindow: Sendable {
   /// Empties the buckets that have left the window.
   private mutating func advance(_ now: Instant) {
     let current = now.nanoseconds / bucketWidth
-    if current <= newest { return }
+    if current > newest { turn(to: current) }
+    // Only the oldest can have left before its place is needed.
+    let oldest = place(newest + 1)
+    if buckets[oldest] != 0, latest[oldest] + width <= now {
+      sum -= buckets[oldest]
+      buckets[oldest] = 0
+    }
+  }
+
+  private mutating func turn(to current: Int64) {
     if current - newest >= Int64(buckets.count) {
       removeAll()
     } else {

@@ -25,9 +25,12 @@ extension Runner {
         return
       }
       page.removeAll()
+      let format = connection.inbound.withBytes(connection.parser.head.value(of: .accept) ?? 0..<0) {
+        MetricsFormat(accepting: $0)
+      }
       sendPage(
-        connection, status: 200, type: "text/plain; version=0.0.4; charset=utf-8",
-        .metrics(MetricsPage(metrics, setup.ledger, operatingFacts())), now: now)
+        connection, status: 200, type: format.contentType,
+        .metrics(MetricsPage(metrics, setup.ledger, operatingFacts(), format: format)), now: now)
     case .admin(let rest):
       let place = path.lowerBound + rest.lowerBound..<path.lowerBound + rest.upperBound
       answerAdmin(connection, place, now: now)

@@ -104,7 +104,7 @@ extension Runner {
     text.model = model
     if error == .modelNotFound, !model.isEmpty {
       let account = connection.passage.account
-      text.nearest = setup.catalog.nearest(to: model.span).filter {
+      text.nearest = setup.catalog.nearest(to: model.span) {
         account?.mayUse($0, of: setup.catalog) ?? true
       }
     }
@@ -116,6 +116,8 @@ extension Runner {
     scratch.appendField("Content-Length", decimal: page.count)
     scratch.appendField("X-Request-ID", id.span)
     if case .methodNotAllowed(let allow) = error { scratch.appendField("Allow", allow) }
+    // What would have been taken (RFC 9110 §12.5.3).
+    if error == .unsupportedEncoding { scratch.appendField("Accept-Encoding", "identity") }
     if error.row.status == 401 { scratch.appendField("WWW-Authenticate", "Bearer") }
     appendRetryAfter(error)
     appendConnectionField(connection, closes: error.row.closes)

@@ -4,11 +4,8 @@ package import Policy
 internal import Upstream
 internal import Wire
 
-/// What a provider, or the way to it, said about one failed attempt: for the log only.
-package struct AttemptDetail {
-  let attempt: Int
-  let text: [UInt8]
-}
+/// What a provider, or the way to it, said about a failed attempt.
+package enum AttemptDetail {}
 
 extension Runner {
   /// Keeps the words that came with a fault, while the transfer still has them.
@@ -20,7 +17,6 @@ extension Runner {
     case .good: return
     case .relay, .fault: break
     }
-    guard log.level >= .warning else { return }
     let made = run.exchange.attempts[attempt]
     var text: [UInt8] = []
     if made.status >= 400 {  // 1
@@ -31,12 +27,11 @@ extension Runner {
       text = upstream.withHeld(transfer) { AttemptDetail.told(inside: $0) } ?? []
     }
     if text.isEmpty, verdict.isOfTheTransfer {  // 4
-      let words = Array(upstream.message(transfer).utf8)
-      text = PublicText.sanitised(words.span, limit: Limits.errorMessage)
+      text = wayWords(transfer)
     }
     if text.isEmpty { return }
     let provider = run.setup.catalog.providers[made.choice.provider]
-    run.details.append(AttemptDetail(attempt: attempt, text: Redaction(provider).apply(to: text)))
+    run.exchange.note(Redaction(provider).apply(to: text), of: attempt)
   }
 
   private func redirection(_ raw: Span<UInt8>) -> [UInt8] {
@@ -49,6 +44,12 @@ extension Runner {
 }
 
 extension Runner {
+  /// What is said of the way to a provider where that failed.
+  func wayWords(_ transfer: TransferID) -> [UInt8] {
+    let words = Array(upstream.message(transfer).utf8)
+    return PublicText.sanitised(words.span, limit: Limits.errorMessage)
+  }
+
   /// The tokens of a plain answer that is complete, held and has just been judged; a stream's were observed.
   func noteUsage(_ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID, _ verdict: Verdict) {
     guard verdict == .good, !run.usage.isKnown, run.exchange.shape.endpoint.answersJSON,
@@ -69,13 +70,16 @@ extension Verdict {
 }
 
 extension AttemptDetail {
-  /// The message of an error that came in a 200; empty where the body is not about one.
+  /// The message of an error that came in a 200, or the title of a page that did; empty where the body is neither.
   package static func told(inside body: Span<UInt8>) -> [UInt8] {
     let plain = ErrorBody(body)
     if plain.isJSON {
       var probe = AnswerProbe()
       probe.read(body)
       return probe.hasError ? plain.message : []
+    }
+    if let title = PageTitle.find(in: body) {
+      return PublicText.sanitised(body.extracting(title), limit: Limits.errorMessage)
     }
     let event = ErrorBody(inside: body)
     return event.isJSON ? event.message : []

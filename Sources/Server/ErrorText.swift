@@ -107,6 +107,9 @@ struct ErrorText {
     case .lengthRequired: out.append("The request has a body without Content-Length or chunks.")
     case .requestTooLarge: out.append("The request body is larger than `limits.request_body`.")
     case .targetTooLong: out.append("The request target is too long.")
+    case .unsupportedEncoding:
+      out.append("The request body is compressed (Content-Encoding), and is read here to find its model. ")
+      out.append("Send it as it is; for Codex: `-c features.enable_request_compression=false`.")
     case .expectationFailed: out.append("The only expectation that is met is 100-continue.")
     case .headTooLarge:
       out.append("The request's header is larger than `limits.header`, or has too many fields.")
@@ -117,18 +120,24 @@ struct ErrorText {
     case .clientRateLimited(let time):
       out.append("This client's own limit is reached. Try again in ")
       appendSeconds(time, to: &out)
-    case .rateLimited(let time):
-      out.append("Every provider of this model is at its rate limit or quota. The first is back in ")
-      appendSeconds(time, to: &out)
-    case .unavailable(let time):
-      out.append("No provider of this model can be used now. Try again in ")
-      appendSeconds(time, to: &out)
+    case .rateLimited:
+      out.append("Every provider of the model `")
+      appendModel(to: &out)
+      out.append("` is at its rate limit or quota. ")
+      appendCauses(run, now, to: &out)
+    case .unavailable:
+      out.append("No provider of the model `")
+      appendModel(to: &out)
+      out.append("` can be used now. ")
+      appendCauses(run, now, to: &out)
     case .attemptsFailed:
-      out.append("Every provider of this model was tried and failed: ")
-      appendAttempts(run, now, to: &out)
+      out.append("No provider of the model `")
+      appendModel(to: &out)
+      out.append("` could answer. ")
+      appendCauses(run, now, to: &out)
     case .deadlineExceeded:
-      out.append("No provider answered within `timeouts.request`: ")
-      appendAttempts(run, now, to: &out)
+      out.append("No provider answered within `timeouts.request`. ")
+      appendCauses(run, now, to: &out)
     case .overloaded:
       out.append("Too many requests are running. `limits` in the tier file sets how many may.")
     case .memoryFull: out.append("The requests and answers under way fill `limits.memory`. Try again.")
@@ -171,12 +180,11 @@ struct ErrorText {
     out.append(" s.")
   }
 
-  private func appendAttempts(_ run: ExchangeRun?, _ now: Instant, to out: inout ByteBuffer) {
-    guard let run, !run.exchange.attempts.isEmpty else {
-      out.append("none could be started.")
-      return
-    }
-    AttemptList.write(run.exchange.attempts, run.setup.catalog.providers, now: now, into: &out)
-    if run.exchange.shape.route.isLone { out.append(". No other provider has this model.") }
+  private func appendCauses(_ run: ExchangeRun?, _ now: Instant, to out: inout ByteBuffer) {
+    guard let run else { return }
+    let causes = CauseText(run, now: now)
+    causes.write(into: &out)
+    if run.exchange.shape.route.isLone { out.append(" No other provider has this model.") }
+    causes.writeRemedies(into: &out)
   }
 }

@@ -46,8 +46,6 @@ final class ExchangeRun {
   var seat: AdmissionSeat?
   /// The name of the first client's request, which the lines about attempts bear.
   var requestID: RequestID?
-  /// What was said about attempts that failed.
-  var details: [AttemptDetail] = []
 
   init(
     id: SlotID, setup: Setup, exchange: Exchange, facts: RequestFacts, arrival: consuming Arrival,

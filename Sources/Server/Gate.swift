@@ -55,7 +55,8 @@ package final class Gate {
   /// 3. a preflight needs nothing more: a browser sends it without the key;
   /// 4. neither do pages about ourselves: health is free, metrics and admin pages have rules of their own;
   /// 5. where clients are listed their key is needed, else the listener must be a local one, unless anonymous
-  ///    callers are allowed anywhere.
+  ///    callers are allowed anywhere;
+  /// 6. a body that must be read is not compressed.
   package func examine(_ head: RequestHead, in bytes: Span<UInt8>, reach: Reach) -> Passage {
     var passage = Passage()
     passage.variesByOrigin = !origins.isEmpty
@@ -90,8 +91,19 @@ package final class Gate {
     passage.account = account(head, in: bytes)  // 5
     if passage.account == nil, !allowsAnonymous, !accounts.isEmpty || reach == .network {
       passage.refusal = .invalidKey
+    } else if passage.isExchange, Self.isEncoded(head, in: bytes) {  // 6
+      passage.refusal = .unsupportedEncoding
     }
     return passage
+  }
+
+  /// The body has a coding that changes its bytes (RFC 9110 §8.4).
+  private static func isEncoded(_ head: RequestHead, in bytes: Span<UInt8>) -> Bool {
+    for field in head.fields where bytes.extracting(field.name).equalsIgnoringCase("content-encoding") {
+      let value = bytes.extracting(field.value)
+      if value.count > 0, !value.equalsIgnoringCase("identity") { return true }
+    }
+    return false
   }
 
   // MARK: - Keys

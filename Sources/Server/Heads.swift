@@ -8,6 +8,7 @@ internal import Wire
 extension Runner {
   /// What almost every plain answer is, shared by all heads.
   private static let jsonType = Array("application/json".utf8)
+  private static let eventsType = Array("text/event-stream; charset=utf-8".utf8)
 
   /// Takes what of a provider's head goes to clients, as it is stored and shared.
   func answerHead(_ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID) -> AnswerHead {
@@ -31,6 +32,14 @@ extension Runner {
         page.appendField("X-Upstream-Request-ID", raw.extracting(id))
       }
       run.length = responseHead.contentLength(in: raw)
+    }
+    // The body's first bytes outweigh the name that the provider gave it.
+    if ResponseHead.isEventStream(head.contentType.span) != head.isStream {
+      if head.isStream {
+        head.contentType = Self.eventsType
+      } else if !head.contentType.isEmpty {
+        head.contentType = Self.jsonType
+      }
     }
     head.fields = page.withBytes { $0.withUnsafeBufferPointer { Array($0) } }
     return head

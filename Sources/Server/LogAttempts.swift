@@ -63,6 +63,7 @@ extension Log {
   }
 
   private func addDetail(of index: Int, _ run: ExchangeRun, to line: inout LogLine) {
-    for detail in run.details where detail.attempt == index { line.add("detail", detail.text.span) }
+    let words = run.exchange.attempts[index].words
+    if !words.isEmpty { line.add("detail", words.span) }
   }
 }

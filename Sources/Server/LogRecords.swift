@@ -32,6 +32,9 @@ extension Log {
         }
       }
       line.add("status", reply.status)
+      if let run, CauseText.isNeeded(run) {
+        line.add("reason") { CauseText(run, now: now.instant).write(into: &$0) }
+      }
       line.add("end", word ?? run?.exchange.ending?.word ?? "complete")
       if let first = reply.firstByteAt { line.add("ttft_ms", milliseconds: first - reply.acceptedAt) }
       line.add("total_ms", milliseconds: now.instant - reply.acceptedAt)

@@ -51,7 +51,7 @@ package struct LabelNames {
 package struct SeriesKey: Hashable, Sendable {
   package var provider = 0
   package var model = 0
-  package var task = Endpoint.Task.chat
+  package var operation = Endpoint.Operation.chat
   /// How it ended, or which kind of token.
   package var word = 0
 
@@ -59,7 +59,7 @@ package struct SeriesKey: Hashable, Sendable {
 
   /// All four as one number, which costs a quarter.
   package func hash(into hasher: inout Hasher) {
-    hasher.combine(provider << 40 ^ model << 16 ^ Int(task.rawValue) << 8 ^ word)
+    hasher.combine(provider << 40 ^ model << 16 ^ Int(operation.rawValue) << 8 ^ word)
   }
 }
 

@@ -150,7 +150,7 @@ package final class Metrics {
       key.provider = providers.place(of: run.setup.catalog.providers[provider].name)
     }
     key.model = self.model(model.span)
-    key.task = endpoint.task
+    key.operation = endpoint.operation
     return key
   }
 
@@ -193,9 +193,9 @@ extension [Attempt] {
   }
 }
 
-extension Endpoint.Task {
+extension Endpoint.Operation {
   /// `gen_ai.operation.name`.
-  var operationName: StaticString {
+  var name: StaticString {
     switch self {
     case .chat: "chat"
     case .textCompletion: "text_completion"

@@ -3,7 +3,7 @@ internal import Kernel
 package import Policy
 internal import Wire
 
-/// `/metrics` in Prometheus' text format 0.0.4, a piece at a time.
+/// `/metrics`, a piece at a time.
 ///
 /// The rows of one histogram series, of one provider's state or of one client stand in one piece: they are of one
 /// moment. It holds no figures itself but those of `facts`, so that a slow reader costs one piece of memory.
@@ -16,6 +16,7 @@ package struct MetricsPage {
     case server, cache, process
   }
 
+  private let format: MetricsFormat
   private let metrics: Metrics
   private let ledger: Ledger
   private let facts: OperatingFacts
@@ -25,7 +26,10 @@ package struct MetricsPage {
   /// The next client, provider or series of the section.
   private var item = 0
 
-  package init(_ metrics: Metrics, _ ledger: Ledger, _ facts: OperatingFacts) {
+  package init(
+    _ metrics: Metrics, _ ledger: Ledger, _ facts: OperatingFacts, format: MetricsFormat = .prometheus
+  ) {
+    self.format = format
     self.metrics = metrics
     self.ledger = ledger
     self.facts = facts
@@ -48,6 +52,7 @@ package struct MetricsPage {
       section = Section(rawValue: current.rawValue + 1)
       item = 0
     }
+    if format == .openMetrics { out.append("# EOF\n") }
     return false
   }
 
@@ -67,44 +72,54 @@ package struct MetricsPage {
   private func writeHead(of section: Section, into out: inout ByteBuffer) {
     switch section {
     case .exchanges:
-      out.family("synaxis_exchanges_total", "counter", "Exchanges by how they ended and by client.")
+      out.family(format, "synaxis_exchanges_total", "counter", "Exchanges by how they ended and by client.")
     case .attempts:
       out.family(
+        format,
         "synaxis_attempts_total", "counter",
         "Attempts at providers by how they ended: ok, or the fault's name.")
     case .refusals:
       out.family(
+        format,
         "synaxis_refusals_total", "counter", "Requests refused before an exchange began, by error code.")
     case .duration:
-      out.family(Self.duration, "histogram", "From a request's last byte to the end of its exchange.")
+      out.family(format, Self.duration, "histogram", "From a request's last byte to the end of its exchange.")
     case .firstChunk:
-      out.family(Self.firstChunk, "histogram", "From a streamed request's last byte to its first content.")
-    case .tokens: out.family(Self.tokens, "histogram", "Tokens of one exchange as its answer told them.")
+      out.family(
+        format, Self.firstChunk, "histogram", "From a streamed request's last byte to its first content.")
+    case .tokens:
+      out.family(format, Self.tokens, "histogram", "Tokens of one exchange as its answer told them.")
     case .overhead:
       out.family(
+        format,
         Self.overhead, "histogram", "From a request's last byte to the first attempt: the gateway's own time."
       )
     case .state:
       out.family(
+        format,
         "synaxis_provider_state", "gauge", "1 for the state that a provider is in, 0 for the others.")
-    case .inFlight: out.family("synaxis_provider_in_flight", "gauge", "Attempts under way.")
+    case .inFlight: out.family(format, "synaxis_provider_in_flight", "gauge", "Attempts under way.")
     case .tier:
-      out.family("synaxis_provider_tier", "gauge", "The provider's tier; the lowest is tried first.")
+      out.family(format, "synaxis_provider_tier", "gauge", "The provider's tier; the lowest is tried first.")
     case .cooldown:
       out.family(
+        format,
         "synaxis_provider_cooldown_seconds", "gauge", "Time until the provider is used again.")
     case .breaker:
-      out.family("synaxis_provider_breaker_open", "gauge", "1 while the breaker is open or probes.")
+      out.family(format, "synaxis_provider_breaker_open", "gauge", "1 while the breaker is open or probes.")
     case .latency:
       out.family(
+        format,
         "synaxis_provider_latency_seconds", "gauge",
         "Moving average of the time to first token, without samples absent.")
     case .success:
       out.family(
+        format,
         "synaxis_provider_success_ratio", "gauge",
         "Good outcomes of the last minutes, without outcomes absent.")
     case .quota:
-      out.family("synaxis_provider_quota_remaining", "gauge", "The least known to be left, over all keys.")
+      out.family(
+        format, "synaxis_provider_quota_remaining", "gauge", "The least known to be left, over all keys.")
     case .server, .cache, .process: break
     }
   }
@@ -122,9 +137,9 @@ package struct MetricsPage {
     case .quota: writeQuota(ledger.status(at: item, now: now), into: &out)
     case .inFlight, .tier, .cooldown, .breaker, .latency, .success:
       writeGauge(section, ledger.status(of: item, now: now), now, into: &out)
-    case .server: Self.writeServer(metrics, facts, into: &out)
-    case .cache: Self.writeCache(metrics, facts.cache, into: &out)
-    case .process: Self.writeProcess(metrics, into: &out)
+    case .server: writeServer(metrics, facts, into: &out)
+    case .cache: writeCache(metrics, facts.cache, into: &out)
+    case .process: writeProcess(metrics, into: &out)
     }
   }
 
@@ -160,9 +175,11 @@ package struct MetricsPage {
       out.end(metrics.refusals[code])
     }
     out.single(
+      format,
       "synaxis_request_body_bytes_total", "counter", "Bytes of request bodies of ended exchanges.",
       metrics.bytesIn)
     out.single(
+      format,
       "synaxis_answer_body_bytes_total", "counter", "Bytes of answer bodies of ended exchanges.",
       metrics.bytesOut)
   }
@@ -197,7 +214,7 @@ package struct MetricsPage {
     if table.isEmpty(series) { return }
     let key = table.keys[series]
     var labels = ByteBuffer()
-    labels.label("gen_ai_operation_name", key.task.operationName)
+    labels.label("gen_ai_operation_name", key.operation.name)
     labels.label("gen_ai_provider_name", metrics.providers.texts[key.provider])
     labels.label("gen_ai_request_model", metrics.models.texts[key.model])
     if let label { labels.label(label, word) }
@@ -301,27 +318,31 @@ package struct MetricsPage {
 
 // What is neither a client's nor a provider's.
 extension MetricsPage {
-  fileprivate static func writeServer(_ metrics: Metrics, _ facts: OperatingFacts, into out: inout ByteBuffer)
-  {
-    out.single("synaxis_exchanges_in_flight", "gauge", "Exchanges under way.", facts.exchanges)
-    out.single("synaxis_connections", "gauge", "Clients' connections.", facts.connections)
+  fileprivate func writeServer(_ metrics: Metrics, _ facts: OperatingFacts, into out: inout ByteBuffer) {
+    out.single(format, "synaxis_exchanges_in_flight", "gauge", "Exchanges under way.", facts.exchanges)
+    out.single(format, "synaxis_connections", "gauge", "Clients' connections.", facts.connections)
     out.single(
+      format,
       "synaxis_connections_limit", "gauge", "How many connections there may be.", facts.connectionLimit)
     out.single(
+      format,
       "synaxis_buffered_bytes", "gauge", "Bytes that wait in clients' connections.", facts.bufferedBytes)
-    out.single("synaxis_draining", "gauge", "1 while the instance shuts down.", facts.isDraining ? 1 : 0)
     out.single(
+      format, "synaxis_draining", "gauge", "1 while the instance shuts down.", facts.isDraining ? 1 : 0)
+    out.single(
+      format,
       "synaxis_log_lines_dropped_total", "counter", "Log lines dropped because their reader was too slow.",
       facts.logLinesDropped)
-    out.family("synaxis_build_info", "gauge", "Always 1; the labels say what runs.")
+    out.family(format, "synaxis_build_info", "gauge", "Always 1; the labels say what runs.")
     out.begin("synaxis_build_info")
     out.label("version", metrics.version)
     out.end(1)
   }
 
-  fileprivate static func writeCache(_ metrics: Metrics, _ facts: CacheFacts, into out: inout ByteBuffer) {
-    out.single("synaxis_cache_enabled", "gauge", "1 where answers are kept.", facts.isEnabled ? 1 : 0)
+  fileprivate func writeCache(_ metrics: Metrics, _ facts: CacheFacts, into out: inout ByteBuffer) {
+    out.single(format, "synaxis_cache_enabled", "gauge", "1 where answers are kept.", facts.isEnabled ? 1 : 0)
     out.family(
+      format,
       "synaxis_cache_requests_total", "counter",
       "Exchanges by what the cache did: hit, miss, bypass, or coalesced with another.")
     for state in Reply.CacheState.allCases {
@@ -330,28 +351,33 @@ extension MetricsPage {
       out.end(metrics.cacheStates[state.rawValue])
     }
     out.single(
+      format,
       "synaxis_cache_calls_saved_total", "counter", "Upstream calls that hits and coalescing made needless.",
       metrics.callsSaved)
-    out.single("synaxis_cache_stored_total", "counter", "Answers that were kept.", facts.stored)
-    out.single("synaxis_cache_evicted_total", "counter", "Answers dropped to make room.", facts.evicted)
+    out.single(format, "synaxis_cache_stored_total", "counter", "Answers that were kept.", facts.stored)
     out.single(
+      format, "synaxis_cache_evicted_total", "counter", "Answers dropped to make room.", facts.evicted)
+    out.single(
+      format,
       "synaxis_cache_expired_total", "counter", "Answers dropped because they were old.", facts.expired)
-    out.single("synaxis_cache_entries", "gauge", "Answers in memory.", facts.entries)
-    out.single("synaxis_cache_bytes", "gauge", "Memory that they take.", facts.bytes)
+    out.single(format, "synaxis_cache_entries", "gauge", "Answers in memory.", facts.entries)
+    out.single(format, "synaxis_cache_bytes", "gauge", "Memory that they take.", facts.bytes)
   }
 
-  fileprivate static func writeProcess(_ metrics: Metrics, into out: inout ByteBuffer) {
+  fileprivate func writeProcess(_ metrics: Metrics, into out: inout ByteBuffer) {
     out.single(
+      format,
       "process_resident_memory_bytes", "gauge", "Resident memory in bytes.", ProcessFacts.residentBytes)
-    out.single("process_open_fds", "gauge", "Open file descriptors.", ProcessFacts.openDescriptors)
+    out.single(format, "process_open_fds", "gauge", "Open file descriptors.", ProcessFacts.openDescriptors)
     out.single(
+      format,
       "process_max_fds", "gauge", "Most file descriptors that may be open.", ProcessFacts.descriptorLimit)
     let seconds: StaticString = "process_cpu_seconds_total"
-    out.family(seconds, "counter", "User and system time.")
+    out.family(format, seconds, "counter", "User and system time.")
     out.begin(seconds)
     out.end(seconds: ProcessFacts.processorTime.nanoseconds)
     let start: StaticString = "process_start_time_seconds"
-    out.family(start, "gauge", "Start of the process since the Unix epoch.")
+    out.family(format, start, "gauge", "Start of the process since the Unix epoch.")
     out.begin(start)
     out.end(seconds: metrics.startedOn.milliseconds * 1_000_000)
   }

@@ -1,24 +1,58 @@
 package import Base
+internal import Wire
 
-// Prometheus' text format 0.0.4: `name{label="value",…} number`, families headed by HELP and TYPE.
+/// Who asks for `/metrics` gets Prometheus' text format 0.0.4, or OpenMetrics 1.0 where that is accepted as gladly.
+package enum MetricsFormat {
+  case prometheus, openMetrics
+
+  /// For the value of Accept.
+  package init(accepting accept: Span<UInt8>) {
+    let weight = accept.weight(ofMediaType: "application/openmetrics-text")
+    self = weight > 0 && weight >= accept.weight(ofMediaType: "text/plain") ? .openMetrics : .prometheus
+  }
+
+  package var contentType: StaticString {
+    switch self {
+    case .prometheus: "text/plain; version=0.0.4; charset=utf-8"
+    case .openMetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    }
+  }
+}
+
+// Both formats: `name{label="value",…} number`, families headed by HELP and TYPE.
 extension ByteBuffer {
-  package mutating func family(_ name: StaticString, _ type: StaticString, _ help: StaticString) {
+  /// The suffix `_total` belongs to a counter's family in the one format, and to its samples in the other.
+  package mutating func family(
+    _ format: MetricsFormat, _ name: StaticString, _ type: StaticString, _ help: StaticString
+  ) {
     append("# HELP ")
-    append(name)
+    append(family: name, format)
     append(" ")
     append(help)
     append("\n# TYPE ")
-    append(name)
+    append(family: name, format)
     append(" ")
     append(type)
     append("\n")
   }
 
+  private mutating func append(family name: StaticString, _ format: MetricsFormat) {
+    append(name)
+    let suffix: StaticString = "_total"
+    let stem = count - suffix.utf8CodeUnitCount
+    if format == .openMetrics, stem >= 0,
+      withBytes({ $0.extracting(stem..<$0.count).equalsIgnoringCase(suffix) })
+    {
+      truncate(to: stem)
+    }
+  }
+
   /// A family of one sample without labels.
   package mutating func single(
-    _ name: StaticString, _ type: StaticString, _ help: StaticString, _ value: some FixedWidthInteger
+    _ format: MetricsFormat, _ name: StaticString, _ type: StaticString, _ help: StaticString,
+    _ value: some FixedWidthInteger
   ) {
-    family(name, type, help)
+    family(format, name, type, help)
     begin(name)
     end(value)
   }
@@ -59,12 +93,14 @@ extension ByteBuffer {
     append("\"")
   }
 
-  /// A bucket's upper bound: nanoseconds as seconds, or a number as it is.
+  /// A bucket's upper bound, nanoseconds as seconds or a number as it is. With a point in either format: as
+  /// OpenMetrics wants it, so that a series has the same name however it is scraped.
   package mutating func label(_ name: StaticString, bound: Int64, isTime: Bool) {
     separate()
     append(name)
     append("=\"")
     if isTime { append(seconds: bound) } else { append(decimal: bound) }
+    if !isTime || bound % 1_000_000_000 == 0 { append(".0") }
     append("\"")
   }
 

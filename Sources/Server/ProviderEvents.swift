@@ -28,13 +28,13 @@ extension Runner {
       learn(run, attempt, event.transfer, now: now)
       tell(run, .answered(attempt, status: status), now)
     case .content:
-      let verdict = judge(run, event.transfer, now: now) { answer, shape, sawError in
+      let verdict = judge(run, attempt, event.transfer, now: now) { answer, shape, sawError in
         Judge.stream(answer, sawError: sawError, shape: shape, now: now)
       }
       noteDetail(run, attempt, event.transfer, verdict)
       tell(run, .contentBegan(attempt, verdict), now)
     case .heldFull:
-      let verdict = judge(run, event.transfer, now: now) { answer, shape, _ in
+      let verdict = judge(run, attempt, event.transfer, now: now) { answer, shape, _ in
         Judge.beginning(
           answer, hasHeadOut: run.exchange.hasSentHead, shape: shape, now: now)
       }
@@ -57,7 +57,9 @@ extension Runner {
     guard case .ended(let outcome) = event.fact else { return }
     noteRoundTrip(outcome, provider: straggler.provider, ledger: straggler.ledger)
     let fault = outcome.fault.map { Judge.transfer(TransferEnd($0)) } ?? .raceLost
-    straggler.ledger.end(straggler.ticket, AttemptOutcome(fault: fault), now: now.instant)
+    var end = AttemptOutcome(fault: fault)
+    if fault != .raceLost { end.words = wayWords(event.transfer) }
+    straggler.ledger.end(straggler.ticket, end, now: now.instant)
     stragglers[event.transfer] = nil
     upstream.cancel(event.transfer)
   }
@@ -83,7 +85,7 @@ extension Runner {
     } else if let fault = outcome.fault, !(outcome.isHeadSeen && outcome.status >= 400) {
       verdict = .fault(Judge.transfer(TransferEnd(fault)))
     } else {
-      let judged = judge(run, transfer, now: now) { answer, shape, sawError in
+      let judged = judge(run, attempt, transfer, now: now) { answer, shape, sawError in
         Judge.whole(
           answer, sawError: sawError, hasHeadOut: run.exchange.hasSentHead, shape: shape, now: now,
           reading: &answerProbe)
@@ -104,6 +106,17 @@ extension Runner {
       return false
     }
     return upstream.withObserver(transfer) { $0.end != .none } ?? false
+  }
+
+  /// The one choice of a committed stream has ended, and nothing came behind it for a while: some providers say no
+  /// more and leave the connection open.
+  func hasFinished(_ run: ExchangeRun, _ transfer: TransferID, _ now: Instant) -> Bool {
+    guard case .committed = run.exchange.state, run.facts.wantsOneChoice,
+      run.exchange.shape.endpoint.streamEnd == .doneOrFinish,
+      let last = upstream.progress(transfer)?.lastContentAt,
+      now - last >= min(Limits.afterFinish, run.exchange.shape.timeouts.streamIdle)
+    else { return false }
+    return upstream.withObserver(transfer) { $0.sawFinish } ?? false
   }
 
   /// Its end, before that of its connection has come.
@@ -139,15 +152,17 @@ extension Runner {
   }
 
   private func judge(
-    _ run: ExchangeRun, _ transfer: TransferID, now: Moment,
+    _ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID, now: Moment,
     _ decide: (borrowing Answer, ExchangeShape, Bool) -> Verdict
   ) -> Verdict {
     let isStream = upstream.progress(transfer)?.isEventStream ?? false
     let sawError = upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
     let shape = run.exchange.shape
+    let zone = run.setup.catalog.providers[run.exchange.attempts[attempt].choice.provider].zone
     return withResponseHead(transfer) { raw in
       upstream.withHeld(transfer) { body in
-        let answer = Answer(head: responseHead, raw: raw, body: body, isEventStream: isStream)
+        let answer = Answer(
+          head: responseHead, raw: raw, body: body, isEventStream: isStream, zone: zone)
         return decide(answer, shape, sawError)
       }
     }.flatMap { $0 } ?? .fault(.cut)

@@ -194,7 +194,7 @@ final class Runner {
     case .letGo(let attempt): letGo(attempt, run, now)
     case .checkPath(let attempt): return checkPath(attempt, run, now)
     case .dropPath(let attempt): dropPath(attempt, run)
-    case .checkProgress(let attempt): return checkProgress(attempt, run)
+    case .checkProgress(let attempt): return checkProgress(attempt, run, now)
     case .commit(let attempt): commit(attempt, run, now)
     case .relay(let attempt): relay(attempt, run, now)
     case .finish: end(run, run.exchange.isComplete ? .complete : .cut, now)
@@ -321,6 +321,7 @@ final class Runner {
   private func checkPath(_ attempt: Int, _ run: ExchangeRun, _ now: Moment) -> ExchangeEvent {
     guard let transfer = run.transfers[attempt] else { return .path(attempt, .unknown) }
     if hasSaidEnd(run) { return .path(attempt, .acknowledged) }
+    if hasFinished(run, transfer, now.instant) { return saidEnd(run, attempt, transfer) }
     switch upstream.pathState(transfer, now: now.instant) {
     case .connecting: return .path(attempt, .connecting)
     case .handshaking(let roundTrip): return .path(attempt, .handshaking(roundTrip: roundTrip))
@@ -335,8 +336,10 @@ final class Runner {
     }
   }
 
-  private func checkProgress(_ attempt: Int, _ run: ExchangeRun) -> ExchangeEvent {
-    if hasSaidEnd(run), let transfer = run.transfers[attempt] { return saidEnd(run, attempt, transfer) }
+  private func checkProgress(_ attempt: Int, _ run: ExchangeRun, _ now: Moment) -> ExchangeEvent {
+    if let transfer = run.transfers[attempt], hasSaidEnd(run) || hasFinished(run, transfer, now.instant) {
+      return saidEnd(run, attempt, transfer)
+    }
     let progress = run.transfers[attempt].flatMap { upstream.progress($0) }
     return .progress(
       attempt,

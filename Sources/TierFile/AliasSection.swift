@@ -114,11 +114,7 @@ extension Reader {
     var canonical: [String: [Candidates.Canonical]] = [:]
     for item in items(of: node) {
       guard
-        let section = section(
-          item, "CanonicalModels",
-          keys: [
-            "Id", "Provider", "ModelPath", "Streaming", "Tools", "Vision", "StructuredOutput", "LogProbs",
-          ])
+        let section = section(item, "CanonicalModels", .canonicalModel)
       else { continue }
       for key in ["Id", "Provider", "ModelPath"] where section[key] == nil {
         error(item.mark, "CanonicalModels: this entry has no \(key)")
@@ -175,7 +171,7 @@ extension Reader {
       var alias = Alias(name: entry.key, targets: [])
       var list: Node? = entry.value
       if case .map = entry.value.content {
-        guard let section = section(entry.value, path, keys: ["candidates", "cache", "coalesce", "enabled"])
+        guard let section = section(entry.value, path, .alias)
         else {
           continue
         }

@@ -13,9 +13,7 @@ extension Reader {
     var places: [String: Mark] = [:]
     for item in items {
       guard
-        let section = section(
-          item, "clients",
-          keys: ["name", "key", "key_sha256", "key_file", "models", "rpm", "concurrent", "enabled"])
+        let section = section(item, "clients", .client)
       else { continue }
       if flag("enabled", in: section) == false { continue }
       let name = text("name", in: section)
@@ -53,7 +51,7 @@ extension Reader {
         }
       }
       client.requestsPerMinute = quantity("rpm", in: section)
-      client.concurrent = whole("concurrent", in: section, 1...100_000)
+      client.concurrent = whole("concurrent", in: section)
       configuration.clients.append(client)
     }
   }

@@ -5,7 +5,7 @@ internal import Policy
 extension Reader {
   mutating func readConnection(into provider: inout Provider, _ section: Section, _ endpoint: Endpoint?) {
     provider.proxy = proxy(in: section)
-    provider.prefersHTTP2 = choice("http", in: section, ["1.1", "2"]) == "2"
+    provider.prefersHTTP2 = choice("http", in: section) == "2"
     guard let node = section["tls"] else { return }
     provider.tls = tls(node, section.path("tls"))
     if let endpoint, !endpoint.isSecure {
@@ -36,9 +36,7 @@ extension Reader {
 
   private mutating func tls(_ node: Node, _ path: String) -> ProviderTLS {
     var tls = ProviderTLS()
-    guard
-      let section = section(node, path, keys: ["ca_file", "server_name", "cert", "key", "verify"])
-    else { return tls }
+    guard let section = section(node, path, .tls) else { return tls }
     tls.authorityFile = certificates("ca_file", in: section)
     tls.certificate = certificates("cert", in: section)
     tls.key = certificates("key", in: section)

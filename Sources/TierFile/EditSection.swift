@@ -19,8 +19,7 @@ extension Reader {
   private mutating func edit(_ node: Node, _ path: String) -> RequestEdit? {
     let verbs = ["drop", "rename", "clamp", "default", "replace"]
     guard
-      let section = section(
-        node, path, keys: verbs + ["to", "unless", "where", "value", "with"])
+      let section = section(node, path, .edit)
     else { return nil }
     let said = verbs.filter { section[$0] != nil }
     guard said.count == 1, let verb = said.first, let target = section[verb] else {
@@ -68,7 +67,7 @@ extension Reader {
       return nil
     case "clamp":  // 3
       guard section["to"] != nil else { break }
-      return whole("to", in: section, 0...Int(Int32.max)).map { .clamp($0) }
+      return whole("to", in: section).map { .clamp($0) }
     case "default":  // 4
       guard let value = section.entry("to") else { break }
       return json(value.value, section).map { .fallback($0) }
@@ -142,7 +141,7 @@ extension Reader {
     return rest.isEmpty
   }
 
-  private static func jsonString(_ text: String) -> String {
+  static func jsonString(_ text: String) -> String {
     var output: [UInt8] = [UInt8(ascii: "\"")]
     for byte in text.utf8 {
       switch byte {

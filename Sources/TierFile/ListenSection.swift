@@ -75,9 +75,24 @@ extension Reader {
     }
   }
 
+  /// A token that is empty by `${NAME:-}` is none: the pages are off.
+  private mutating func adminToken(_ node: Node, isOff: inout Bool) -> Secret? {
+    switch find(secret: node, "admin.token") {
+    case .found(let token): return token
+    case .absent(let absence) where absence.isEmptyText && raw(node, "admin.token")?.hasSuffix(":-}") == true:
+      if readsOnlyAddresses { break }
+      isOff = true
+      warn(absence.mark, "admin.token: \(absence.reason), the admin pages are off", hint: absence.remedy)
+    case .absent(let absence): if !readsOnlyAddresses { report(absence) }
+    case .wrong: break
+    }
+    return nil
+  }
+
   mutating func readAdmin(_ node: Node) {
-    guard let section = section(node, "admin", keys: ["token", "token_file", "listen"]) else { return }
-    if let token = section["token"] { configuration.admin.token = secret(token, "admin.token") }
+    guard let section = section(node, "admin", .admin) else { return }
+    var lacksToken = section["token"] == nil && section["token_file"] == nil
+    if let token = section["token"] { configuration.admin.token = adminToken(token, isOff: &lacksToken) }
     if let file = section["token_file"] {
       if section["token"] != nil { error(file.mark, "admin has a token and a token_file; one is enough") }
       configuration.admin.token = secretFile(file, "admin.token_file")
@@ -85,7 +100,7 @@ extension Reader {
     if let listen = section["listen"] {
       configuration.admin.listen = listeners(listen, "admin.listen")
       let open = configuration.admin.listen.contains { !$0.isLoopback }
-      if open, section["token"] == nil, section["token_file"] == nil {
+      if open, lacksToken {
         error(listen.mark, "admin.listen is reachable from other machines and needs admin.token")
       }
     }

@@ -64,10 +64,9 @@ extension Reader {
 
   /// A model written as a map; nil where it is wrong or not enabled.
   private mutating func model(_ node: Node, named name: String?, _ path: String) -> Model? {
-    let details = ["model", "cost", "context", "cache", "coalesce", "enabled"]
     guard
       let section = section(
-        node, path, keys: name == nil ? ["name"] + details : details,
+        node, path, .model, without: name == nil ? nil : "name",
         synonyms: ["upstream": "model", "id": "name"])
     else { return nil }
     guard flag("enabled", in: section) != false else { return nil }
@@ -80,7 +79,7 @@ extension Reader {
     guard let ours, let theirs else { return nil }
     var model = Model(name: ours, upstreamName: theirs)
     model.cost = cost(in: section)
-    model.context = whole("context", in: section, 1...100_000_000)
+    model.context = whole("context", in: section)
     model.caches = flag("cache", in: section)
     model.coalesces = flag("coalesce", in: section)
     return model

@@ -16,6 +16,8 @@ package struct Preset: Sendable {
   package var edits: [RequestEdit] = []
   package var quotaHeaders = QuotaHeaders.openAI
   package var quotaIsShared = false
+  /// Hours east of UTC: what dates in its error messages mean that name no zone.
+  package var zone: Int64 = 0
   package var isLocal = false
 
   /// The preset of a type as the file spells it.
@@ -75,8 +77,10 @@ package struct Preset: Sendable {
       name: "github", spellings: ["githubmodels"], endpoint: "https://models.github.ai/inference"),
     Preset(name: "siliconflow", endpoint: "https://api.siliconflow.com/v1"),
     Preset(name: "hyperbolic", endpoint: "https://api.hyperbolic.xyz/v1"),
+    // "Your limit will reset at 2026-09-12 00:35:41" was 16:35:41 UTC of the day before, by its own usage page.
     Preset(
-      name: "zai", spellings: ["z.ai", "zhipu", "bigmodel"], endpoint: "https://open.bigmodel.cn/api/paas/v4"),
+      name: "zai", spellings: ["z.ai", "zhipu", "bigmodel"], endpoint: "https://open.bigmodel.cn/api/paas/v4",
+      zone: 8),
     Preset(name: "deepseek", endpoint: "https://api.deepseek.com/v1"),
     Preset(
       name: "pollinations", endpoint: "https://text.pollinations.ai/openai", keyNeed: .none, keyScheme: .none),

@@ -2,12 +2,6 @@ internal import Base
 internal import Policy
 
 extension Reader {
-  static let providerKeys = [
-    "type", "endpoint", "key", "keys", "key_file", "account_id", "resource", "tier", "free", "cost",
-    "context",
-    "rpm", "rpd", "tpm", "tpd", "concurrent", "models", "headers", "edits", "enabled", "discover", "probe",
-    "proxy", "tls", "http",
-  ]
   static let providerSynonyms = [
     "isfree": "free", "ratelimitrpm": "rpm", "ratelimitrpd": "rpd", "ratelimittpm": "tpm",
     "ratelimittpd": "tpd", "customheaders": "headers", "baseurl": "endpoint", "apikey": "key",
@@ -47,7 +41,7 @@ extension Reader {
     let path = "providers.\(entry.key)"
     guard
       let section = section(
-        entry.value, path, keys: Self.providerKeys, synonyms: Self.providerSynonyms)
+        entry.value, path, .provider, synonyms: Self.providerSynonyms)
     else { return }
     if flag("enabled", in: section) == false {
       configuration.disabledProviders.append(DisabledProvider(name: entry.key))
@@ -59,6 +53,7 @@ extension Reader {
     provider.edits = preset.edits
     provider.quotaHeaders = preset.quotaHeaders
     provider.quotaIsShared = preset.quotaIsShared
+    provider.zone = .seconds(preset.zone * 3600)
     provider.isLocal = preset.isLocal
     var absences: [Absence] = []
     let endpoint = endpoint(of: section, preset, at: entry.mark, &absences)
@@ -66,10 +61,10 @@ extension Reader {
     readKeys(into: &provider, section, preset, endpoint, at: entry.mark, &absences)
     isOfLeftOut = !absences.isEmpty
     defer { isOfLeftOut = false }
-    if let n = whole("tier", in: section, 0...1000) { provider.tier = n }
+    if let n = whole("tier", in: section) { provider.tier = n }
     if let flag = flag("free", in: section) { provider.free = flag }
     provider.cost = cost(in: section)
-    provider.context = whole("context", in: section, 1...100_000_000)
+    provider.context = whole("context", in: section)
     provider.budgets = budgets(in: section)
     readHeaders(into: &provider, section, preset)
     if let edits = section["edits"] { provider.edits += readEdits(edits, section.path("edits")) }
@@ -270,9 +265,9 @@ extension Reader {
 
   mutating func cost(in section: Section) -> Cost? {
     guard let node = section["cost"] else { return nil }
-    guard let inner = self.section(node, section.path("cost"), keys: ["input", "output"]) else { return nil }
+    guard let inner = self.section(node, section.path("cost"), .cost) else { return nil }
     return Cost(
-      input: number("input", in: inner, 0...1e6) ?? 0, output: number("output", in: inner, 0...1e6) ?? 0)
+      input: number("input", in: inner) ?? 0, output: number("output", in: inner) ?? 0)
   }
 
   private mutating func budgets(in section: Section) -> Budgets {
@@ -281,7 +276,7 @@ extension Reader {
     budgets.requestsPerDay = quantity("rpd", in: section)
     budgets.tokensPerMinute = quantity("tpm", in: section)
     budgets.tokensPerDay = quantity("tpd", in: section)
-    budgets.concurrent = whole("concurrent", in: section, 1...100_000)
+    budgets.concurrent = whole("concurrent", in: section)
     return budgets
   }
 

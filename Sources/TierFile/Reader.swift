@@ -120,54 +120,71 @@ struct Reader {
     }
   }
 
-  mutating func whole(_ key: String, in section: Section, _ range: ClosedRange<Int>) -> Int? {
+  // Kinds and bounds are the table's. `other`: a key of another section that has them.
+
+  mutating func whole(_ key: String, in section: Section, as other: Key? = nil) -> Int? {
     guard let node = section[key], let text = text(node, section.path(key)) else { return nil }
-    guard let value = Units.whole(text) else {
-      error(node.mark, "\(label(section.path(key))) must be a whole number, this is \(quote(node))")
-      return nil
+    for case .whole(let range) in other?.kinds ?? section.kinds(key) {
+      guard let value = Units.whole(text) else {
+        error(node.mark, "\(label(section.path(key))) must be a whole number, this is \(quote(node))")
+        return nil
+      }
+      return within(value, range, node, section.path(key)) { "\($0)" }
     }
-    return within(value, range, node, section.path(key)) { "\($0)" }
+    preconditionFailure("not a whole number in the table")
   }
 
   /// A count of at least one.
   mutating func quantity(_ key: String, in section: Section) -> Quantity? {
     guard let node = section[key], let text = text(node, section.path(key)) else { return nil }
-    guard let value = text.utf8Span.span.decimal else {
-      error(node.mark, "\(label(section.path(key))) must be a whole number, this is \(quote(node))")
-      return nil
+    for case .quantity in section.kinds(key) {
+      guard let value = text.utf8Span.span.decimal else {
+        error(node.mark, "\(label(section.path(key))) must be a whole number, this is \(quote(node))")
+        return nil
+      }
+      return within(value, 1...Limits.quantity, node, section.path(key)) { "\($0)" }.map { Quantity($0) }
     }
-    return within(value, 1...Limits.quantity, node, section.path(key)) { "\($0)" }.map { Quantity($0) }
+    preconditionFailure("not a count in the table")
   }
 
-  mutating func number(_ key: String, in section: Section, _ range: ClosedRange<Double>) -> Double? {
+  mutating func number(_ key: String, in section: Section) -> Double? {
     guard let node = section[key], let text = text(node, section.path(key)) else { return nil }
-    guard let value = Units.decimal(Array(text.utf8)[...]) else {
-      error(node.mark, "\(label(section.path(key))) must be a number, this is \(quote(node))")
-      return nil
+    for case .number(let range) in section.kinds(key) {
+      guard let value = Units.decimal(Array(text.utf8)[...]) else {
+        error(node.mark, "\(label(section.path(key))) must be a number, this is \(quote(node))")
+        return nil
+      }
+      return within(value, range, node, section.path(key)) { "\($0)" }
     }
-    return within(value, range, node, section.path(key)) { "\($0)" }
+    preconditionFailure("not a number in the table")
   }
 
-  mutating func duration(_ key: String, in section: Section, _ range: ClosedRange<Interval>) -> Interval? {
+  mutating func duration(_ key: String, in section: Section, as other: Key? = nil) -> Interval? {
     guard let node = section[key], let text = text(node, section.path(key)) else { return nil }
-    guard let value = Units.duration(text) else {
-      error(
-        node.mark, "\(label(section.path(key))) must be a duration, this is \(quote(node))",
-        hint: "write 80ms, 5s, 1m30s, 1h, or a number of seconds")
-      return nil
+    for case .duration(let range) in other?.kinds ?? section.kinds(key) {
+      guard let value = Units.duration(text) else {
+        error(
+          node.mark, "\(label(section.path(key))) must be a duration, this is \(quote(node))",
+          hint: "write 80ms, 5s, 1m30s, 1h, or a number of seconds")
+        return nil
+      }
+      return within(value, range, node, section.path(key)) { Units.text($0) }
     }
-    return within(value, range, node, section.path(key)) { Units.text($0) }
+    preconditionFailure("not a duration in the table")
   }
 
-  mutating func size(_ key: String, in section: Section, _ range: ClosedRange<Int>) -> Int? {
+  mutating func size(_ key: String, in section: Section, as other: Key? = nil) -> Int? {
     guard let node = section[key], let text = text(node, section.path(key)) else { return nil }
-    guard let value = Units.size(text) else {
-      error(
-        node.mark, "\(label(section.path(key))) must be a size, this is \(quote(node))",
-        hint: "write 32KiB, 8MiB, 1MB, or a number of bytes")
-      return nil
+    for case .size(let range) in other?.kinds ?? section.kinds(key) {
+      guard let value = Units.size(text) else {
+        error(
+          node.mark, "\(label(section.path(key))) must be a size, this is \(quote(node))",
+          hint: "write 32KiB, 8MiB, 1MB, or a number of bytes")
+        return nil
+      }
+      return within(value, range, node, section.path(key)) { Units.text(bytes: $0) }
     }
-    return within(value, range, node, section.path(key)) { Units.text(bytes: $0) }
+    preconditionFailure("not a size in the table")
   }
 
   private mutating func within<T: Comparable>(
@@ -182,14 +199,17 @@ struct Reader {
   }
 
   /// One of some words.
-  mutating func choice(_ key: String, in section: Section, _ words: [String]) -> String? {
+  mutating func choice(_ key: String, in section: Section) -> String? {
     guard let node = section[key], let text = text(node, section.path(key)) else { return nil }
-    for word in words where Spelling.normalised(word) == Spelling.normalised(text) { return word }
-    error(
-      node.mark,
-      "\(label(section.path(key))) must be \(words.joined(separator: " or ")), this is \(quote(node))",
-      hint: Spelling.suggestion(for: text, among: words))
-    return nil
+    for case .choice(let words) in section.kinds(key) {
+      for word in words where Spelling.normalised(word) == Spelling.normalised(text) { return word }
+      error(
+        node.mark,
+        "\(label(section.path(key))) must be \(words.joined(separator: " or ")), this is \(quote(node))",
+        hint: Spelling.suggestion(for: text, among: words))
+      return nil
+    }
+    preconditionFailure("not a choice in the table")
   }
 
   /// A list of texts, or one text for a list of one.

@@ -7,20 +7,19 @@ extension Reader {
   mutating func readLimits(_ node: Node) {
     guard
       let section = section(
-        node, "limits",
-        keys: ["concurrent_requests", "queue", "connections", "request_body", "header", "memory"],
+        node, "limits", .limits,
         synonyms: ["maxconcurrentrequests": "concurrent_requests", "maxrequestbodysize": "request_body"])
     else { return }
-    if let n = whole("concurrent_requests", in: section, 1...100_000) {
+    if let n = whole("concurrent_requests", in: section) {
       configuration.limits.concurrentRequests = n
     }
-    if let n = whole("queue", in: section, 0...1_000_000) { configuration.limits.queue = n }
-    if let n = whole("connections", in: section, 1...1_000_000) { configuration.limits.connections = n }
-    if let n = size("request_body", in: section, 1024...Units.most(32)) {
+    if let n = whole("queue", in: section) { configuration.limits.queue = n }
+    if let n = whole("connections", in: section) { configuration.limits.connections = n }
+    if let n = size("request_body", in: section) {
       configuration.limits.requestBody = n
     }
-    if let n = size("header", in: section, 1024...(1 << 20)) { configuration.limits.header = n }
-    if let n = size("memory", in: section, (1 << 20)...Units.most(40)) { configuration.limits.memory = n }
+    if let n = size("header", in: section) { configuration.limits.header = n }
+    if let n = size("memory", in: section) { configuration.limits.memory = n }
     checkMemory(at: section["memory"]?.mark ?? section.place(of: "request_body"))
   }
 
@@ -36,22 +35,19 @@ extension Reader {
   mutating func readTimeouts(_ node: Node) {
     guard
       let section = section(
-        node, "timeouts",
-        keys: ["failover", "connect", "first_token", "stream_idle", "request", "drain"],
+        node, "timeouts", .timeouts,
         synonyms: ["requesttimeout": "request"])
     else { return }
-    let day = Interval.seconds(86400)
-    let millisecond = Interval.milliseconds(1)
-    if let t = duration("failover", in: section, millisecond...day) { configuration.timeouts.failover = t }
-    if let t = duration("connect", in: section, millisecond...day) { configuration.timeouts.connect = t }
-    if let t = duration("first_token", in: section, millisecond...day) {
+    if let t = duration("failover", in: section) { configuration.timeouts.failover = t }
+    if let t = duration("connect", in: section) { configuration.timeouts.connect = t }
+    if let t = duration("first_token", in: section) {
       configuration.timeouts.firstToken = t
     }
-    if let t = duration("stream_idle", in: section, millisecond...day) {
+    if let t = duration("stream_idle", in: section) {
       configuration.timeouts.streamIdle = t
     }
-    if let t = duration("request", in: section, millisecond...day) { configuration.timeouts.request = t }
-    if let t = duration("drain", in: section, .zero...day) { configuration.timeouts.drain = t }
+    if let t = duration("request", in: section) { configuration.timeouts.request = t }
+    if let t = duration("drain", in: section) { configuration.timeouts.drain = t }
     let timeouts = configuration.timeouts
     if timeouts.failover > timeouts.connect {
       error(
@@ -69,15 +65,14 @@ extension Reader {
     }
     guard
       let section = section(
-        node, "cache",
-        keys: ["enabled", "sampled", "ttl", "size", "vary", "coalesce", "replay", "max_temperature"])
+        node, "cache", .cache)
     else { return }
     if let flag = flag("enabled", in: section) { configuration.cache.enabled = flag }
     if let flag = flag("sampled", in: section) { configuration.cache.sampled = flag }
-    if let t = duration("ttl", in: section, .seconds(1)...Interval.seconds(30 * 86400)) {
+    if let t = duration("ttl", in: section) {
       configuration.cache.ttl = t
     }
-    if let n = size("size", in: section, (16 << 10)...Units.most(36)) { configuration.cache.size = n }
+    if let n = size("size", in: section) { configuration.cache.size = n }
     if section["vary"] != nil {
       configuration.cache.vary = texts("vary", in: section).compactMap { text, mark in
         if HeaderField.isName(text) { return lowercased(text) }
@@ -86,10 +81,10 @@ extension Reader {
       }
     }
     if let flag = flag("coalesce", in: section) { configuration.cache.coalesce = flag }
-    if let word = choice("replay", in: section, ["at_once", "paced"]) {
+    if let word = choice("replay", in: section) {
       configuration.cache.replay = word == "paced" ? .paced : .atOnce
     }
-    if let bound = number("max_temperature", in: section, 0...10) {
+    if let bound = number("max_temperature", in: section) {
       configuration.cache.maxTemperature = bound
       if !configuration.cache.sampled {
         warn(
@@ -101,11 +96,11 @@ extension Reader {
   }
 
   mutating func readLog(_ node: Node) {
-    guard let section = section(node, "log", keys: ["format", "level"]) else { return }
-    if let word = choice("format", in: section, ["logfmt", "json"]) {
+    guard let section = section(node, "log", .log) else { return }
+    if let word = choice("format", in: section) {
       configuration.log.format = word == "json" ? .json : .logfmt
     }
-    switch choice("level", in: section, ["error", "warning", "warn", "info", "debug", "none"]) {
+    switch choice("level", in: section) {
     case "error": configuration.log.level = .error
     case "warning", "warn": configuration.log.level = .warning
     case "info": configuration.log.level = .info
@@ -116,7 +111,7 @@ extension Reader {
   }
 
   mutating func readCORS(_ node: Node) {
-    guard let section = section(node, "cors", keys: ["origins"], synonyms: ["allowedorigins": "origins"])
+    guard let section = section(node, "cors", .cors, synonyms: ["allowedorigins": "origins"])
     else { return }
     configuration.corsOrigins = texts("origins", in: section).compactMap { text, mark in
       if text == "*" {
@@ -151,18 +146,18 @@ extension Reader {
   mutating func readHedge(in section: Section) {
     guard let node = section["hedge"] else { return }
     if case .scalar(let raw, _) = node.content, Self.flag(raw) == false { return }
-    configuration.hedge = duration("hedge", in: section, .milliseconds(100)...Interval.seconds(3600))
+    configuration.hedge = duration("hedge", in: section)
   }
 
   /// The bare settings of an appsettings.json, which have sections of their own here.
   mutating func readServerSettings(in section: Section) {
-    if let t = duration("RequestTimeout", in: section, .milliseconds(1)...Interval.seconds(86400)) {
+    if let t = duration("RequestTimeout", in: section, as: SectionName.timeouts["request"]) {
       configuration.timeouts.request = t
     }
-    if let n = whole("MaxConcurrentRequests", in: section, 1...100_000) {
+    if let n = whole("MaxConcurrentRequests", in: section, as: SectionName.limits["concurrent_requests"]) {
       configuration.limits.concurrentRequests = n
     }
-    if let n = size("MaxRequestBodySize", in: section, 1024...Units.most(32)) {
+    if let n = size("MaxRequestBodySize", in: section, as: SectionName.limits["request_body"]) {
       configuration.limits.requestBody = n
     }
     if let flag = flag("EnableResponseCaching", in: section) {

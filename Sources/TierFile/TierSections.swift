@@ -1,10 +1,6 @@
 internal import Policy
 
 extension Reader {
-  private static let keys = [
-    "listen", "admin", "clients", "allow_anonymous", "expose_headers", "limits", "timeouts", "cache", "log",
-    "cors", "hosts", "hedge", "providers", "aliases",
-  ]
   /// Bare settings and sections of an appsettings.json that mean something here.
   private static let serverKeys = [
     "canonicalmodels": "CanonicalModels", "requesttimeout": "RequestTimeout",
@@ -32,7 +28,7 @@ extension Reader {
       warn(first.mark, "not needed here, since only the server edition has it: \(names)")
     }
     if readsOnlyAddresses { return readAddresses(own) }
-    let section = section(own, at: root.mark, "", keys: Self.keys, synonyms: Self.serverKeys)
+    let section = section(own, at: root.mark, "", .root, synonyms: Self.serverKeys)
     readSettings(section)
     if let node = section["providers"] { readProviders(node) }
     settleAbsences()

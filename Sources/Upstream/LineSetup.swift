@@ -117,7 +117,7 @@ extension Upstream {
   func endLateHandshakes() {
     for id in handshakes {
       guard let slot = live(id), slot.isShakingHands, slot.handshakeDue <= now else { continue }
-      slot.say("The TLS handshake was not done in time")
+      if let spec = slot.target?.spec { slot.say(spec.lateHandshake) }
       endOnLine(slot, .connectTimedOut)
     }
   }

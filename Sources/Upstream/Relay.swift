@@ -88,10 +88,22 @@ extension Upstream {
   /// Keeps the times, and has the observer look at event streams.
   private func look(at piece: UnsafeRawBufferPointer, _ slot: Slot) {
     slot.received &+= UInt64(piece.count)
+    var isFirst = false
+    if !slot.isKindKnown {
+      isFirst = true
+      if !learnKind(slot) {
+        if !slot.isWatched { slot.lastContentAt = now }
+        return
+      }
+    }
     if slot.isWatched {
       let before = slot.observer.contentEvents
-      // Lifetime: the span is over libcurl's bytes and is not kept.
-      slot.observer.observe(Span<UInt8>(_unsafeBytes: piece))
+      if isFirst {
+        slot.held.withBytes { slot.observer.observe($0) }
+      } else {
+        // Lifetime: the span is over libcurl's bytes and is not kept.
+        slot.observer.observe(Span<UInt8>(_unsafeBytes: piece))
+      }
       if slot.observer.sawErrorFrame, slot.firstContentAt == nil, !slot.isErrorNoted {
         slot.isErrorNoted = true
         note(.content, slot)
@@ -101,6 +113,25 @@ extension Upstream {
     }
     if slot.firstContentAt == nil { slot.firstContentAt = now }
     slot.lastContentAt = now
+  }
+
+  /// Whether the body is an event stream, by its first bytes: gateways name streams `application/json`, and JSON
+  /// `text/event-stream`. False: nothing can be told yet, and nothing was committed.
+  private func learnKind(_ slot: Slot) -> Bool {
+    guard case .holding = slot.flow, !slot.isHeldFull else {
+      slot.isKindKnown = true
+      return true
+    }
+    switch slot.held.withBytes({ BodyKind($0) }) {
+    case .unknown: return false
+    case .json:
+      slot.isEventStream = false
+      slot.hasContentType = true
+    case .events: if slot.request.expectsEventStream { slot.isEventStream = true }
+    case .other: break
+    }
+    slot.isKindKnown = true
+    return true
   }
 
   private func write(_ piece: UnsafeRawBufferPointer, to outlet: Outlet, _ framing: RelayFraming) {

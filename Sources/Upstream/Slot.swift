@@ -89,6 +89,8 @@ final class Slot {
   var owed = 0
   var hasContentType = false
   var isEventStream = false
+  /// The body's first bytes have been seen: they outweigh what the head says.
+  var isKindKnown = false
   var isWatched: Bool { isEventStream || (request.expectsEventStream && !hasContentType) }
   var observer = EventStreamObserver()
   var held = ByteBuffer()
@@ -208,6 +210,7 @@ final class Slot {
     hasContentType = false
     if isEventStream || request.expectsEventStream { observer.reset() }
     isEventStream = false
+    isKindKnown = false
     held.recycle(keeping: Limits.keptSlotBuffer)
     flow = .holding
     isPaused = false

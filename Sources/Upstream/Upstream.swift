@@ -291,7 +291,7 @@ package final class Upstream {
       isEventStream: slot.isWatched)
   }
 
-  /// What libcurl said about the fault, for the log; may be empty.
+  /// What is said about the fault, for people; may be empty.
   package func message(_ id: TransferID) -> String {
     guard let slot = live(id) else { return "" }
     // Lifetime: the buffer is the slot's and always ends in a NUL.
@@ -410,6 +410,7 @@ package final class Upstream {
     }
     finishObserving(slot)
     let outcome = outcome(of: slot, code: code)
+    sayWhy(outcome, slot, code: code)
     if slot.isHeadSeen { slot.target?.speaksHTTP2 = slot.speaksHTTP2 }
     curl_multi_remove_handle(multi, slot.easy)
     noteSilentCloses(of: slot)

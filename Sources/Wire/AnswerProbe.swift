@@ -3,8 +3,7 @@ internal import Base
 /// What a complete plain answer says about itself.
 package struct AnswerProbe: Sendable {
   package private(set) var isJSON = false
-  /// A top-level `error` (also of an object that is the first element of an array) that is an object, a
-  /// text that is not empty, or true. The Responses API always has `"error": null`.
+  /// It tells an error (see `tellsError`), or nothing but a message.
   package private(set) var hasError = false
   package private(set) var usage = TokenUsage()
   private var probe = JSONProbe()
@@ -18,29 +17,88 @@ package struct AnswerProbe: Sendable {
     usage = TokenUsage()
     do throws(JSONFault) { try probe.scan(body) } catch { return }
     isJSON = true
-    hasError = probe.tellsError(in: body)
+    hasError = probe.tellsError(in: body) || probe.isMereMessage(in: body)
     usage = TokenUsage(probe, in: body)
   }
 }
 
 extension JSONProbe {
-  /// Whether the text is an error object, or an array that begins with one.
+  /// Whether the text is an error object, or an array that begins with one:
+  /// 1. its `type` or `object` is `error` (Anthropic; vLLM up to 0.9);
+  /// 2. its `error` is an object, a text that is not empty, or true. The Responses API always has `"error": null`;
+  /// 3. a choice tells of one: the provider's own provider failed after it had answered 200 (OpenRouter).
   func tellsError(in bytes: Span<UInt8>) -> Bool {
     var type = value(of: "type", in: bytes)
+    var object = value(of: "object", in: bytes)
     var error = value(of: "error", in: bytes)
     if root.kind == .array {
       var cursor = JSONCursor(root)
       guard let first = cursor.next(bytes) else { return false }
       type = bytes.jsonMember("type", in: first)
+      object = bytes.jsonMember("object", in: first)
       error = bytes.jsonMember("error", in: first)
     }
-    if let type, bytes.jsonEquals(type, "error") { return true }
-    guard let error else { return false }
-    switch error.kind {
-    case .object, .array: return true
-    case .string: return error.value.count > 2
-    case .bool: return bytes.jsonBool(error) == true
-    case .number, .null: return false
+    if let type, bytes.jsonEquals(type, "error") { return true }  // 1
+    if let object, bytes.jsonEquals(object, "error") { return true }
+    if let error, bytes.tellsError(error) { return true }  // 2
+    guard let choices = value(of: "choices", in: bytes), choices.kind == .array else { return false }
+    var cursor = JSONCursor(choices)
+    while let choice = cursor.next(bytes) {  // 3
+      if bytes.choiceTellsError(choice) { return true }
     }
+    return false
+  }
+
+  /// Whether an object has a message and no answer beside it, as gateways and providers of their own shape send:
+  /// `{"detail": "…"}`, `{"code": 50501, "message": "…", "data": null}`, `{"base_resp": {…}, "choices": null}`.
+  fileprivate func isMereMessage(in bytes: Span<UInt8>) -> Bool {
+    guard root.kind == .object else { return false }
+    var hasMessage = false
+    for member in members {
+      if bytes.jsonEquals(member.key, "base_resp") {
+        let status = bytes.jsonMember("status_code", in: member)
+        if let status, !bytes.extracting(status.value).equals("0") { hasMessage = true }
+        continue
+      }
+      let isMessage =
+        bytes.jsonEquals(member.key, "message") || bytes.jsonEquals(member.key, "msg")
+        || bytes.jsonEquals(member.key, "detail")
+      switch member.kind {
+      case .string where isMessage: hasMessage = true
+      case .array where isMessage: hasMessage = true
+      // Cohere's answer has its text in an object named `message`.
+      case .object, .array: if member.value.count > 2 { return false }
+      case .string: if bytes.isText(member.key) { return false }
+      case .number, .bool, .null: break
+      }
+    }
+    return hasMessage
+  }
+}
+
+extension Span<UInt8> {
+  /// Whether an `error` says anything.
+  fileprivate func tellsError(_ error: JSONMember) -> Bool {
+    switch error.kind {
+    case .object, .array: true
+    case .string: error.value.count > 2
+    case .bool: jsonBool(error) == true
+    case .number, .null: false
+    }
+  }
+
+  /// Keys whose string would be an answer.
+  fileprivate func isText(_ key: Range<Int>) -> Bool {
+    jsonEquals(key, "text") || jsonEquals(key, "content") || jsonEquals(key, "output")
+      || jsonEquals(key, "result") || jsonEquals(key, "response") || jsonEquals(key, "completion")
+  }
+
+  /// An `error` in a choice, or a reason for its end that is none of the model's: `error` (OpenRouter),
+  /// `network_error` (Z.ai), `insufficient_system_resource` (DeepSeek).
+  fileprivate func choiceTellsError(_ choice: JSONMember) -> Bool {
+    if let error = jsonMember("error", in: choice), tellsError(error) { return true }
+    guard let reason = jsonMember("finish_reason", in: choice) else { return false }
+    return jsonEquals(reason, "error") || jsonEquals(reason, "network_error")
+      || jsonEquals(reason, "insufficient_system_resource")
   }
 }

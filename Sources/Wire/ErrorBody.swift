@@ -3,7 +3,8 @@ internal import Base
 /// An error body of a provider, read for the fault table and for the log.
 ///
 /// The shapes: OpenAI's `{error: {message, type, code}}`, the same in an array (Gemini), `{error: "text"}`,
-/// `{errors: [{message}]}` (Cloudflare), `{title, detail}` (RFC 9457, NVIDIA), `{message}`, and plain text.
+/// `{errors: [{message}]}` (Cloudflare), `{title, detail}` (RFC 9457, NVIDIA), `{message}`, an HTML page's title, and
+/// plain text.
 package struct ErrorBody: Sendable {
   package private(set) var traits: ErrorTraits = []
   package private(set) var isJSON = false
@@ -12,6 +13,8 @@ package struct ErrorBody: Sendable {
   /// At most `Limits.errorMessage` bytes of valid UTF-8 without control characters and without what looks
   /// like a key.
   package private(set) var message: [UInt8] = []
+  /// The message as it came, at most `Limits.errorText` bytes; the beginning of the body where it has none.
+  package private(set) var text: [UInt8] = []
 
   package init(_ body: Span<UInt8>) {
     let whole = body.extracting(0..<min(body.count, Limits.errorBody))
@@ -28,7 +31,15 @@ package struct ErrorBody: Sendable {
     words.append(text.bytes.extracting(0..<min(text.count, Limits.errorText)))
     words.withMutableBytes { for i in 0..<$0.count { $0[i] = $0[i].asciiLowercased } }
     traits = ErrorTraits(words.bytes, whole: whole)
-    message = PublicText.sanitised(text.bytes, limit: Limits.errorMessage)
+    if !isJSON, let title = PageTitle.find(in: whole) {
+      message = PublicText.sanitised(whole.extracting(title), limit: Limits.errorMessage)
+    } else {
+      message = PublicText.sanitised(text.bytes, limit: Limits.errorMessage)
+    }
+    if text.isEmpty { text.append(whole) }
+    self.text = text.bytes.extracting(0..<min(text.count, Limits.errorText)).withUnsafeBufferPointer {
+      Array($0)
+    }
   }
 
   /// An error in a 200: the body, or the line of an event stream that names one.

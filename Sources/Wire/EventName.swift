@@ -10,7 +10,7 @@ enum EventName: UInt8, Sendable {
   // The Messages API.
   case ping, messageStart, messageDelta, messageStop
   case contentBlockStart, contentBlockDelta, contentBlockStop
-  // The Responses API; `responsePending` is created, in_progress and queued.
+  // The Responses API; `responsePending` is created, in_progress and queued, and what announces an empty place.
   case responsePending, responseCompleted, responseFailed, responseIncomplete
 
   init(_ name: Span<UInt8>) {
@@ -31,7 +31,9 @@ enum EventName: UInt8, Sendable {
       if name.equals("content_block_stop") { self = .contentBlockStop }
     } else if name.hasPrefix("response.") {
       if name.equals("response.created") || name.equals("response.in_progress")
-        || name.equals("response.queued")
+        || name.equals("response.queued") || name.equals("response.output_item.added")
+        || name.equals("response.content_part.added")
+        || name.equals("response.reasoning_summary_part.added")
       {
         self = .responsePending
       }

@@ -143,6 +143,11 @@ package struct EventStreamObserver: ~Copyable {
     } else if let value = text.fieldValue("event") {
       hasFields = true
       name = EventName(value)
+    } else if let value = text.fieldValue("error"), value.hasPrefix("{") {
+      // llama.cpp before 2026: the standard knows no such field, and its readers pass it over.
+      hasFields = true
+      name = .error
+      readData(value)
     }
   }
 

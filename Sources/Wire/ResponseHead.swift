@@ -59,7 +59,12 @@ package struct ResponseHead: Sendable {
   /// Whether a header line announces an event stream; nil: it is not the Content-Type.
   package static func tellsEventStream(_ line: Span<UInt8>) -> Bool? {
     guard line.hasPrefixIgnoringCase("content-type:") else { return nil }
-    return line.extracting(line.trimmed(13..<line.count)).hasPrefixIgnoringCase("text/event-stream")
+    return isEventStream(line.extracting(line.trimmed(13..<line.count)))
+  }
+
+  /// Whether a Content-Type is that of an event stream.
+  package static func isEventStream(_ contentType: Span<UInt8>) -> Bool {
+    contentType.hasPrefixIgnoringCase("text/event-stream")
   }
 
   private mutating func clear() {

@@ -7,11 +7,12 @@ package import Base
 package enum RetryHints {
   /// The time to stay away, from an answer's head and the start of its body; nil where nothing usable is said.
   ///
-  /// The first that is there: 1. `retry-after-ms`, 2. `Retry-After`, 3. `retryDelay` in the body, 4. the
-  /// longest reset of a quota that is used up, 5. "try again in 7.5s" in the body, 6. the shortest reset of
-  /// any quota.
+  /// The first that is there: 1. `retry-after-ms`, 2. `Retry-After`, 3. a member of the body, 4. the longest reset of
+  /// a quota that is used up, 5. the first time in the body's sentence, which `error` is, 6. for a rate, the shortest
+  /// reset of any quota. `zone`, east of UTC, is that of a sentence's dates that name none.
   package static func interval(
-    _ head: ResponseHead, in raw: Span<UInt8>, body: Span<UInt8>, now: WallTime
+    _ head: ResponseHead, in raw: Span<UInt8>, body: Span<UInt8>, error: Span<UInt8>, isRate: Bool,
+    zone: Interval, now: WallTime
   ) -> Interval? {
     if let range = head.value(of: "retry-after-ms", in: raw),  // 1
       let milliseconds = raw.extracting(range).floatingPoint,
@@ -24,15 +25,25 @@ package enum RetryHints {
     {
       return interval
     }
-    if let interval = retryDelay(body) { return interval }  // 3
+    if let interval = member(of: body, now: now) { return interval }  // 3
     if let interval = exhaustedReset(head, in: raw, now: now) { return interval }  // 4
-    if let interval = tryAgainIn(body) { return interval }  // 5
+    if let interval = RetrySentence.interval(in: error, now: now, zone: zone) { return interval }  // 5
+    if !isRate { return nil }
     var shortest: Interval?  // 6
     for i in head.fields.indices where raw.extracting(head.fields[i].name).isReset {
       guard let reset = resetInterval(raw.extracting(head.fields[i].value), now: now) else { continue }
       if reset > .zero, reset < shortest ?? reset + .seconds(1) { shortest = reset }
     }
     return shortest
+  }
+
+  /// The same of an answer of which no more is known.
+  package static func interval(
+    _ head: ResponseHead, in raw: Span<UInt8>, body: Span<UInt8>, now: WallTime
+  ) -> Interval? {
+    let error = ErrorBody(body)
+    return interval(
+      head, in: raw, body: body, error: error.text.span, isRate: true, zone: .zero, now: now)
   }
 
   /// `Retry-After` (RFC 9110 §10.2.3): seconds, also with a fraction, or an HTTP date; and whatever else
@@ -57,13 +68,13 @@ package enum RetryHints {
     return goDuration(value)
   }
 
-  private static func until(_ date: WallTime, now: WallTime) -> Interval? {
+  static func until(_ date: WallTime, now: WallTime) -> Interval? {
     let (milliseconds, overflow) = date.milliseconds.subtractingReportingOverflow(now.milliseconds)
     if overflow { return nil }
     return believable(seconds: Double(max(0, milliseconds)) / 1000)
   }
 
-  private static func believable(seconds: Double) -> Interval? {
+  static func believable(seconds: Double) -> Interval? {
     guard seconds >= 0, seconds <= Limits.believableReset.seconds else { return nil }
     return Interval(nanoseconds: Int64(seconds * 1e9))
   }
@@ -84,7 +95,8 @@ package enum RetryHints {
     return text.isEmpty ? nil : believable(seconds: total)
   }
 
-  private static func unitSeconds(_ unit: Span<UInt8>) -> Double? {
+  /// Of Go's units.
+  static func unitSeconds(_ unit: Span<UInt8>) -> Double? {
     if unit.equals("s") { return 1 }
     if unit.equals("ms") { return 1e-3 }
     if unit.equals("us") || unit.equals("µs") { return 1e-6 }
@@ -94,36 +106,33 @@ package enum RetryHints {
     return unit.equals("d") ? 86400 : nil
   }
 
-  /// The duration in `"retryDelay": "17s"` (google.rpc.RetryInfo), wherever it stands in the body.
-  private static func retryDelay(_ body: Span<UInt8>) -> Interval? {
-    let key: StaticString = "\"retryDelay\""
-    guard let found = body.firstRange(of: key) else { return nil }
-    var at = found + key.utf8CodeUnitCount
-    JSONGrammar.skipWhitespace(body, &at)
-    guard at < body.count, body[at] == UInt8(ascii: ":") else { return nil }
-    at += 1
-    JSONGrammar.skipWhitespace(body, &at)
-    guard at < body.count, body[at] == UInt8(ascii: "\"") else { return nil }
-    let rest = body.extracting(at + 1..<min(body.count, at + 40))
-    guard let length = rest.firstIndex(of: UInt8(ascii: "\"")) else { return nil }
-    return goDuration(rest.extracting(0..<length))
+  /// The members that tell it, wherever they stand in the body: `retryDelay` of google.rpc.RetryInfo and
+  /// `quotaResetDelay` beside it; what OpenAI's subscriptions say (`resets_in_seconds`, `resets_at`); `retry_after`;
+  /// and the header that OpenRouter repeats there.
+  private static func member(of body: Span<UInt8>, now: WallTime) -> Interval? {
+    let names: [StaticString] = [
+      "\"retryDelay\"", "\"quotaResetDelay\"", "\"resets_in_seconds\"", "\"resets_at\"", "\"retry_after\"",
+      "\"X-RateLimit-Reset\"",
+    ]
+    for name in names {
+      guard let found = body.firstRange(of: name) else { continue }
+      var at = found + name.utf8CodeUnitCount
+      JSONGrammar.skipWhitespace(body, &at)
+      guard at < body.count, body[at] == UInt8(ascii: ":") else { continue }
+      at += 1
+      JSONGrammar.skipWhitespace(body, &at)
+      if at < body.count, body[at] == UInt8(ascii: "\"") { at += 1 }
+      var end = at
+      while end < min(body.count, at + 40), !isEndOfValue(body[end]) { end += 1 }
+      guard end < body.count, let interval = resetInterval(body.extracting(at..<end), now: now),
+        interval > .zero
+      else { continue }
+      return interval
+    }
+    return nil
   }
 
-  /// The duration behind "try again in", as OpenAI and Groq write it into the message.
-  private static func tryAgainIn(_ body: Span<UInt8>) -> Interval? {
-    let text: StaticString = "try again in "
-    guard let found = body.extracting(0..<min(body.count, Limits.errorText)).firstRangeIgnoringCase(of: text)
-    else { return nil }
-    let start = found + text.utf8CodeUnitCount
-    var end = start
-    while end < min(body.count, start + 24),
-      body[end].isDigit || body[end] == UInt8(ascii: ".")
-        || ASCIISet.token.contains(body[end]), body[end] != UInt8(ascii: "'")
-    {
-      end += 1
-    }
-    // The full stop of the sentence is no part of the number.
-    while end > start, body[end - 1] == UInt8(ascii: ".") { end -= 1 }
-    return goDuration(body.extracting(start..<end))
+  private static func isEndOfValue(_ byte: UInt8) -> Bool {
+    byte <= 32 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: ",") || byte == UInt8(ascii: "}")
   }
 }

@@ -19,7 +19,7 @@ struct Command {
 
   func run() -> Int32 {
     guard let name = arguments.first else {
-      Console.complain(Help.overview)
+      Console.complain(Help.firstSteps)
       return ExitCode.usage
     }
     return run(name, Array(arguments.dropFirst()))
@@ -35,6 +35,8 @@ struct Command {
     case "status": return status(rest)
     case "reset": return reset(rest)
     case "batch": return batch(rest)
+    case "init": return plain(name, Help.initial) { () throws(UsageError) in try InitCommand.run(rest) }
+    case "schema": return plain(name, Help.schema) { () throws(UsageError) in try SchemaCommand.run(rest) }
     case "--version", "-V", "version":
       Console.say("synaxis \(Version.text)\n")
       return ExitCode.ok
@@ -63,6 +65,17 @@ struct Command {
         return ExitCode.ok
       }
       return body(options)
+    } catch {
+      return misused(error.message, name)
+    }
+  }
+
+  /// A command that prints something. `body` returns nil where help was asked for.
+  private func plain(_ name: String, _ help: String, _ body: () throws(UsageError) -> Int32?) -> Int32 {
+    do throws(UsageError) {
+      if let code = try body() { return code }
+      Console.say(help)
+      return ExitCode.ok
     } catch {
       return misused(error.message, name)
     }

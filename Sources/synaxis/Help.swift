@@ -1,6 +1,8 @@
 /// What `--help` says. Enough to work with, without the README.
 enum Help {
-  static let commands = ["run", "check", "demo", "mock", "bench", "status", "reset", "batch"]
+  static let commands = [
+    "run", "check", "demo", "mock", "bench", "status", "reset", "batch", "init", "schema",
+  ]
 
   static let overview = """
     synaxis spreads OpenAI-style requests over tiers of providers, and fails over without a client noticing.
@@ -15,18 +17,46 @@ enum Help {
       status [--watch]        the providers of a running instance as a table
       reset  [PROVIDER]       end the cooldowns of a running instance's providers
       batch  FILE -o OUT      run a file in OpenAI's Batch format through a running instance
+      init   [--free]         print a commented tier file to start from
+      schema                  print the tier file's JSON Schema, by which editors complete and check
       --version, --help, COMMAND --help
 
-    A tier file, the least of one:
-
-      providers:
-        groq:   { type: groq, key: "${GROQ_API_KEY}", tier: 0, models: [llama-3.3-70b-versatile] }
-        ollama: { type: ollama, tier: 1, models: ["*"] }
-
+    First steps: synaxis demo; synaxis init >synaxis.yaml; synaxis check; synaxis run
     Then point the client at it: OPENAI_BASE_URL=http://127.0.0.1:8080/v1
     Signals: TERM and INT drain (a second one ends at once), HUP reads the tier file again, USR1 switches debug
     lines on and off.
     Exit codes: 0, 1 failed, 64 usage, 65 a batch's files, 69 cannot listen or connect, 74 cannot write, 78 tier file.
+
+    """
+
+  /// What `synaxis` without a command says.
+  static let firstSteps = """
+    synaxis spreads OpenAI-style requests over tiers of providers.
+
+      synaxis demo                           see it work: no file, no key, no network
+      synaxis init >synaxis.yaml             a commented tier file to start from
+      synaxis check                          what it comes to, and what is missing
+      synaxis run                            serve on http://127.0.0.1:8080/v1
+      synaxis --help                         everything else
+
+    """
+
+  static let initial = """
+    usage: synaxis init [--free]
+
+    Prints a commented tier file to start from: synaxis init >synaxis.yaml
+    Providers whose keys are not in the environment are in it, and left out until they are.
+    --free  a chain of free tiers instead.
+
+    """
+
+  static let schema = """
+    usage: synaxis schema
+
+    Prints the tier file's JSON Schema: every key, with what it means, its default and bounds. Editors with a YAML
+    language server complete and check the file when its first line says
+      # yaml-language-server: $schema=synaxis.schema.json
+    after: synaxis schema >synaxis.schema.json
 
     """
 

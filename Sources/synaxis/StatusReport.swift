@@ -11,7 +11,8 @@ struct StatusReport {
     var successRate = "-"
     var inFlight = "-"
     var quota = "-"
-    var cooldown = ""
+    /// How long it is left alone, and why.
+    var why = ""
   }
 
   var overall = ""
@@ -76,7 +77,7 @@ struct StatusReport {
       words.append(span(seconds: max(0, until.milliseconds - now.milliseconds + 999) / 1000))
     }
     if let reason = text(body, "reason", provider) { words.append(reason) }
-    row.cooldown = words.joined(separator: " ")
+    row.why = words.joined(separator: " ")
     return row
   }
 

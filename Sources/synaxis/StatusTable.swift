@@ -1,11 +1,11 @@
 /// The table that `synaxis status` prints.
 enum StatusTable {
   static func text(_ report: StatusReport, coloured: Bool) -> String {
-    let heads = ["PROVIDER", "STATE", "TIER", "LATENCY", "SUCCESS", "IN FLIGHT", "QUOTA LEFT", "COOLDOWN"]
+    let heads = ["PROVIDER", "STATE", "TIER", "LATENCY", "SUCCESS", "IN FLIGHT", "QUOTA LEFT", "WHY"]
     var lines = [heads]
     for row in report.rows {
       lines.append([
-        row.name, row.state, row.tier, row.latency, row.successRate, row.inFlight, row.quota, row.cooldown,
+        row.name, row.state, row.tier, row.latency, row.successRate, row.inFlight, row.quota, row.why,
       ])
     }
     var widths = Array(repeating: 0, count: heads.count)

@@ -29,7 +29,7 @@ enum TierFileChoice {
         """
         synaxis: there is no tier file: neither -c FILE nor $SYNAXIS_CONFIG was given, and none of \
         \(places.joined(separator: ", ")) exists.
-        Start from etc/synaxis.yaml, or try `synaxis demo`, which needs none.
+        Start from `synaxis init >synaxis.yaml`, or try `synaxis demo`, which needs none.
 
         """)
       return nil

@@ -112,7 +112,7 @@ def test_cooling_and_reset(gateway, mock):
     health = ask(at, "/admin/health", token=TOKEN).json
     a, b = health["providers"]
     assert (health["overallStatus"], a["status"], a["reason"], b["status"]) == (
-        "degraded", "cooling", "rate_limited", "online")
+        "degraded", "cooling", "is at its rate limit (429: Rate limit reached: the mock was asked to say so)", "online")
     left = datetime.datetime.fromisoformat(a["cooldownUntil"]) - datetime.datetime.fromisoformat(
         health["timestamp"])
     assert 1700 < left.total_seconds() <= 1801

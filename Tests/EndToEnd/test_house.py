@@ -16,7 +16,7 @@ def test_the_modules_of_the_architecture_are_those_of_the_package():
     wanted = {}
     for name, needs in re.findall(r'module\(\s*"(\w+)", \[(.*?)\]\)', package, re.S):
         wanted[name] = set(re.findall(r'"(\w+)"', needs))
-    needs = re.search(r'executableTarget\(\s*name: "synaxis", dependencies: \[(.*?)\]', package, re.S).group(1)
+    needs = re.search(r'executableTarget\(\s*name: "synaxis",\s*dependencies: \[(.*?)\]', package, re.S).group(1)
     wanted["synaxis"] = set(re.findall(r'"(\w+)"', needs))
     for name in re.findall(r'\.(?:target|systemLibrary)\(\s*name: "(\w+)"', package):
         wanted[name] = set()

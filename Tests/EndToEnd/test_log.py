@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from gateway import BINARY, DEADLINE, Gateway, eventually, fields, split_address
+from gateway import BINARY, DEADLINE, ROOT, Gateway, eventually, fields, split_address
 from pages import ask, complete, samples, value
 from wire import Provider, Reader, post
 
@@ -41,6 +41,31 @@ def test_json(gateway, mock):
     eventually(lambda: sum('"msg":"attempt"' in line for line in at.lines) == 2, "two attempts")
     for line in at.lines:
         assert {"ts", "level", "msg"} <= set(json.loads(line))
+
+
+@pytest.mark.parametrize("form, titles", [
+    ("logfmt", ["What went wrong", "Who answered", "What needed more", "The time to the first token"]),
+    ("json", ["Tokens of each client", "Exchanges that took longer"]),
+])
+def test_the_recipes_for_the_journal(gateway, mock, tmp_path, form, titles):
+    """Each command of the page on several instances finds something in this log, which stands for the journal's."""
+    at = gateway(mock("--fail 500:2"), mock("--think-ms 1100"), more=f"log: {{ format: {form} }}")
+    for number in range(2):
+        assert complete(at, '{"model":"m","messages":[],"n":%d}' % (number + 1))[0] == 200
+    assert complete(at, '{"model":"unheard-of","messages":[]}')[0] == 404
+    eventually(lambda: any("model_not_found" in line for line in at.lines), "the last line")
+    (tmp_path / "log").write_text("".join(line + "\n" for line in at.lines if line))
+    (tmp_path / "journalctl").write_text(f'#!/bin/sh\ncase "$*" in "-u synaxis -o cat "*) cat {tmp_path}/log ;; esac\n')
+    (tmp_path / "journalctl").chmod(0o755)
+    page = (ROOT / "contrib/deploy/README.md").read_text()
+    block = next(block for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) if titles[0] in block)
+    recipes = re.findall(r"# (.*)\n((?:[^#].*\n)+)", block)
+    assert len(recipes) == len(titles)
+    for (title, command), wanted in zip(recipes, titles):
+        assert title.startswith(wanted)
+        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True,
+                              env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"})
+        assert done.returncode == 0 and done.stdout.strip() and not done.stderr, (command, done)
 
 
 @pytest.mark.parametrize("level", ["error", "warning", "info", "debug"])

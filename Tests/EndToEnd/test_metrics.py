@@ -5,6 +5,8 @@ import re
 import shutil
 import subprocess
 
+import prometheus_client.openmetrics.parser
+import prometheus_client.parser
 import pytest
 
 from gateway import ROOT, Gateway, eventually
@@ -39,6 +41,50 @@ def test_promtool(gateway, mock):
     assert page.head["content-type"].startswith("text/plain; version=0.0.4")
     done = subprocess.run(["promtool", "check", "metrics"], input=page.body, capture_output=True, text=True)
     assert done.returncode == 0 and not done.stderr, done.stdout + done.stderr
+
+
+# What Prometheus sends.
+PREFERRED = ("application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
+             "text/plain;version=0.0.4;q=0.5,*/*;q=0.1")
+
+
+@pytest.mark.parametrize("accept, open_metrics", [
+    (PREFERRED, True),
+    ("application/openmetrics-text", True),
+    ("Text/Plain;q=0.9, Application/OpenMetrics-Text ; q=0.9", True),
+    ("text/plain;version=0.0.4, application/openmetrics-text;version=1.0.0;q=0.5", False),
+    ("application/openmetrics-text;q=0", False),
+    ("text/html, */*;q=0.8", False),
+    ("", False),
+])
+def test_the_format_is_what_is_accepted(gateway, mock, accept, open_metrics):
+    page = ask(gateway(mock()), "/metrics", more=f"Accept: {accept}\r\n")
+    assert page.status == 200
+    kind = "application/openmetrics-text; version=1.0.0" if open_metrics else "text/plain; version=0.0.4"
+    assert page.head["content-type"] == f"{kind}; charset=utf-8"
+    assert page.body.endswith("\n# EOF\n") == open_metrics
+
+
+def test_open_metrics_are_read_by_their_own_parser(gateway, mock):
+    """Both formats tell the same; the parsers are those of Prometheus' Python client, the second one is strict."""
+    at = busy(gateway, mock)
+    text = prometheus_client.parser.text_string_to_metric_families(ask(at, "/metrics").body)
+    strict = prometheus_client.openmetrics.parser.text_string_to_metric_families(
+        ask(at, "/metrics", more=f"Accept: {PREFERRED}\r\n").body)
+    told = []
+    for families in (text, strict):
+        found = {}
+        for family in families:
+            assert family.documentation and family.type in ("counter", "gauge", "histogram"), family
+            for sample in family.samples:
+                assert family.type != "counter" or sample.name == family.name + "_total"
+                found[sample.name, frozenset(sample.labels.items())] = (family.type, sample.value)
+        told.append(found)
+    assert told[0].keys() == told[1].keys() and len(told[0]) > 200
+    # With time, and with the requests for the pages.
+    moves = ("process_", "synaxis_provider_cooldown", "synaxis_buffered", "synaxis_connections")
+    for key, sample in told[0].items():
+        assert key[0].startswith(moves) or told[1][key] == sample, key
 
 
 def test_counts(gateway, mock):
@@ -128,6 +174,17 @@ def test_rules():
     done = subprocess.run(
         ["promtool", "check", "rules", str(ROOT / "contrib/alerts.yaml")], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@promtool
+def test_each_rule_is_raised_by_its_fault_and_by_nothing_else():
+    tests = ROOT / "contrib/alerts-test.yaml"
+    done = subprocess.run(["promtool", "test", "rules", str(tests)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = tests.read_text()
+    for name in re.findall(r"- alert: (\w+)", (ROOT / "contrib/alerts.yaml").read_text()):
+        assert f"{{ alertname: {name}, eval_time" in text, f"{name} is not tested where it is quiet"
+        assert re.search(rf"alertname: {name}\n +eval_time: \w+\n +exp_alerts:\n", text), f"{name} is not tested where it fires"
 
 
 def test_what_is_asked_for_exists(gateway, mock):

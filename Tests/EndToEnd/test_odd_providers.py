@@ -92,6 +92,19 @@ def test_answer_before_the_body_is_sent(gateway, provider):
     assert head.status == 422 and got == text
 
 
+def test_silence_behind_the_finish_reason(gateway, provider):
+    """Who says no more and closes nothing has said all: the client does not sit there for all of `stream_idle`."""
+    at = gateway(provider, more="timeouts: { stream_idle: 10m }")
+    reader = Reader(at.connect())
+    reader.socket.sendall(post(STREAM))
+    provider.read()
+    text = b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n'
+    provider.current.send(EVENTS + b"Transfer-Encoding: chunked\r\n\r\n")
+    provider.current.send_chunk(text)
+    assert reader.read()[1] == text
+    assert at.record()["end"] == "complete"
+
+
 def test_interleaved_streams(gateway, provider):
     """Many streams at once, cut and whole: no client gets a byte of another's."""
     at = gateway(provider)

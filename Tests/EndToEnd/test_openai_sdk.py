@@ -158,7 +158,7 @@ def test_errors(gateway, mock, client, options, exception, status):
     if status == 429:
         assert error.response.headers["retry-after"] == "33" and error.code == "rate_limit_exceeded"
     else:
-        assert error.code == "upstream_routing_failure" and "a=" in error.message
+        assert error.code == "upstream_routing_failure" and "a " in error.message
 
 
 def test_unavailable(gateway, mock, client):
@@ -186,7 +186,7 @@ def test_refused(gateway, provider, client):
     provider.refuse()
     with pytest.raises(openai.InternalServerError) as raised:
         client(gateway(provider)).chat.completions.create(model="m", messages=MESSAGES)
-    assert "a=unreachable" in raised.value.message
+    assert "a cannot be reached" in raised.value.message
 
 
 @pytest.mark.parametrize("mode", ["reset-after-chunks:3", "truncate"])

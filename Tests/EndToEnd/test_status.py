@@ -62,9 +62,10 @@ def test_table(at):
     done = status("--url", at.url, "--token", TOKEN)
     assert done.returncode == 0 and not done.stderr
     head, *rows = [re.split(r" {2,}", line.strip()) for line in done.stdout.split("\n\n")[0].splitlines()]
-    assert head == ["PROVIDER", "STATE", "TIER", "LATENCY", "SUCCESS", "IN FLIGHT", "QUOTA LEFT", "COOLDOWN"]
+    assert head == ["PROVIDER", "STATE", "TIER", "LATENCY", "SUCCESS", "IN FLIGHT", "QUOTA LEFT", "WHY"]
     limited, good, off = rows
-    assert limited[:3] == ["limited", "cooling", "0"] and re.fullmatch(r"(49|50)m\d\ds rate_limited", limited[-1])
+    assert limited[:3] == ["limited", "cooling", "0"] and re.fullmatch(
+        r"(49|50)m\d\ds is at its rate limit \(429: Rate limit reached: .*\)", limited[-1])
     assert good[:3] == ["good", "online", "1"] and good[3].endswith("ms") and good[4] == "100.0 %"
     assert good[6] == "19 req"
     assert off[:2] == ["off", "disabled"]
@@ -207,10 +208,10 @@ def test_reset(at):
     where = ["--url", at.url, "--token", TOKEN]
     done = reset("good", *where)
     assert (done.returncode, done.stdout) == (0, "good: its cooldowns are ended\n")
-    assert "rate_limited" in status(*where).stdout
+    assert "is at its rate limit" in status(*where).stdout
     done = reset(*where)
     assert (done.returncode, done.stdout) == (0, "limited: its cooldowns are ended\n")
-    assert "rate_limited" not in status(*where).stdout
+    assert "is at its rate limit" not in status(*where).stdout
     assert reset(*where).stdout == "no provider is left alone\n"
 
 

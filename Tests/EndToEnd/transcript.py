@@ -24,8 +24,9 @@ up to the next step's line. Nothing is concurrent on this side: the order of the
     == providers are idle       no provider has got a request that no step has read (also looked at in the end)
 
 A content that begins like an HTTP message gets CRLF up to its first empty line. `$length` in it is the body's length.
-`${200*ab}` stands for many bytes, `$in(90)` for the HTTP date 90 s from now; `\\r`, `\\n`, `\\xNN` at need. In
-expectations `$n` is a number and `$any` any text. The content is exact: a body ends with the newline before the next
+`${200*ab}` stands for many bytes, `$in(90)` for the HTTP date 90 s from now, `$at(90)` for the same as in
+`2026-08-17 02:56:15`, UTC; `\\r`, `\\n`, `\\xNN` at need. In expectations `$n` is a number, `$near(90)` one of 60 to 90,
+and `$any` any text. The content is exact: a body ends with the newline before the next
 step, unless a backslash stands before it.
 """
 
@@ -65,6 +66,9 @@ def parse(text):
 
 def unescaped(text):
     text = re.sub(r"\$in\((\d+)\)", lambda m: formatdate(time.time() + int(m[1]), usegmt=True), text)
+    text = re.sub(
+        r"\$at\((\d+)\)", lambda m: time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + int(m[1]))), text
+    )
     text = re.sub(r"\$\{(\d+)\*([^}]*)\}", lambda m: m[2] * int(m[1]), text)
     data = text.encode()
     if b"\\" not in data:
@@ -93,8 +97,14 @@ def composed(text):
 
 def pattern(text):
     """A text with placeholders as a regular expression."""
-    parts = re.split(r"(\$n|\$any)", text)
-    return "".join({"$n": r"\d+(?:\.\d+)?", "$any": r"(?s:.*?)"}.get(part, re.escape(part)) for part in parts)
+    names = {"$n": r"\d+(?:\.\d+)?", "$any": r"(?s:.*?)"}
+
+    def piece(part):
+        if near := re.fullmatch(r"\$near\((\d+)\)", part):
+            return f"(?:{'|'.join(str(n) for n in range(int(near[1]) - 30, int(near[1]) + 1))})"
+        return names.get(part, re.escape(part))
+
+    return "".join(piece(part) for part in re.split(r"(\$near\(\d+\)|\$n|\$any)", text))
 
 
 def expect(text, found, what):
@@ -139,6 +149,9 @@ class Run:
         if self.certificate:
             text = text.replace("http://", "https://").replace('endpoint: "https', f'{self.entry}endpoint: "https')
             environment = {"SSL_CERT_FILE": str(self.certificate)}
+            # A handshake takes two processes that a busy machine may keep waiting: no race is begun for that.
+            patient = "timeouts: { failover: 1s"
+            text = text.replace("timeouts: {", patient + ",") if "timeouts: {" in text else f"{patient} }}\n{text}"
         self.gateway = self.start(Gateway, text, environment)
 
     def connect(self, name):

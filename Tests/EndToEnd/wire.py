@@ -262,23 +262,22 @@ class Provider:
         """The next request on any connection, old or new. Returns whether the connection is new."""
         end = time.monotonic() + DEADLINE
         while True:
-            is_new = False
             places = [c.socket for c in self.connections if c.is_open]
             ready = select.select([self.listener, *places], [], [], max(0.0, end - time.monotonic()))[0]
             assert ready, "no request came"
             for connection in self.connections:
                 if connection.is_open and connection.socket in ready:
-                    self.current = connection
                     break
             else:
+                # It may have been opened to lose a race, and idle from then on: bytes are waited for from all.
                 self.accept()
-                is_new = True
-            # A connection may have been opened to lose a race: it ends without a word.
-            if select.select([self.current.socket], [], [], max(0.0, end - time.monotonic()))[0]:
-                if not self.current.reader.has_bytes():
-                    self.current.close()
-                    continue
-            self.head, self.body = self.current.reader.read()
+                continue
+            self.current = connection
+            if not connection.reader.has_bytes():
+                connection.close()
+                continue
+            is_new = connection.reader.head is None
+            self.head, self.body = connection.reader.read()
             return is_new
 
     def has_request(self):

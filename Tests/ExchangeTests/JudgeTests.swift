@@ -75,6 +75,16 @@ import Wire
       "429 X\r\nRetry-After: 9", #"{"error":{"message":"Limit: 100 requests per day"}}"#,
       .fault(.quota(until: after(9)))),
     Row("429 X", #"{"error":{"message":"You exceeded your current quota"}}"#, .fault(.quota(until: nil))),
+    Row(
+      "429 X", #"{"error":{"message":"You exceeded your current quota. Please retry in 47.5s."}}"#,
+      .fault(.quota(until: now.instant + .milliseconds(47_500)))),
+    Row(
+      "429 X", #"{"error":{"code":"1308","message":"Your limit will reset at 2023-11-14 22:14:20"}}"#,
+      .fault(.rate(until: after(60)))),
+    Row(
+      "400 X",
+      #"{"error":{"message":"You have reached your specified API usage limits. You will regain access on 2023-11-15 at 00:00 UTC."}}"#,
+      .fault(.quota(until: after(6400)))),
     Row("402 Payment Required", "{}", .fault(.quota(until: nil))),
     Row("402 Payment Required\r\nRetry-After: 60", "", .fault(.quota(until: after(60)))),
     // The key.

@@ -61,6 +61,9 @@ import Testing
       type: "invalid_request_error",
       side: .client, closes: true),
     Row(
+      error: .unsupportedEncoding, status: 415, code: "unsupported_content_encoding",
+      type: "invalid_request_error", side: .client),
+    Row(
       error: .targetTooLong, status: 414, code: "target_too_long", type: "invalid_request_error",
       side: .client,
       closes: true),

@@ -102,6 +102,14 @@ import Testing
     }
   }
 
+  @Test(arguments: [
+    (#"{"model":"a"}"#, true), (#"{"model":"a","n":1}"#, true), (#"{"model":"a","n":null}"#, true),
+    (#"{"model":"a","n":2}"#, false), (#"{"model":"a","n":0}"#, false),
+  ])
+  func oneChoice(_ body: String, _ isOne: Bool) throws {
+    #expect(try Self.read(body.bytes).get().wantsOneChoice == isOne)
+  }
+
   @Test func nestingHasALimit() {
     func body(_ depth: Int) -> [UInt8] {
       (#"{"model":"a","x":"# + String(repeating: "[", count: depth) + String(repeating: "]", count: depth)

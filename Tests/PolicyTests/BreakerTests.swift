@@ -93,8 +93,9 @@ import Testing
 
   @Test(
     arguments: [
-      (Fault.rate(until: nil), "rate_limited"), (.keyRejected, "key_rejected"), (.tooLong, nil),
-      (.clientFault, nil), (.clientGone, "probe free"),
+      (Fault.rate(until: nil), "is at its rate limit"), (.keyRejected, "rejected its key"),
+      (.tooLong, "failed"),
+      (.clientFault, "failed"), (.clientGone, "probe free"),
     ] as [(Fault, String?)])
   func refusalOfAProbeEndsAnOutage(_ fault: Fault, _ reason: String?) {
     var world = World([provider("a")])

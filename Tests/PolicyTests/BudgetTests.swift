@@ -15,7 +15,7 @@ import Testing
       now = now + .milliseconds(Int64(dice.below(dice.below(20) == 0 ? 60_000 : 900)))
       let amount = Quantity(1 + dice.below(6))
       let due = window.due(amount, limit: limit, now: now)
-      #expect(due >= now)
+      #expect(due >= now && due <= now + .seconds(60))
       if due <= now {
         window.add(amount, now: now)
         spent.append((now, amount))
@@ -40,6 +40,21 @@ import Testing
     #expect(window.total(now: start + .seconds(30)) == 6)
     window.takeBack(6, from: bucket, now: start + .seconds(300))
     #expect(window.total(now: start + .seconds(300)) == 0)
+    let another = window.add(5, now: start + .seconds(301))
+    window.takeBack(5, from: another, now: start + .seconds(361))
+    #expect(window.total(now: start + .seconds(361)) == 0)
+  }
+
+  /// A minute that is used up is over after a minute, wherever in a bucket it began.
+  @Test func aMinuteIsAMinute() {
+    for offset in stride(from: 0 as Int64, to: 5_000, by: 250) {
+      var window = RollingWindow.minute
+      let begun = start + .milliseconds(offset)
+      window.add(3, now: begun)
+      #expect(window.due(1, limit: 3, now: begun) == begun + .seconds(60))
+      #expect(window.total(now: begun + .milliseconds(59_999)) == 3)
+      #expect(window.total(now: begun + .seconds(60)) == 0)
+    }
   }
 
   /// Requests come and end in any order; per key, no minute and no day holds more than the file allows.

@@ -20,7 +20,7 @@ import Testing
     let cooldown = (consequence.until - world.now).seconds
     #expect(cooldown >= 13.5 && cooldown <= 16.5)
     let status = world.ledger.status(of: 0, now: world.now)
-    #expect(status.reason == "\(fault.reason)")
+    #expect(status.reason == "\(fault.phrase)")
     #expect(status.state == (fault.isOfThePath ? .offline : .cooling))
   }
 
@@ -33,6 +33,8 @@ import Testing
     (.rate(until: .distantFuture), .seconds(86_400), .account),
     (.quota(until: nil), .seconds(3_600), .account),
     (.quota(until: start + .seconds(7_200)), .seconds(7_200), .account),
+    (.quota(until: start + .seconds(9 * 86_400)), .seconds(9 * 86_400), .account),
+    (.quota(until: .distantFuture), .seconds(31 * 86_400), .account),
     (.keyRejected, .seconds(3_600), .key), (.modelMissing, .seconds(3_600), .candidate),
     (.endpointMissing, .seconds(3_600), .endpoint), (.modelLacksEndpoint, .seconds(3_600), .endpoint),
   ])
@@ -162,7 +164,7 @@ import Testing
 
   @Test func firstStaleConnectionIsForgivenThenCountsAsReset() {
     var world = World([provider("a")])
-    for expected in [nil, nil, nil, "reset"] as [String?] {
+    for expected in [nil, nil, nil, "dropped the connection"] as [String?] {
       #expect(world.ledger.status(of: 0, now: world.now).reason == nil)
       world.attempt(.staleConnection)
       #expect(world.ledger.status(of: 0, now: world.now).reason == expected)

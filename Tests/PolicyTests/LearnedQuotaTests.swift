@@ -27,7 +27,7 @@ import Testing
     var world = World([Self.limited("a")])
     attempt(world, left: 0, reset: .seconds(20))
     #expect(world.next() == .exhausted(.allRateLimited(until: world.now + .seconds(20))))
-    #expect(world.ledger.status(of: 0, now: world.now).reason == "quota_learned")
+    #expect(world.ledger.status(of: 0, now: world.now).reason == "has used up its quota, as its answers said")
     world.pass(.seconds(20))
     #expect(world.choice() != nil)
   }

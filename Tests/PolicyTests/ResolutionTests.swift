@@ -146,6 +146,20 @@ import Testing
     }
   }
 
+  @Test func nearestTellsTheNearestOfThoseThatMayBeTold() {
+    let names = (0..<600).map { "model-\($0)" } + [String(repeating: "m", count: 70)]
+    let world = World([provider("a") { $0.models = names.map { Model(name: $0, upstreamName: $0) } }])
+    func nearest(_ name: String, mayTell: (String) -> Bool = { _ in true }) -> [String] {
+      world.catalog.nearest(to: name.utf8Span.span, mayTell: mayTell)
+    }
+    #expect(nearest("modle-77") == ["model-77", "model-7", "model-17"])
+    #expect(nearest("modle-77") { $0.hasSuffix("9") } == ["model-79"])
+    #expect(nearest("modle-77") { _ in false }.isEmpty)
+    // Beyond what is looked at, and longer than what is compared.
+    #expect(!nearest("model-599x").contains("model-599"))
+    #expect(nearest(String(repeating: "m", count: 70)).isEmpty)
+  }
+
   @Test func cacheVerdictOfAListIsNoIfAnyModelSaysNo() {
     let world = World(
       [

@@ -282,7 +282,7 @@ import Testing
     world.attempt(at: 0, .rate(until: world.now + .seconds(30)))
     let rows = world.ledger.explain(Array("m".utf8).span, now: world.now)!
     #expect(rows.map(\.provider) == ["b", "c", "a"])
-    #expect(rows[2].reason == "rate_limited" && rows[2].until == world.now + .seconds(30))
+    #expect(rows[2].reason == "is at its rate limit" && rows[2].until == world.now + .seconds(30))
     #expect(rows[0].isReady && rows[0].price == 0 && rows[1].price == nil)
     #expect(world.ledger.explain(Array("nope".utf8).span, now: world.now) == nil)
   }

@@ -70,6 +70,27 @@ import Wire
         $0.label("le", bound: 40_000_000, isTime: true)
         $0.end(seconds: 1_500_000_000)
       } == "a{b=\"x\\\"y\\\\z\\n\",c=\"d\",le=\"0.04\"} 1.5\n")
+    #expect(
+      text {
+        $0.begin("a", "_bucket")
+        $0.label("le", bound: 2_000_000_000, isTime: true)
+        $0.end(1)
+        $0.begin("b", "_bucket")
+        $0.label("le", bound: 4, isTime: false)
+        $0.end(1)
+      } == "a_bucket{le=\"2.0\"} 1\nb_bucket{le=\"4.0\"} 1\n")
+  }
+
+  @Test func families() {
+    #expect(
+      text { $0.single(.prometheus, "a_total", "counter", "What it is.", 1) }
+        == "# HELP a_total What it is.\n# TYPE a_total counter\na_total 1\n")
+    #expect(
+      text { $0.single(.openMetrics, "a_total", "counter", "What it is.", 1) }
+        == "# HELP a What it is.\n# TYPE a counter\na_total 1\n")
+    #expect(
+      text { $0.family(.openMetrics, "total", "gauge", "What it is.") }
+        == "# HELP total What it is.\n# TYPE total gauge\n")
   }
 
   @Test(

@@ -139,6 +139,14 @@ import TierFile
         Samples.with("admin: { token: \"${EMPTY}\" }"),
         "f:1:17: error: admin.token: EMPTY is empty; set it in the environment of synaxis\n"
       ),
+      (
+        Samples.with("admin: { token: \"${UNSET:-}\", listen: \"0.0.0.0:1\" }"),
+        """
+        f:1:17: warning: admin.token: UNSET is not set, the admin pages are off; set it in the environment of synaxis
+        f:1:39: error: admin.listen is reachable from other machines and needs admin.token
+
+        """
+      ),
       // Clients.
       (
         Samples.with(

@@ -129,6 +129,33 @@ import Testing
     #expect(error.code == expected)
   }
 
+  /// Errors that a 200 tells without an `error` at its top, and answers that look a little like them.
+  @Test(arguments: [
+    (#"{"code":404,"message":"The model `m` does not exist.","object":"error","param":null}"#, true),
+    (#"{"code":50501,"message":"System is really busy.","data":null}"#, true),
+    (#"{"detail":"Internal error"}"#, true), (#"{"detail":[{"loc":["body"],"msg":"x"}]}"#, true),
+    (#"{"message":"no Route matched with those values","request_id":"1"}"#, true),
+    (#"{"msg":"busy","data":{}}"#, true),
+    (
+      #"{"id":"1","choices":null,"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}"#, true
+    ),
+    (#"{"choices":[{"message":{"content":""},"finish_reason":"error","error":{"code":502}}]}"#, true),
+    (#"{"choices":[{"message":{"content":"half"},"finish_reason":"insufficient_system_resource"}]}"#, true),
+    (#"{"choices":[{"message":{"content":"a"},"finish_reason":"stop","error":null}]}"#, false),
+    (#"{"choices":[{}],"base_resp":{"status_code":0,"status_msg":""}}"#, false),
+    (#"{"choices":[{}],"base_resp":{"status_code":1}}"#, false),
+    (#"{"id":"1","message":{"content":[]},"finish_reason":"COMPLETE"}"#, false),
+    (#"{"message":"ok","data":[{"embedding":[1]}]}"#, false), (#"{"message":"ok","text":"Hello"}"#, false),
+    (#"{"id":"x"}"#, false), ("{}", false), (#"{"code":0}"#, false), (#"{"message":null}"#, false),
+    (#"{"object":"chat.completion","choices":[{"text":"a","object":"error"}]}"#, false),
+  ])
+  func probesErrorsOfOtherShapes(_ body: String, _ hasError: Bool) {
+    let bytes = body.bytes
+    var probe = AnswerProbe()
+    probe.read(bytes.span)
+    #expect(probe.hasError == hasError)
+  }
+
   @Test(
     arguments: [
       (
@@ -154,5 +181,18 @@ import Testing
     #expect(probe.hasError == hasError)
     #expect(probe.usage.input == input)
     #expect(probe.usage.output == output)
+  }
+
+  @Test(
+    arguments: [
+      ("<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>", "502 Bad Gateway"),
+      ("<TITLE lang=en>\n Log in\t</TITLE>", "Log in"), ("<title></title>no", "<title></title>no"),
+      ("<title", "<title"), ("<title>open", "<title>open"),
+      ("upstream connect error", "upstream connect error"),
+      (#"{"message":"<title>x</title>"}"#, "<title>x</title>"),
+    ])
+  func aPageSaysItsTitle(_ body: String, _ message: String) {
+    let bytes = body.bytes
+    #expect(String(decoding: ErrorBody(bytes.span).message, as: UTF8.self) == message)
   }
 }

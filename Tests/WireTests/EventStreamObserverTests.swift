@@ -79,6 +79,22 @@ private func chunk(_ delta: String, finish: String = "null") -> String {
     ("data: x\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"say \\\"error\\\": {}\"}}]}\n\n", "2"),
     ("data: x\n\ndata: {\"error\" : null,\"choices\":[{\"delta\":{\"content\":\"\"}}]}\n\n", "2"),
     ("data: x\n\nevent: error\ndata: {}\n\n", "1 error"),
+    ("data: {\"object\":\"error\",\"message\":\"x\",\"code\":404}\n\n", "0 error"),
+    ("error: {\"code\":400,\"message\":\"x\"}\n\n", "0 error"), ("error: x\n\n", "0"),
+    ("errors: {}\n\n", "0"), ("data: x\n\nerror: {\"code\":500}\n\n", "1 error"),
+    (
+      "data: {\"choices\":[{\"delta\":{\"content\":\"\"},\"error\":{\"code\":502},\"finish_reason\":\"error\"}]}\n\n",
+      "0 error"
+    ),
+    ("data: x\n\ndata: {\"choices\":[{\"delta\":{},\"finish_reason\":\"error\"}]}\n\n", "1 error"),
+    ("data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"network_error\"}]}\n\n", "0 error"),
+    ("data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"error\":null,\"finish_reason\":null}]}\n\n", "1"),
+    // The Responses API announces a place before anything is in it.
+    ("data: {\"type\":\"response.output_item.added\",\"item\":{\"content\":[]}}\n\n", "0"),
+    ("event: response.content_part.added\ndata: {\"part\":{\"text\":\"\"}}\n\n", "0"),
+    ("data: {\"type\":\"response.output_text.delta\",\"delta\":\"a\"}\n\n", "1"),
+    ("data: {\"type\":\"response.web_search_call.searching\"}\n\n", "1"),
+    ("data: {\"type\":\"response.output_item.done\",\"item\":{}}\n\n", "1"),
   ])
   func readsEvents(_ text: String, _ expected: String) { checkAllCuts(text, expected) }
 

@@ -6,12 +6,17 @@ import Testing
 private let now = WallTime(milliseconds: 1_700_000_000_000)
 
 /// In milliseconds.
-private func hint(_ fields: String, _ body: String = "") -> Int64? {
+private func hint(_ fields: String, _ body: String = "", isRate: Bool = true, zone: Interval = .zero)
+  -> Int64?
+{
   let raw = "HTTP/1.1 429 \r\n\(fields)\r\n".bytes
   let bodyBytes = body.bytes
   var head = ResponseHead()
   head.parse(raw.span)
-  return RetryHints.interval(head, in: raw.span, body: bodyBytes.span, now: now)?.milliseconds
+  let error = ErrorBody(bodyBytes.span)
+  return RetryHints.interval(
+    head, in: raw.span, body: bodyBytes.span, error: error.text.span, isRate: isRate, zone: zone, now: now
+  )?.milliseconds
 }
 
 @Suite struct RetryHintsTests {
@@ -43,7 +48,20 @@ private func hint(_ fields: String, _ body: String = "") -> Int64? {
       ("retry-after-ms: -1\r\nRetry-After: 3\r\n", "", 3000),
       ("retry-after: x\r\n", "", nil), ("", "", nil), ("x: 5\r\n", "{}", nil),
       ("", #"[{"error":{"details":[{"@type":"RetryInfo","retryDelay": "17s"}]}}]"#, 17_000),
-      ("", #"{"retryDelay":"0.5s"}"#, 500), ("", #"{"retryDelay":17}"#, nil), ("", #"{"retryDelay":""#, nil),
+      ("", #"{"retryDelay":"0.5s"}"#, 500), ("", #"{"retryDelay":17}"#, 17_000),
+      ("", #"{"retryDelay":""#, nil),
+      ("", #"{"retryDelay":"5s"#, nil), ("", #"{"retryDelay":"soon","retry_after":3}"#, 3000),
+      (
+        "", #"{"error":{"type":"usage_limit_reached","resets_at":1700000060,"resets_in_seconds":60}}"#, 60_000
+      ),
+      ("", #"{"error":{"resets_at":"2023-11-14T22:14:20Z"}}"#, 60_000),
+      ("", #"{"error":{"details":[{"metadata":{"quotaResetDelay":"1h16m0.5s"}}]}}"#, 4_560_500),
+      (
+        "",
+        #"{"error":{"code":429,"metadata":{"headers":{"X-RateLimit-Remaining":"0","X-RateLimit-Reset":"1700000030000"}}}}"#,
+        30_000
+      ),
+      ("Retry-After: 9\r\n", #"{"error":{"message":"Please retry in 5s"}}"#, 9000),
       ("", #"{"error":{"message":"Rate limit reached. Please try again in 7m12.5s. Visit"}}"#, 432_500),
       ("", #"{"error":{"message":"Please try again in 20ms."}}"#, 20), ("", "try again in a while", nil),
       (
@@ -60,6 +78,81 @@ private func hint(_ fields: String, _ body: String = "") -> Int64? {
     ] as [(String, String, Int64?)])
   func readsHints(_ fields: String, _ body: String, _ expected: Int64?) {
     #expect(hint(fields, body) == expected)
+  }
+
+  /// The clock stands at 2023-11-14 22:13:20 UTC.
+  @Test(
+    arguments: [
+      ("You exceeded your current quota, please check your plan. \nPlease retry in 47.434392449s.", 47_434),
+      ("Rate limit reached. Please try again in 7m12s. Visit", 432_000),
+      ("Limit 100. Please try again in 20ms.", 20), ("Please try again in 1h2m3.5s", 3_723_500),
+      ("Please retry after 86400 seconds. Please go here", 86_400_000),
+      ("reached organization max RPM: 3, please try again after 1 seconds", 1000),
+      ("Rate limit of 10 per 60s exceeded. Please wait 42 seconds before retrying.", 42_000),
+      ("Please wait 10 hours 58 minutes before trying again.", 39_480_000),
+      ("Please wait for your limit to reset in 3 hours 49 minutes or switch", 13_740_000),
+      ("Please wait for your limit to reset in 1 hour and 5 minutes", 3_900_000),
+      ("Try again in about 3 hours.", 10_800_000), ("Please try again in 2 hours, 5 min.", 7_500_000),
+      ("Please try again in an hour", 3_600_000), ("Try again in a minute.", 60_000),
+      ("Your quota will reset after 27h41m36s.", 99_696_000), ("Resets in 9h22m20s.", 33_740_000),
+      ("Come back in 3h 47m", 13_620_000), ("Try again in 2 days", 172_800_000),
+      ("available in 30 sec", 30_000), ("retry in: 5s", 5000), ("RETRY IN ~ 5s", 5000),
+      ("Retrying is no use. Wait 5s", 5000), ("Wait a moment, then retry in 6s", 6000),
+      // Dates.
+      ("Usage limit reached for 5 hour. Your limit will reset at 2023-11-15 02:13:20", 14_400_000),
+      ("[1308][Your limit will reset at 2023-11-14 22:14:20][20231114]", 60_000),
+      ("Limit Exhausted... reset at 2023-11-14T22:14:20Z", 60_000),
+      ("reset at 2023-11-14T22:14:20.500Z", 60_000), ("resets at 2023-11-14T23:14:20+01:00", 60_000),
+      ("resets at 2023-11-14 23:14:20 +0100 CET", 60_000), ("reset at 2023-11-15 06:14:20 UTC+8", 60_000),
+      ("reset at 2023-11-15 06:14:20 (UTC+08:00)", 60_000),
+      ("reset at 2023-11-14 22:14:20 +0000 UTC", 60_000),
+      ("You will regain access on 2023-11-15 at 00:00 UTC.", 6_400_000),
+      ("You will regain access on 2023-11-15.", 6_400_000), ("You may retry on 2023/11/15", 6_400_000),
+      ("blocked until 2023-11-14, 22:15", 100_000),
+      ("\u{60A8}\u{7684}\u{9650}\u{989D}\u{5C06}\u{5728} 2023-11-14 22:14:20 \u{91CD}\u{7F6E}", 60_000),
+      // Nothing to go by.
+      ("try again later", nil), ("try again in a while", nil), ("Please wait a moment", nil),
+      ("try again in a few seconds", nil), ("reset at 2020-01-01 00:00:00", nil),
+      ("reset at 2023-11-14", nil),
+      ("reset at 2023-13-45 00:00", nil), ("API version 2023-11-20-preview", nil),
+      ("resets at 10:57 PM", nil), ("retry in 5", nil), ("retry in 5 tries", nil), ("wait 5 months", nil),
+      ("limit 5s", nil), ("retry", nil), ("retry in ", nil), ("wait 999999999 hours", nil), ("", nil),
+      ("retry in 1.s", nil), ("reset at 2023-11-15 0", 6_400_000), ("wait 99999999999999999999999999h", nil),
+    ] as [(String, Int64?)])
+  func readsSentences(_ sentence: String, _ expected: Int64?) {
+    #expect(hint("", sentence) == expected)
+    var body = ByteBuffer()
+    body.append(#"{"error":{"message":"#)
+    body.append(jsonString: sentence.bytes.span)
+    body.append("}}")
+    #expect(
+      hint("", String(decoding: body.withBytes { $0.withUnsafeBufferPointer { Array($0) } }, as: UTF8.self))
+        == expected)
+  }
+
+  /// Z.ai's dates are Beijing's, and say so nowhere.
+  @Test func datesWithoutAZoneAreTheProviders() {
+    let zone = Interval.seconds(8 * 3600)
+    #expect(hint("", "reset at 2023-11-15 06:14:20", zone: zone) == 60_000)
+    #expect(hint("", "reset at 2023-11-14 22:14:20 UTC", zone: zone) == 60_000)
+    #expect(hint("", "wait 5s", zone: zone) == 5000)
+  }
+
+  /// A minute's quota that is not used up says nothing of an account that is.
+  @Test func shortResetsAreNotAQuotas() {
+    #expect(hint("x-ratelimit-reset-requests: 20ms\r\n", "{}") == 20)
+    #expect(hint("x-ratelimit-reset-requests: 20ms\r\n", "{}", isRate: false) == nil)
+    #expect(hint("Retry-After: 3\r\nx-ratelimit-reset-requests: 20ms\r\n", "{}", isRate: false) == 3000)
+  }
+
+  /// Every beginning of every sentence is read without a mistake.
+  @Test func sentencesMayBreakOff() {
+    for text in [
+      "reset at 2023-11-15 06:14:20.5 (UTC+08:00)", "wait 1 hour and 5 min, 3.5 s", "on an a retry a",
+    ] {
+      let bytes = text.bytes
+      for length in 0...bytes.count { _ = hint("", String(decoding: bytes[..<length], as: UTF8.self)) }
+    }
   }
 
   @Test(

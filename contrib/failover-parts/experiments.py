@@ -4,9 +4,14 @@ import json
 import time
 
 from actors import ADDRESS
+from lab import SECURE
 
 THINKING = 30
 KEEPALIVE_GOAL = 20.0  # s, until a dead path under an idle stream is found
+# A stream that idles when its path is lost: where, at which provider, as which model over which protocol.
+IDLE = [(where, provider, model + suffix, name)
+        for where, provider, model in (("beyond the machine", "p4", "idle"), ("on this machine", "p5", "local"))
+        for suffix, name in (("", "http"), ("-h1", "https h1"), ("-h2", "https h2"))]
 
 
 def healthy(lab, report):
@@ -34,14 +39,13 @@ def drop_fresh(lab, report):
 
 def drop_pooled(lab, report):
     """Paths die under pooled connections and idle streams, and one comes back; others think all the while."""
-    lab.serve("drop-pooled")
+    lab.serve("drop-pooled", endpoints=SECURE, only=(*ADDRESS, *SECURE))
     lab.single("thinking-plain", "slow", stream=False, think=THINKING)
     lab.single("thinking-stream", "slow", stream=True, think=THINKING)
     lab.single("pausing-stream", "slow", stream=True, gap=THINKING - 5)
-    lab.single("idle-begun", "idle", stream=True, gap=100, at="p4")
-    lab.single("idle-unbegun", "idle", stream=True, think=100, at="p4")
-    lab.single("local-begun", "local", stream=True, gap=100, at="p5")
-    lab.single("local-unbegun", "local", stream=True, think=100, at="p5")
+    for _, provider, model, _ in IDLE:
+        lab.single(model + "-begun", model, stream=True, gap=100, at=provider)
+        lab.single(model + "-unbegun", model, stream=True, think=100, at=provider)
     lab.traffic("drop-pooled")
     time.sleep(2)
     lab.drop("p1")
@@ -74,16 +78,17 @@ def drop_pooled(lab, report):
         result = singles[name]
         good = not result[3] and "," not in result[4] and result[2] > (THINKING - 6) * 1000
         report.note(name, f"{result[2] / 1000:.1f} s, never cut {result[3]}", good)
-    for kind, where in (("idle", "beyond the machine"), ("local", "on this machine")):
-        result = singles[kind + "-begun"]
+    for where, _, model, protocol in IDLE:
+        result = singles[model + "-begun"]
         found = result[1] + result[2] / 1000 - cut
         good = "path_lost" in result[3] and found < KEEPALIVE_GOAL + 0.5
-        report.note(f"DROP {where} under a stream with content", f"told after {found:.1f} s", good)
-        result = singles[kind + "-unbegun"]
+        report.note(f"DROP {where} under a stream with content, {protocol}",
+                    f"told after {found:.1f} s{'' if good else result[3]}", good)
+        result = singles[model + "-unbegun"]
         found = result[1] + result[2] / 1000 - cut
         good = not result[3] and found < KEEPALIVE_GOAL + 0.5
-        report.note(f"DROP {where} under a stream without content", f"next provider after {found:.1f} s {result[3]}",
-                    good)
+        report.note(f"DROP {where} under a stream without content, {protocol}",
+                    f"next provider after {found:.1f} s {result[3]}", good)
     lab.stop()
     lab.restore("p4")
     lab.rules("gw", "-F", "OUTPUT")

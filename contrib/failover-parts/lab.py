@@ -14,6 +14,14 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ACTORS = os.path.join(HERE, "actors.py")
 MODELS = {"p1": ["m"], "p2": ["m", "idle", "local"], "p3": ["m", "slow"], "p4": ["idle"], "p5": ["local"]}
 TIERS = {"p4": 0, "p5": 0, "p1": 0, "p2": 1, "p3": 2}
+# The same providers once more, over TLS: HTTP/1.1 and HTTP/2.
+SECURE = {}
+for protocol, port in (("h1", 8441), ("h2", 8442)):
+    for name in ("p4", "p5"):
+        SECURE[name + protocol] = f"https://{ADDRESS[name]}:{port}/v1"
+        MODELS[name + protocol] = [f"{MODELS[name][0]}-{protocol}"]
+        MODELS["p2"].append(f"{MODELS[name][0]}-{protocol}")
+        TIERS[name + protocol] = 0
 NAMES = ("api.groq.com", "api.deepinfra.com")
 NGINX = """
 daemon off;
@@ -116,7 +124,7 @@ class Lab:
             self.start(name)
         self.clients = Part(self.space("cl"), "--part", "clients")
         self.certify()
-        for name in ("p1", "p2"):
+        for name in ("p1", "p2", "p4", "p5"):
             self.front(name)
 
     def link(self, name, near, far):
@@ -190,7 +198,7 @@ class Lab:
         lines = [f"listen: {GATEWAY}:{self.port}", "allow_anonymous: true", "cache: off", "log: {level: debug}",
                  f"timeouts: {timeouts}", "providers:"]
         for provider in only:
-            endpoint = endpoints.get(provider, f"http://{ADDRESS[provider]}:8000/v1")
+            endpoint = endpoints.get(provider) or f"http://{ADDRESS[provider]}:8000/v1"
             version = "2" if ":8442/" in endpoint else "1.1"
             lines.append(f"  {provider}: {{type: openai, endpoint: '{endpoint}', http: {version}, key: k, "
                          f"tier: {TIERS[provider]}, models: {json.dumps(MODELS[provider])}}}")

@@ -1,0 +1,87 @@
+package import Base
+
+/// One key of the tier file: what may stand under it, within which bounds, what holds without it, and what it means.
+///
+/// The reader takes kinds and bounds from here, and so do `synaxis schema`, the man page and the reference: a key is
+/// described in one place.
+package struct Key: Sendable {
+  package enum Kind: Sendable {
+    case flag
+    case whole(ClosedRange<Int>)
+    /// A count from 1 on.
+    case quantity
+    /// In bytes.
+    case size(ClosedRange<Int>)
+    case number(ClosedRange<Double>)
+    case duration(ClosedRange<Interval>)
+    /// One of these words.
+    case choice([String])
+    /// One of these words, or another.
+    case word([String])
+    case text
+    /// One text, or a list of them.
+    case texts
+    /// A map with the keys of a section.
+    case map(SectionName)
+    /// A list of such maps, or of what else its elements may be.
+    case list(SectionName, or: Plain)
+    /// A map of free names to such maps, or to what else may stand under them.
+    case names(SectionName?, or: Plain)
+    /// Whatever YAML can say.
+    case anything
+  }
+
+  package enum Plain: Sendable { case nothing, text, texts }
+
+  package let name: String
+  /// The first that what stands there can be decides.
+  package let kinds: [Kind]
+  /// What holds where it is missing, as the file would say it; nil: nothing, or it depends.
+  package let standard: String?
+  /// One sentence or two, for people.
+  package let about: String
+
+  init(_ name: String, _ kinds: Kind..., standard: String? = nil, about: String) {
+    self.name = name
+    self.kinds = kinds
+    self.standard = standard
+    self.about = about
+  }
+}
+
+/// The maps of the tier file whose keys are known.
+package enum SectionName: CaseIterable, Sendable {
+  case root, admin, client, limits, timeouts, cache, log, cors, provider, tls, cost, model, edit, alias
+  /// Of an appsettings.json: not told to anybody who writes a tier file.
+  case canonicalModel
+
+  /// As definitions and headings name it.
+  package var name: String {
+    switch self {
+    case .root: "file"
+    case .admin: "admin"
+    case .client: "client"
+    case .limits: "limits"
+    case .timeouts: "timeouts"
+    case .cache: "cache"
+    case .log: "log"
+    case .cors: "cors"
+    case .provider: "provider"
+    case .tls: "tls"
+    case .cost: "cost"
+    case .model: "model"
+    case .edit: "edit"
+    case .alias: "alias"
+    case .canonicalModel: "CanonicalModels"
+    }
+  }
+
+  /// Those that a tier file of ours has.
+  package static let own = allCases.filter { $0 != .canonicalModel }
+
+  /// Asking for a key that is not in the table is a fault of ours.
+  subscript(name: String) -> Key {
+    guard let key = keys.first(where: { $0.name == name }) else { preconditionFailure("no such key") }
+    return key
+  }
+}
