@@ -49,6 +49,8 @@ package enum Limits {
   package static let preflightFields = 1024
   /// Bytes for which a request's first bytes are given room; most requests without history are smaller.
   package static let firstRead = 2 * 1024
+  /// Bytes of a body that are gone through in one turn of the loop; a body that is larger is read in such slices.
+  package static let bodySlice = 256 * 1024
   /// A connection's buffer that is kept between requests.
   package static let keptBuffer = 4 * 1024
 
@@ -94,8 +96,9 @@ package enum Limits {
 
   // MARK: Parsing
 
-  /// Bytes of a model's name in a form.
+  /// Bytes of a model's name in a form, and of the JSON value that names one.
   package static let modelName = 256
+  package static let modelField = 4 * 1024
   /// Models' names that are kept for requests that name them again: a power of two.
   package static let recentNames = 64
   /// Nesting of JSON before it is refused.

@@ -76,8 +76,8 @@ package enum ExchangeEvent: Sendable {
   case served
   /// The process ends and waits no longer.
   case drainEnded
-  /// An attempt could not be started: too many transfers.
-  case couldNotOpen(Int)
+  /// An attempt could not be started, for want of transfers or memory: what the client is told.
+  case couldNotOpen(Int, LocalError)
 }
 
 /// What an exchange wants done. Numbers are attempts.

@@ -91,7 +91,7 @@ package struct Exchange: Sendable {
     case .served:
       if case .committed(let index) = state { attempts[index].idleAt = now + Limits.lastBytes }
     case .drainEnded: cutOff(ledger, now, &effects)
-    case .couldNotOpen(let index): couldNotOpen(index, ledger, now, &effects)
+    case .couldNotOpen(let index, let error): couldNotOpen(index, error, ledger, now, &effects)
     }
     nextDue = soonest
   }
@@ -200,14 +200,14 @@ package struct Exchange: Sendable {
     }
   }
 
-  /// There was no room for a transfer: our own want, which says nothing of the provider and which no other
+  /// There was no room for a transfer or its body: our own want, which says nothing of the provider and which no other
   /// candidate would mend.
   mutating func couldNotOpen(
-    _ index: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+    _ index: Int, _ error: LocalError, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
     guard attempts[index].phase == .connecting else { return }
     settle(index, .raceLost, ledger, now)
-    if !hasLiveAttempt { failClient(.overloaded, &effects) }
+    if !hasLiveAttempt { failClient(error, &effects) }
   }
 
   mutating func answered(_ index: Int, _ status: Int, _ now: Instant) {

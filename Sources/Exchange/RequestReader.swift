@@ -20,8 +20,12 @@ package struct RequestFacts: Sendable {
 }
 
 /// Reads a request's body as far as routing needs it. Holds the probe's memory between requests.
+///
+/// In one go (`read`), or with pauses: `begin`, then `goOn` until it has the facts.
 package struct RequestReader: Sendable {
   package private(set) var probe = JSONProbe()
+  /// The form that is being read; nil: JSON is.
+  private var form: MultipartReading?
   private var names = RecentNames()
 
   package init() {}
@@ -30,17 +34,44 @@ package struct RequestReader: Sendable {
   ///   curl users forget it and OpenAI takes it.
   package mutating func read(_ body: Span<UInt8>, contentType: Span<UInt8>) throws(LocalError) -> RequestFacts
   {
-    if MultipartForm.isForm(contentType) { return try readForm(body, contentType: contentType) }
-    return try readJSON(body)
+    try begin(contentType: contentType)
+    while true {
+      if let facts = try goOn(body, upTo: .max) { return facts }
+    }
   }
 
-  private mutating func readJSON(_ body: Span<UInt8>) throws(LocalError) -> RequestFacts {
+  /// Forgets the body before.
+  package mutating func begin(contentType: Span<UInt8>) throws(LocalError) {
+    form = nil
+    probe.begin()
+    guard MultipartForm.isForm(contentType) else { return }
+    do throws(MultipartFault) {
+      form = try MultipartReading(contentType)
+    } catch {
+      throw .invalidField("body", reason: error.reason)
+    }
+  }
+
+  /// Goes on up to a place soon behind `limit`; nil: there is more to read. The body is the same in all calls.
+  package mutating func goOn(_ body: Span<UInt8>, upTo limit: Int) throws(LocalError) -> RequestFacts? {
+    if form != nil {
+      do throws(MultipartFault) {
+        if try form?.goOn(body, upTo: limit) == false { return nil }
+      } catch {
+        throw .invalidField("body", reason: error.reason)
+      }
+      if let form { return try facts(of: form.form, body) }
+    }
     if body.isEmpty { throw .invalidJSON(offset: 0, reason: "the body is empty") }
     do throws(JSONFault) {
-      try probe.scan(body)
+      if try !probe.goOn(body, upTo: limit) { return nil }
     } catch {
       throw .invalidJSON(offset: error.offset, reason: error.reason.text)
     }
+    return try jsonFacts(body)
+  }
+
+  private mutating func jsonFacts(_ body: Span<UInt8>) throws(LocalError) -> RequestFacts {
     switch probe.root.kind {
     case .object: break
     case .array, .string, .number, .bool, .null:
@@ -84,15 +115,8 @@ package struct RequestReader: Sendable {
     return facts
   }
 
-  private mutating func readForm(_ body: Span<UInt8>, contentType: Span<UInt8>) throws(LocalError)
-    -> RequestFacts
+  private mutating func facts(of form: MultipartForm, _ body: Span<UInt8>) throws(LocalError) -> RequestFacts
   {
-    let form: MultipartForm
-    do throws(MultipartFault) {
-      form = try MultipartForm.scan(body, contentType: contentType)
-    } catch {
-      throw .invalidField("body", reason: error.reason)
-    }
     guard let model = form.model, !model.isEmpty else { throw .missingField("model") }
     if model.count > Limits.modelName { throw .invalidField("model", reason: "it is too long") }
     let wantsStream = form.stream.map { body.extracting($0).equals("true") } ?? false
@@ -103,6 +127,7 @@ package struct RequestReader: Sendable {
 
   /// The text of a string that is not empty. Names without escapes are taken as they stand.
   private mutating func name(_ member: JSONMember, in body: Span<UInt8>) throws(LocalError) -> [UInt8] {
+    if member.value.count > Limits.modelField { throw .invalidField("model", reason: "it is too long") }
     if member.kind == .string {
       let text = body.extracting(member.value.lowerBound + 1..<member.value.upperBound - 1)
       if text.isEmpty { throw .missingField("model") }

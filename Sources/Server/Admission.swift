@@ -9,7 +9,8 @@ package final class Admission {
   package fileprivate(set) var running = 0
   /// Request bodies, as far as they have come, and what is made of them.
   private let bodies: ByteLedger
-  /// Bytes of answers that are held or wait for slow clients, as last measured.
+  /// Bytes of answers and pages that are held or wait for slow clients, and of requests that have only begun, as last
+  /// measured.
   private var answerBytes = 0
   private var measuredAt = Instant.distantPast
   /// Who waits, the first one first, from `first` on; numbers ascend.
@@ -87,13 +88,16 @@ package final class Admission {
     min(limits.memory / Limits.smallBodiesShare, limits.memory - limits.requestBody)
   }
 
-  /// The answers have to be measured: they could make a difference, and were not looked at for a while.
-  package func wantsMeasure(exchanges: Int, now: Instant) -> Bool {
-    let bound = Limits.held + Limits.staging
-    if answerBytes == 0, bodies.used + exchanges * bound <= limits.memory { return false }
+  /// What is not counted as it comes has to be measured: it could make a difference, and was not looked at for a
+  /// while.
+  package func wantsMeasure(exchanges: Int, connections: Int, now: Instant) -> Bool {
+    let bound =
+      exchanges * (Limits.held + Limits.staging) + connections * (Limits.readPerTurn + Limits.pagePiece)
+    if answerBytes == 0, bodies.used + bound <= limits.memory { return false }
     return now - measuredAt >= Limits.memoryMeasure
   }
 
+  /// Bytes of answers and pages that are held or wait for slow clients, and of requests that have only begun.
   package func measured(answers bytes: Int, now: Instant) {
     answerBytes = bytes
     measuredAt = now
@@ -155,6 +159,11 @@ package struct MemoryShare: ~Copyable {
     if count <= bytes { return }
     admission.takeAnyway(count - bytes)
     bytes = count
+  }
+
+  package mutating func shrink(by count: Int) {
+    admission.give(count)
+    bytes -= count
   }
 
   deinit { admission.give(bytes) }

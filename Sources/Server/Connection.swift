@@ -75,6 +75,8 @@ final class Connection {
   }
 
   var raw: Int32 { descriptor.raw }
+  /// Where the body of a complete request is in `inbound`.
+  var body: Range<Int> { parser.head.headLength..<requestLength }
   var token: Token { Token(kind: TokenKind.connection, slot: Int(id.slot), generation: id.generation) }
 
   /// Takes the request's bytes out: head and body. What the client pipelined behind them stays.

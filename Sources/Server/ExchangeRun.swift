@@ -31,8 +31,10 @@ final class ExchangeRun {
   let storeKey: Fingerprint?
   let startedAt: Instant
   var transfers: [TransferID?] = []
-  /// The changed places of the bodies that were sent: kept for as long as a transfer may read them.
-  private(set) var patches: [Patch] = []
+  /// The bodies of attempts that differ from the client's, by attempt: kept for as long as a transfer may read them.
+  private var patches: [(attempt: Int, patch: Patch)] = []
+  /// Bytes in `share` for the bodies that are being made, by attempt.
+  private var charges: [(attempt: Int, bytes: Int)] = []
   /// Length of the answer's body, once that is known.
   var length: Int64?
   /// When the first attempt was begun, by the real clock.
@@ -82,11 +84,27 @@ final class ExchangeRun {
   /// The body as it came. Lifetime: `request` is not changed before `release`.
   var wholeBody: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: request.unsafeBytes[body]) }
 
-  /// The body as one attempt sends it, where that differs.
-  func patch(with splices: [Splice]) -> [UnsafeRawBufferPointer] {
-    let patch = Patch(splices, over: wholeBody)
-    patches.append(patch)
+  /// Counts what the body of an attempt takes besides the client's. False, and nothing more is counted, where that is
+  /// more than there is.
+  func charge(_ bytes: Int, for attempt: Int) -> Bool {
+    let place = charges.firstIndex { $0.attempt == attempt }
+    let more = bytes - (place.map { charges[$0].bytes } ?? 0)
+    guard let before = share?.bytes, share?.grow(to: before + more) == true else { return more <= 0 }
+    if let place { charges[place].bytes = bytes } else { charges.append((attempt, bytes)) }
+    return true
+  }
+
+  /// Keeps the body of an attempt; the pieces that it is sent in.
+  func keep(_ patch: Patch, for attempt: Int) -> [UnsafeRawBufferPointer] {
+    patches.append((attempt, patch))
     return patch.pieces
+  }
+
+  /// Nobody reads the body of that attempt any more.
+  func dropPatch(of attempt: Int) {
+    patches.removeAll { $0.attempt == attempt }
+    for charge in charges where charge.attempt == attempt { share?.shrink(by: charge.bytes) }
+    charges.removeAll { $0.attempt == attempt }
   }
 
   /// Nobody sends the request any more: it is given up, however long the answer takes.
@@ -94,6 +112,7 @@ final class ExchangeRun {
     request.release()
     share = nil
     patches = []
+    charges = []
   }
 
   /// The exchange is over: what only transfers needed goes, though slow followers may keep the run.
@@ -127,19 +146,13 @@ struct Arrival: ~Copyable {
   var storeKey: Fingerprint?
 }
 
-/// The body of one attempt, as pieces: ranges of the client's bytes, and what replaces some of them.
-///
-/// Many pieces become one new body: whoever sends them goes through them anew each time the socket has taken a part.
+/// The body of one attempt, as pieces: ranges of the client's bytes and what replaces some of them, or a new body.
 final class Patch {
   // Lifetime: the pieces point into `bytes` and into the run's request, which both outlive the transfer.
   private(set) var pieces: [UnsafeRawBufferPointer] = []
   private var bytes = ByteBuffer()
 
   init(_ splices: [Splice], over body: UnsafeRawBufferPointer) {
-    if splices.count > Limits.patchedPlaces {
-      rewrite(splices, over: body)
-      return
-    }
     for splice in splices { bytes.append(splice.replacement.span) }
     bytes.withMutableBytes { patched in
       var at = 0
@@ -158,17 +171,9 @@ final class Patch {
       if at < body.count { pieces.append(UnsafeRawBufferPointer(rebasing: body[at...])) }
     }
   }
-  private func rewrite(_ splices: [Splice], over body: UnsafeRawBufferPointer) {
-    var size = body.count
-    for splice in splices { size += splice.replacement.count - splice.range.count }
-    bytes.reserve(size)
-    var at = 0
-    for splice in splices {
-      bytes.append(UnsafeRawBufferPointer(rebasing: body[at..<splice.range.lowerBound]))
-      bytes.append(splice.replacement.span)
-      at = splice.range.upperBound
-    }
-    bytes.append(UnsafeRawBufferPointer(rebasing: body[at...]))
-    bytes.withMutableBytes { pieces.append(UnsafeRawBufferPointer($0)) }
+
+  init(whole body: consuming ByteBuffer) {
+    bytes = body.take()
+    pieces = [bytes.unsafeBytes]
   }
 }

@@ -47,63 +47,93 @@ extension Runner {
     }
   }
 
-  /// Reads the body and starts the exchange.
+  /// Reads the body and starts the exchange; a large one later, in slices.
   private func route(_ connection: Connection, to endpoint: Endpoint, now: Moment) {
-    let head = connection.parser.head
-    let body = head.headLength..<connection.requestLength
+    let body = connection.body
+    if body.count > Limits.bodySlice {
+      chores.append(.reading(BodyReading(connection.id, endpoint, now: now.instant)))
+      return
+    }
     let facts: RequestFacts
     do throws(LocalError) {
       facts = try connection.inbound.withBytes { bytes throws(LocalError) in
-        let type = head.value(of: .contentType) ?? 0..<0
-        return try reader.read(bytes.extracting(body), contentType: bytes.extracting(type))
+        let type = bytes.extracting(connection.parser.head.value(of: .contentType) ?? 0..<0)
+        return try reader.read(bytes.extracting(body), contentType: type)
       }
     } catch {
       refuse(connection, error, now: now)
       return
     }
+    guard let shape = shape(connection, facts, endpoint, now) else { return }
+    var key: Fingerprint?
+    if wantsKey(connection, facts, shape) {
+      let unfinished = requestKey(connection, facts, endpoint)
+      key = connection.inbound.withBytes(body) { unfinished.finish($0, reader.probe) }
+    }
+    begin(connection, facts, shape, key: key, arrivedAt: now.instant, now)
+  }
+
+  /// Where a request goes, or nil: it was refused.
+  func shape(_ connection: Connection, _ facts: RequestFacts, _ endpoint: Endpoint, _ now: Moment)
+    -> ExchangeShape?
+  {
     if let refusal = refusal(of: connection, model: facts.model.span) {
       refuse(connection, refusal, model: facts.model, now: now)
-      return
+      return nil
     }
     guard case .route(let route) = setup.catalog.resolve(facts.model.span) else {
       refuse(connection, .modelNotFound, model: facts.model, now: now)
-      return
+      return nil
     }
     var shape = ExchangeShape(
       endpoint: endpoint, wantsStream: facts.wantsStream, route: route,
       timeouts: setup.configuration.timeouts)
     shape.estimatedTokens = facts.estimatedTokens
     shape.hedge = setup.configuration.hedge
-    if let wish = head.value(of: .provider) {
+    if let wish = connection.parser.head.value(of: .provider) {
       shape.preference = connection.inbound.withBytes(wish) { setup.catalog.providerIndex(named: $0) }
     }
+    return shape
+  }
+
+  private func wish(_ connection: Connection, _ facts: RequestFacts, _ shape: ExchangeShape) -> Sharing.Wish {
+    connection.inbound.withBytes {
+      sharing.wish(connection.parser.head, $0, endpoint: shape.endpoint, facts: facts, route: shape.route)
+    }
+  }
+
+  /// The answer may be another request's, or come from the cache.
+  func wantsKey(_ connection: Connection, _ facts: RequestFacts, _ shape: ExchangeShape) -> Bool {
+    facts.form == .json && !wish(connection, facts, shape).isNone
+  }
+
+  /// The request's key, which its body is still to be taken into.
+  func requestKey(_ connection: Connection, _ facts: RequestFacts, _ endpoint: Endpoint) -> RequestKey {
+    let client = clientName(of: connection)
+    return connection.inbound.withBytes {
+      sharing.requestKey(
+        connection.parser.head, $0, endpoint: endpoint, isStream: facts.wantsStream, client: client)
+    }
+  }
+
+  /// All is known of the request: it gets its answer.
+  ///
+  /// 1. From the cache. 2. From the exchange of an identical request. 3. From an exchange of its own.
+  func begin(
+    _ connection: Connection, _ facts: RequestFacts, _ shape: ExchangeShape, key: Fingerprint?,
+    arrivedAt: Instant, _ now: Moment
+  ) {
+    let head = connection.parser.head
+    let body = connection.body
     if let account = connection.passage.account { connection.seat = ClientSeat(account) }
     let reply = connection.ownReply
     reply.begin(
-      requestID(of: connection), trace: traceID(of: connection), endpoint: endpoint, facts: facts,
+      requestID(of: connection), trace: traceID(of: connection), endpoint: shape.endpoint, facts: facts,
       bytesIn: body.count, isHTTP10: head.minorVersion == 0, client: clientName(of: connection),
-      exposesHeaders: setup.configuration.exposeHeaders, now: now.instant)
-    share(connection, reply, shape, facts, body: body, now)
-  }
-
-  /// 1. Answered from the cache. 2. Joined to the exchange of an identical request. 3. An exchange of its own.
-  private func share(
-    _ connection: Connection, _ reply: Reply, _ shape: ExchangeShape, _ facts: RequestFacts,
-    body: Range<Int>, _ now: Moment
-  ) {
-    let head = connection.parser.head
-    var wish = connection.inbound.withBytes {
-      sharing.wish(head, $0, endpoint: shape.endpoint, facts: facts, route: shape.route)
-    }
-    var key: Fingerprint?
-    if facts.form == .json, !wish.isNone {
-      key = connection.inbound.withBytes { bytes in
-        sharing.fingerprint(
-          head, bytes, endpoint: shape.endpoint, body: body, isStream: facts.wantsStream,
-          client: reply.client, probe: reader.probe)
-      }
-    }
-    if key == nil { wish = Sharing.Wish(looksUp: false, stores: false, coalesces: false) }
+      exposesHeaders: setup.configuration.exposeHeaders, now: arrivedAt)
+    let wish =
+      key == nil
+      ? Sharing.Wish(looksUp: false, stores: false, coalesces: false) : wish(connection, facts, shape)
     if wish.looksUp, let key {
       if let entry = sharing.cache.lookup(key, now: now.instant, maxAge: wish.maxAge) {  // 1
         reply.cacheState = .hit

@@ -40,6 +40,8 @@ final class Runner {
   let sharing: Sharing
   /// Paced replays, by connection.
   var replayTimers = Timers()
+  /// What goes through large bodies, the first one first.
+  var chores: [Chore] = []
   /// Connections whose pages go on, in the order in which their clients took the last piece.
   var openPages: [SlotID] = []
   /// Exchanges whose last client has left, until they are told.
@@ -187,7 +189,7 @@ final class Runner {
   /// Performs one effect. What it brings about at once is returned as the next event.
   private func perform(_ effect: ExchangeEffect, _ run: ExchangeRun, _ now: Moment) -> ExchangeEvent? {
     switch effect {
-    case .open(let attempt): return open(attempt, run, now) ? nil : .couldNotOpen(attempt)
+    case .open(let attempt): return open(attempt, run, now)
     case .cancel(let attempt): cancel(attempt, run)
     case .letGo(let attempt): letGo(attempt, run, now)
     case .checkPath(let attempt): return checkPath(attempt, run, now)
@@ -209,52 +211,78 @@ final class Runner {
       provider: choice.provider, key: choice.key, path: .endpoint(run.exchange.shape.endpoint))
   }
 
-  private func open(_ attempt: Int, _ run: ExchangeRun, _ now: Moment) -> Bool {
+  /// Begins an attempt; where its body takes long to make, that is done in slices first.
+  private func open(_ attempt: Int, _ run: ExchangeRun, _ now: Moment) -> ExchangeEvent? {
+    let choice = run.exchange.attempts[attempt].choice
+    let model = modelSplice(for: choice, run)
+    let edits = run.setup.edits[choice.provider]
+    run.transfers.append(nil)
+    guard run.exchange.shape.endpoint.takesEdits, run.facts.form == .json, !edits.isEmpty else {
+      let patch = model.map { Patch([$0], over: run.wholeBody) }
+      return send(attempt, run, patch.map { run.keep($0, for: attempt) }, now)
+    }
+    let object = run.request.withBytes(run.body) { BodyEdits.object(of: $0) }
+    var walk = EditWalk(edits, of: object, adding: model, mostPlaces: Limits.patchedPlaces)
+    if run.request.withBytes(run.body, { walk.goOn($0, budget: Limits.bodySlice) }) {
+      return send(attempt, run, &walk, now)
+    }
+    chores.append(.editing(BodyEditing(run.id, attempt: attempt, walk)))
+    return nil
+  }
+
+  /// Sends an attempt's body as its provider's edits make it.
+  func send(_ attempt: Int, _ run: ExchangeRun, _ walk: inout EditWalk, _ now: Moment) -> ExchangeEvent? {
+    guard run.charge(walk.bytesHeld, for: attempt) else { return .couldNotOpen(attempt, .memoryFull) }
+    if let body = walk.takeBody() {
+      return send(attempt, run, run.keep(Patch(whole: body), for: attempt), now)
+    }
+    let splices = walk.splices
+    if splices.isEmpty { return send(attempt, run, nil, now) }
+    return send(attempt, run, run.keep(Patch(splices, over: run.wholeBody), for: attempt), now)
+  }
+
+  /// - Parameter pieces: the body; nil: as the client sent it.
+  private func send(
+    _ attempt: Int, _ run: ExchangeRun, _ pieces: [UnsafeRawBufferPointer]?, _ now: Moment
+  ) -> ExchangeEvent? {
     let made = run.exchange.attempts[attempt]
     var request = TransferRequest(target: target(attempt, run))
     request.race = run.race(made.round)
     request.expectsEventStream = run.exchange.shape.wantsStream
     request.needsFreshConnection = made.choice.needsFreshConnection
     request.tag = run.tag(attempt)
-    let splices = splices(for: made.choice, run)
     let transfer = run.withQueryAndLines { query, lines -> TransferID? in
-      if splices.isEmpty {
+      guard let pieces else {
         let whole: InlineArray<1, UnsafeRawBufferPointer> = [run.wholeBody]
         return upstream.open(
           request, query: query, headerLines: lines, body: whole.span, now: now.instant)
       }
-      let pieces = run.patch(with: splices)
       return upstream.open(request, query: query, headerLines: lines, body: pieces.span, now: now.instant)
     }
-    run.transfers.append(transfer)
+    run.transfers[attempt] = transfer
     // The turn's own clock stands still: what we took ourselves is read from the real one.
     run.openedAt = run.openedAt ?? Clock.instant()
-    return transfer != nil
+    return transfer == nil ? .couldNotOpen(attempt, .overloaded) : nil
   }
 
-  /// The model's name in the provider's spelling, and the provider's edits.
-  private func splices(for choice: Choice, _ run: ExchangeRun) -> [Splice] {
+  /// The model's name in the provider's spelling, where that differs.
+  private func modelSplice(for choice: Choice, _ run: ExchangeRun) -> Splice? {
     let catalog = run.setup.catalog
     let route = run.exchange.shape.route
     let candidate = catalog[choice.candidate]
     let requested = run.facts.model
-    var model: Splice?
-    if catalog.needsModelSplice(choice.candidate, route: route, requested: requested.span) {
-      var name = ByteBuffer()
-      switch (run.facts.form, candidate.isWildcard) {
-      case (.json, false): name.append(candidate.upstreamJSON.span)
-      case (.multipart, false): name.append(candidate.upstreamName.span)
-      case (.json, true): name.append(jsonString: requested.span.extracting(route.passedName))
-      case (.multipart, true): name.append(requested.span.extracting(route.passedName))
-      }
-      let bytes = name.withBytes { $0.withUnsafeBufferPointer { Array($0) } }
-      model = Splice(range: run.facts.modelRange, replacement: bytes)
+    guard catalog.needsModelSplice(choice.candidate, route: route, requested: requested.span) else {
+      return nil
     }
-    let edits = run.setup.edits[choice.provider]
-    guard run.exchange.shape.endpoint.takesEdits, run.facts.form == .json, !edits.isEmpty else {
-      return model.map { [$0] } ?? []
+    var name = ByteBuffer()
+    switch (run.facts.form, candidate.isWildcard) {
+    case (.json, false): name.append(candidate.upstreamJSON.span)
+    case (.multipart, false): name.append(candidate.upstreamName.span)
+    case (.json, true): name.append(jsonString: requested.span.extracting(route.passedName))
+    case (.multipart, true): name.append(requested.span.extracting(route.passedName))
     }
-    return run.request.withBytes(run.body) { edits.splices(of: $0, adding: model) }
+    let bytes = name.withBytes { $0.withUnsafeBufferPointer { Array($0) } }
+    return Splice(range: run.facts.modelRange, replacement: bytes)
   }
 
   private func cancel(_ attempt: Int, _ run: ExchangeRun) {
@@ -262,18 +290,24 @@ final class Runner {
     if headOwner == transfer { headOwner = nil }
     upstream.cancel(transfer)
     run.transfers[attempt] = nil
+    run.dropPatch(of: attempt)
   }
 
   private func dropPath(_ attempt: Int, _ run: ExchangeRun) {
     guard let transfer = run.transfers[attempt] else { return }
     run.transfers[attempt] = nil
     upstream.cancel(transfer, pathIsDead: true)
+    run.dropPatch(of: attempt)
   }
 
   /// Lets a lost connection go on by itself; where too many do, it is cancelled and says nothing.
   private func letGo(_ attempt: Int, _ run: ExchangeRun, _ now: Moment) {
-    guard let transfer = run.transfers[attempt] else { return }
     let made = run.exchange.attempts[attempt]
+    guard let transfer = run.transfers[attempt] else {
+      // Its body is still being made.
+      run.setup.ledger.end(made.ticket, AttemptOutcome(fault: .raceLost), now: now.instant)
+      return
+    }
     run.transfers[attempt] = nil
     if stragglers.count < Limits.stragglers, upstream.abandon(transfer) {
       stragglers[transfer] = Straggler(

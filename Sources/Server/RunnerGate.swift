@@ -44,15 +44,23 @@ extension Runner {
     return true
   }
 
-  /// Now and then looks how many bytes the answers under way hold, where that could make a difference.
+  /// Now and then looks how many bytes answers, pages and requests that have only begun hold, where that could make a
+  /// difference.
   func measureAnswers(now: Instant) {
-    guard front.admission.wantsMeasure(exchanges: runs.count, now: now) else { return }
+    let connections = front.connections.count
+    guard front.admission.wantsMeasure(exchanges: runs.count, connections: connections, now: now) else {
+      return
+    }
     var bytes = 0
     for place in runs.places {
       guard let run = runs[place] else { continue }
       for case let transfer? in run.transfers { bytes += upstream.withHeld(transfer) { $0.count } ?? 0 }
     }
-    for place in front.connections.places { bytes += front.connections[place]?.outlet.backlogCount ?? 0 }
+    for place in front.connections.places {
+      guard let connection = front.connections[place] else { continue }
+      bytes +=
+        connection.outlet.backlogCount + max(0, connection.inbound.count - (connection.share?.bytes ?? 0))
+    }
     bytes += sharing.flights.bytes
     front.admission.measured(answers: bytes, now: now)
   }

@@ -170,6 +170,10 @@ package final class Server {
       runner.continuePages(now)
       settle(now)
     }
+    if !runner.chores.isEmpty {
+      runner.continueChore(now)
+      settle(now)
+    }
     runner.measureAnswers(now: now.instant)
     if front.uploads.isSomebodyWaiting {
       front.resumeUploads(now: now.instant)
@@ -283,7 +287,7 @@ package final class Server {
   }
 
   private func timeout(now: Instant) -> Interval? {
-    if !runner.sharing.cache.isSettled || runner.hasPagesToWrite { return .zero }
+    if !runner.sharing.cache.isSettled || runner.hasPagesToWrite || !runner.chores.isEmpty { return .zero }
     var due = Instant.distantFuture
     if let at = front.timers.next { due = min(due, at) }
     if let at = runner.timers.next { due = min(due, at) }

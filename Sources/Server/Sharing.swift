@@ -106,11 +106,10 @@ final class Sharing {
     return settings.vary + others + alwaysVary
   }
 
-  /// The key of a request whose body the probe has just scanned; nil where it cannot have one.
-  func fingerprint(
-    _ head: RequestHead, _ bytes: Span<UInt8>, endpoint: Endpoint, body: Range<Int>, isStream: Bool,
-    client: String?, probe: borrowing JSONProbe
-  ) -> Fingerprint? {
+  /// The key of a request, which its body is still to be taken into.
+  func requestKey(
+    _ head: RequestHead, _ bytes: Span<UInt8>, endpoint: Endpoint, isStream: Bool, client: String?
+  ) -> RequestKey {
     var key = RequestKey(
       key: key, endpoint: endpoint.name, query: bytes.extracting(head.query), isStream: isStream)
     for name in varied {
@@ -120,7 +119,7 @@ final class Sharing {
       }
     }
     if let client, settings.keepsClientsApart { key.addClient(client) }
-    return key.finish(bytes.extracting(body), probe)
+    return key
   }
 
   /// A key that no request has: a flight of its own, whose answer may still be stored.

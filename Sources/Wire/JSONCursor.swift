@@ -2,11 +2,27 @@ internal import Base
 
 /// Walks the members of an object, or the elements of an array, in a text that `JSONProbe` has accepted.
 ///
-/// On any other text it stays within the bytes and comes to an end, but what it returns means nothing.
+/// On any other text it stays within the bytes and comes to an end, but what it returns means nothing. It can pause
+/// anywhere: one value may be megabytes of tiny ones.
 package struct JSONCursor: Sendable {
+  package enum Step: Sendable {
+    case member(JSONMember)
+    case end
+    /// The limit was reached within a member, or before the next one.
+    case paused
+  }
+
+  private enum Part { case before, key, colon, value, string, container }
+
   private var at: Int
   private let end: Int
   private let isObject: Bool
+  /// The member that is being read.
+  private var part = Part.before
+  private var member = JSONMember(key: 0..<0, value: 0..<0, kind: .null)
+  /// Containers that are open within the value, and whether a string is.
+  private var depth = 0
+  private var isInString = false
 
   /// A container's members. Any other kind of value has none.
   package init(_ container: JSONMember) {
@@ -16,86 +32,153 @@ package struct JSONCursor: Sendable {
     isObject = container.kind == .object
   }
 
+  /// How far it has read.
+  package var place: Int { at }
+
   package mutating func next(_ bytes: Span<UInt8>) -> JSONMember? {
+    switch step(bytes, upTo: .max) {
+    case .member(let member): return member
+    case .end, .paused: return nil
+    }
+  }
+
+  /// The next member. It pauses soon behind `limit`, a place in the text, and goes on with the next call.
+  package mutating func step(_ bytes: Span<UInt8>, upTo limit: Int) -> Step {
     precondition(end <= bytes.count)
     let text = bytes.extracting(0..<max(0, end))
+    while true {
+      let isGoingOn: Bool
+      switch part {
+      case .before: isGoingOn = begin(text)
+      case .key: isGoingOn = readKey(text, limit)
+      case .colon: isGoingOn = readColon(text)
+      case .value: isGoingOn = readValue(text)
+      case .string:
+        if Self.skipString(text, &at, upTo: limit) { return finishMember() }
+        isGoingOn = at < end
+      case .container:
+        if skipContainer(text, upTo: limit) { return finishMember() }
+        isGoingOn = at < end
+      }
+      if !isGoingOn { return finish() }
+      if case .before = part { return finishMember() }
+      if at >= limit { return .paused }
+    }
+  }
+
+  private mutating func finish() -> Step {
+    at = end
+    part = .before
+    return .end
+  }
+
+  /// The value ends here.
+  private mutating func finishMember() -> Step {
+    part = .before
+    member.value = member.value.lowerBound..<at
+    return .member(member)
+  }
+
+  private mutating func begin(_ text: Span<UInt8>) -> Bool {
     JSONGrammar.skipWhitespace(text, &at)
     if at < end, text[at] == UInt8(ascii: ",") { at += 1 }
     JSONGrammar.skipWhitespace(text, &at)
-    var key = 0..<0
-    if isObject {
-      guard at < end, text[at] == UInt8(ascii: "\"") else { return finish() }
-      let start = at + 1
-      guard Self.skipString(text, &at) else { return finish() }
-      key = start..<at - 1
-      JSONGrammar.skipWhitespace(text, &at)
-      guard at < end, text[at] == UInt8(ascii: ":") else { return finish() }
-      at += 1
-      JSONGrammar.skipWhitespace(text, &at)
-    }
-    let start = at
-    guard at < end, let kind = Self.skipValue(text, &at), at > start else { return finish() }
-    return JSONMember(key: key, value: start..<at, kind: kind)
-  }
-
-  private mutating func finish() -> JSONMember? {
-    at = end
-    return nil
-  }
-
-  /// Goes behind a string, from its opening quote on.
-  private static func skipString(_ bytes: Span<UInt8>, _ at: inout Int) -> Bool {
+    guard at < end else { return false }
+    member.key = 0..<0
+    part = .value
+    guard isObject else { return true }
+    guard text[at] == UInt8(ascii: "\"") else { return false }
     at += 1
-    while true {
-      JSONGrammar.skipPlain(bytes, &at)
-      guard at < bytes.count else { return false }
-      let byte = bytes[at]
-      at += byte == UInt8(ascii: "\\") ? 2 : 1
-      if byte == UInt8(ascii: "\"") { return true }
-    }
+    member.key = at..<at
+    part = .key
+    return true
   }
 
-  private static func skipValue(_ bytes: Span<UInt8>, _ at: inout Int) -> JSONKind? {
-    switch bytes[at] {
-    case UInt8(ascii: "\""): return skipString(bytes, &at) ? .string : nil
-    case UInt8(ascii: "{"): return skipContainer(bytes, &at) ? .object : nil
-    case UInt8(ascii: "["): return skipContainer(bytes, &at) ? .array : nil
-    case UInt8(ascii: "t"), UInt8(ascii: "f"):
-      skipWord(bytes, &at)
-      return .bool
-    case UInt8(ascii: "n"):
-      skipWord(bytes, &at)
-      return .null
-    default:
-      skipWord(bytes, &at)
-      return .number
+  private mutating func readKey(_ text: Span<UInt8>, _ limit: Int) -> Bool {
+    if Self.skipString(text, &at, upTo: limit) {
+      member.key = member.key.lowerBound..<at - 1
+      part = .colon
+      return true
     }
+    return at < end
   }
 
-  private static func skipContainer(_ bytes: Span<UInt8>, _ at: inout Int) -> Bool {
-    var depth = 0
-    while at < bytes.count {
-      switch bytes[at] {
-      case UInt8(ascii: "\""):
-        if !skipString(bytes, &at) { return false }
-        continue
-      case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
-      case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
-      default: break
-      }
+  private mutating func readColon(_ text: Span<UInt8>) -> Bool {
+    JSONGrammar.skipWhitespace(text, &at)
+    guard at < end, text[at] == UInt8(ascii: ":") else { return false }
+    at += 1
+    JSONGrammar.skipWhitespace(text, &at)
+    part = .value
+    return at < end
+  }
+
+  /// Reads a value's kind, and the value where it is neither a string nor a container. Leaves `part` at the start
+  /// where it has been read.
+  private mutating func readValue(_ text: Span<UInt8>) -> Bool {
+    let start = at
+    member.value = start..<start
+    switch text[at] {
+    case UInt8(ascii: "\""):
+      member.kind = .string
+      part = .string
       at += 1
-      if depth == 0 { return true }
+      return true
+    case UInt8(ascii: "{"), UInt8(ascii: "["):
+      member.kind = text[at] == UInt8(ascii: "{") ? .object : .array
+      part = .container
+      depth = 0
+      isInString = false
+      return true
+    case UInt8(ascii: "t"), UInt8(ascii: "f"): member.kind = .bool
+    case UInt8(ascii: "n"): member.kind = .null
+    default: member.kind = .number
     }
-    return false
+    skipWord(text)
+    part = .before
+    return at > start
   }
 
-  private static func skipWord(_ bytes: Span<UInt8>, _ at: inout Int) {
-    while at < bytes.count {
-      switch bytes[at] {
+  private mutating func skipWord(_ text: Span<UInt8>) {
+    while at < text.count {
+      switch text[at] {
       case UInt8(ascii: ","), UInt8(ascii: "]"), UInt8(ascii: "}"), 32, 9, 10, 13: return
       default: at += 1
       }
     }
+  }
+
+  /// Goes behind a string, from within it on. False: not yet, or there is no end.
+  private static func skipString(_ text: Span<UInt8>, _ at: inout Int, upTo limit: Int) -> Bool {
+    while at < text.count {
+      JSONGrammar.skipPlain(text, &at)
+      guard at < text.count else { return false }
+      let byte = text[at]
+      at = min(at + (byte == UInt8(ascii: "\\") ? 2 : 1), text.count)
+      if byte == UInt8(ascii: "\"") { return true }
+      if at >= limit { return false }
+    }
+    return false
+  }
+
+  private mutating func skipContainer(_ text: Span<UInt8>, upTo limit: Int) -> Bool {
+    while at < text.count, at < limit {
+      if isInString {
+        if !Self.skipString(text, &at, upTo: limit) { return false }
+        isInString = false
+        continue
+      }
+      let byte = text[at]
+      at += 1
+      switch byte {
+      case UInt8(ascii: "\""): isInString = true
+      case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
+      case UInt8(ascii: "}"), UInt8(ascii: "]"):
+        depth -= 1
+        if depth == 0 { return true }
+      default: break
+      }
+    }
+    return false
   }
 }
 

@@ -39,24 +39,26 @@ enum JSONGrammar {
     place = at
   }
 
-  /// A string, from its opening quote on (RFC 8259 §7). A `\u` escape of a lone surrogate is within the
+  /// A string, from behind its opening quote on (RFC 8259 §7). A `\u` escape of a lone surrogate is within the
   /// grammar and accepted, as by most readers; raw bytes must be well-formed UTF-8 (§8.1).
-  static func string(_ bytes: Span<UInt8>, _ at: inout Int) throws(JSONFault) {
-    at += 1
+  ///
+  /// False where `limit` was reached between two characters: it is called again from there.
+  static func string(_ bytes: Span<UInt8>, _ at: inout Int, upTo limit: Int) throws(JSONFault) -> Bool {
     while true {
       skipPlain(bytes, &at)
       guard at < bytes.count else { throw JSONFault(offset: at, reason: .unexpectedEnd) }
       let byte = bytes[at]
       if byte == UInt8(ascii: "\"") {
         at += 1
-        return
+        return true
       }
+      if at >= limit { return false }
       if byte == UInt8(ascii: "\\") {
         try escape(bytes, &at)
       } else if byte < 0x20 {
         throw JSONFault(offset: at, reason: .controlCharacter)
       } else {
-        while at < bytes.count, bytes[at] >= 0x80 {
+        while at < bytes.count, bytes[at] >= 0x80, at < limit {
           let length = UTF8Sequence.length(bytes, at)
           if length == 0 { throw JSONFault(offset: at, reason: .badUTF8) }
           at += length

@@ -61,21 +61,40 @@ package enum JSONKind: UInt8, Sendable { case object, array, string, number, boo
 /// nesting and `Limits.jsonMembers` top-level members. Nesting is kept as one bit a level, so the stack does
 /// not grow with the input. Duplicate keys are within the grammar: they are kept, and can be counted.
 package struct JSONProbe: Sendable {
-  private enum Expected { case value, firstElement, key, firstKey, delimiter }
+  private enum Expected {
+    case value, firstElement, key, firstKey, delimiter
+    /// Within a string.
+    case restOfKey, restOfString
+    /// Behind the text's value.
+    case end
+  }
 
   /// The members of the outermost object, in order, duplicates kept. Empty for other kinds of text.
   package private(set) var members: [JSONMember] = []
   /// The text's value.
   package private(set) var root = JSONMember(key: 0..<0, value: 0..<0, kind: .null)
+  private var position = Position()
 
   package init() {}
 
   /// Reads a whole text, forgetting the one before but keeping its memory. After an error there are no members.
   package mutating func scan(_ bytes: Span<UInt8>) throws(JSONFault) {
+    begin()
+    _ = try goOn(bytes, upTo: .max)
+  }
+
+  /// Forgets the text before; `goOn` reads the next one.
+  package mutating func begin() {
     if !members.isEmpty { members.removeAll(keepingCapacity: true) }
     root = JSONMember(key: 0..<0, value: 0..<0, kind: .null)
+    position = Position()
+  }
+
+  /// Reads on in a text. True: it has been read to its end. False: `limit`, a place in it, was reached, and a further
+  /// call goes on. The text is the same in all calls. After an error there are no members.
+  package mutating func goOn(_ bytes: Span<UInt8>, upTo limit: Int) throws(JSONFault) -> Bool {
     do throws(JSONFault) {
-      try readText(bytes)
+      return try readText(bytes, limit)
     } catch {
       members.removeAll(keepingCapacity: true)
       throw error
@@ -107,68 +126,110 @@ package struct JSONProbe: Sendable {
     }
   }
 
-  private mutating func readText(_ bytes: Span<UInt8>) throws(JSONFault) {
+  private mutating func readText(_ bytes: Span<UInt8>, _ limit: Int) throws(JSONFault) -> Bool {
     precondition(Limits.jsonDepth <= UInt128.bitWidth)
-    var position = Position()
-    JSONGrammar.skipWhitespace(bytes, &position.at)
+    var position = position
+    if position.at == 0 { JSONGrammar.skipWhitespace(bytes, &position.at) }
     while true {
       guard position.at < bytes.count else {
+        if case .end = position.expected { return true }
         throw JSONFault(offset: position.at, reason: .unexpectedEnd)
+      }
+      if position.at >= limit {
+        self.position = position
+        return false
       }
       let isValueEnd: Bool
       switch position.expected {
-      case .key, .firstKey: isValueEnd = try readKey(bytes, &position)
-      case .value, .firstElement: isValueEnd = try readValue(bytes, &position)
+      case .key, .firstKey: isValueEnd = try readKey(bytes, &position, limit)
+      case .value, .firstElement: isValueEnd = try readValue(bytes, &position, limit)
       case .delimiter: isValueEnd = try readDelimiter(bytes, &position)
+      case .restOfKey:
+        try readRestOfKey(bytes, &position, limit)
+        isValueEnd = false
+      case .restOfString: isValueEnd = try JSONGrammar.string(bytes, &position.at, upTo: limit)
+      case .end: throw JSONFault(offset: position.at, reason: .trailingBytes)
       }
-      if isValueEnd {
-        let isTextEnd = try endValue(bytes, &position)
-        if isTextEnd { return }
-      }
+      if isValueEnd { try endValue(bytes, &position) }
+      // Within a string white space is its own.
+      if case .restOfString = position.expected { continue }
+      if case .restOfKey = position.expected { continue }
       JSONGrammar.skipWhitespace(bytes, &position.at)
     }
   }
 
   /// Reads a key and its colon, or the end of an empty object. True where a value has ended.
-  private func readKey(_ bytes: Span<UInt8>, _ position: inout Position) throws(JSONFault) -> Bool {
+  private func readKey(_ bytes: Span<UInt8>, _ position: inout Position, _ limit: Int) throws(JSONFault)
+    -> Bool
+  {
     let byte = bytes[position.at]
     if byte == UInt8(ascii: "}"), position.expected == .firstKey {
       position.leave()
       return true
     }
     if byte != UInt8(ascii: "\"") { throw JSONFault(offset: position.at, reason: .unexpectedByte) }
-    let start = position.at + 1
-    try JSONGrammar.string(bytes, &position.at)
-    if position.depth == 1 { position.member.key = start..<position.at - 1 }
+    position.at += 1
+    if position.depth == 1 { position.member.key = position.at..<position.at }
+    try readRestOfKey(bytes, &position, limit)
+    return false
+  }
+
+  private func readRestOfKey(
+    _ bytes: Span<UInt8>, _ position: inout Position, _ limit: Int
+  ) throws(JSONFault) {
+    guard try JSONGrammar.string(bytes, &position.at, upTo: limit) else {
+      position.expected = .restOfKey
+      return
+    }
+    if position.depth == 1 { position.member.key = position.member.key.lowerBound..<position.at - 1 }
     JSONGrammar.skipWhitespace(bytes, &position.at)
     guard position.at < bytes.count else {
       throw JSONFault(offset: position.at, reason: .unexpectedEnd)
     }
+    try readColon(bytes, &position)
+  }
+
+  private func readColon(_ bytes: Span<UInt8>, _ position: inout Position) throws(JSONFault) {
     if bytes[position.at] != UInt8(ascii: ":") {
       throw JSONFault(offset: position.at, reason: .unexpectedByte)
     }
     position.at += 1
     position.expected = .value
-    return false
   }
 
   /// Reads a value, of a container only its opening, or the end of an empty array. True where a value has ended.
-  private mutating func readValue(_ bytes: Span<UInt8>, _ position: inout Position) throws(JSONFault) -> Bool
-  {
-    if bytes[position.at] == UInt8(ascii: "]"), position.expected == .firstElement {
+  private mutating func readValue(
+    _ bytes: Span<UInt8>, _ position: inout Position, _ limit: Int
+  ) throws(JSONFault) -> Bool {
+    let byte = bytes[position.at]
+    if byte == UInt8(ascii: "]"), position.expected == .firstElement {
       position.leave()
       return true
     }
     let start = position.at
-    let kind = try readScalar(bytes, &position.at)
+    let kind: JSONKind
+    var isValueEnd = true
+    switch byte {
+    case UInt8(ascii: "\""):
+      kind = .string
+      position.at += 1
+      isValueEnd = try JSONGrammar.string(bytes, &position.at, upTo: limit)
+      if !isValueEnd { position.expected = .restOfString }
+    case UInt8(ascii: "{"):
+      kind = .object
+      isValueEnd = false
+    case UInt8(ascii: "["):
+      kind = .array
+      isValueEnd = false
+    default: kind = try readPlain(bytes, &position.at)
+    }
     if position.depth == 0 { root = JSONMember(key: 0..<0, value: start..<start, kind: kind) }
     if position.depth == 1 {
       position.member.value = start..<start
       position.member.kind = kind
     }
-    guard kind == .object || kind == .array else { return true }
-    try position.enter(kind)
-    return false
+    if kind == .object || kind == .array { try position.enter(kind) }
+    return isValueEnd
   }
 
   /// Reads what stands behind a value in a container. True where the container has ended.
@@ -187,13 +248,12 @@ package struct JSONProbe: Sendable {
     return true
   }
 
-  /// Notes the end of a value. True where it was the text's.
-  private mutating func endValue(_ bytes: Span<UInt8>, _ position: inout Position) throws(JSONFault) -> Bool {
+  /// Notes the end of a value.
+  private mutating func endValue(_ bytes: Span<UInt8>, _ position: inout Position) throws(JSONFault) {
     if position.depth == 0 {
       root.value = root.value.lowerBound..<position.at
-      JSONGrammar.skipWhitespace(bytes, &position.at)
-      if position.at < bytes.count { throw JSONFault(offset: position.at, reason: .trailingBytes) }
-      return true
+      position.expected = .end
+      return
     }
     if position.depth == 1, root.kind == .object {
       if members.count == Limits.jsonMembers {
@@ -203,17 +263,11 @@ package struct JSONProbe: Sendable {
       members.append(position.member)
     }
     position.expected = .delimiter
-    return false
   }
 
-  /// Reads a value without nesting; stays at the opening brace or bracket of one with.
-  private func readScalar(_ bytes: Span<UInt8>, _ at: inout Int) throws(JSONFault) -> JSONKind {
+  /// Reads a literal or a number.
+  private func readPlain(_ bytes: Span<UInt8>, _ at: inout Int) throws(JSONFault) -> JSONKind {
     switch bytes[at] {
-    case UInt8(ascii: "\""):
-      try JSONGrammar.string(bytes, &at)
-      return .string
-    case UInt8(ascii: "{"): return .object
-    case UInt8(ascii: "["): return .array
     case UInt8(ascii: "t"):
       try JSONGrammar.literal(bytes, &at, "true")
       return .bool

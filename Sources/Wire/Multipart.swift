@@ -39,29 +39,29 @@ package struct MultipartForm: Hashable, Sendable {
   }
 
   /// Reads a whole body. `contentType` is the value of the request's Content-Type field.
-  ///
-  /// Delimiters are found by the boundary's text (RFC 2046 §5.1.1), so files are only searched through, not
-  /// read. The closing delimiter must be there: a form that was cut short is refused.
   package static func scan(
     _ body: Span<UInt8>, contentType: Span<UInt8>
   ) throws(MultipartFault) -> MultipartForm {
+    var reading = try MultipartReading(contentType)
+    _ = try reading.goOn(body, upTo: .max)
+    return reading.form
+  }
+
+  /// The boundary that a Content-Type value names.
+  fileprivate static func boundary(_ contentType: Span<UInt8>) throws(MultipartFault) -> [UInt8] {
     guard isForm(contentType) else { throw .notMultipart }
     guard let place = parameter("boundary", in: contentType, 0..<contentType.count) else {
       throw .missingBoundary
     }
     let boundary = contentType.extracting(place)
     try checkBoundary(boundary)
-    var form = MultipartForm()
-    guard let first = delimiter(body, boundary, from: 0), first.start == 0 else { throw .missingDelimiter }
-    var current = first
-    while !current.isLast {
-      if form.partCount == Limits.formParts { throw .tooManyParts }
-      form.partCount += 1
-      guard let next = delimiter(body, boundary, from: current.end) else { throw .missingEnd }
-      try form.readPart(body, current.end..<next.start)
-      current = next
-    }
-    return form
+    return boundary.withUnsafeBufferPointer { Array($0) }
+  }
+
+  /// One part more, whose bytes those are.
+  fileprivate mutating func add(_ body: Span<UInt8>, _ part: Range<Int>) throws(MultipartFault) {
+    partCount += 1
+    try readPart(body, part)
   }
 
   /// RFC 2046 §5.1.1: 1 to 70 of bchars, not ending in a space.
@@ -75,36 +75,6 @@ package struct MultipartForm: Hashable, Sendable {
         throw .malformedBoundary
       }
     }
-  }
-
-  private struct Delimiter {
-    /// The CRLF in front, which belongs to the delimiter, or the start of the body.
-    var start: Int
-    /// Behind the delimiter's line end.
-    var end: Int
-    var isLast: Bool
-  }
-
-  /// The next `CRLF "--" boundary`, followed by padding and CRLF or by `--`.
-  private static func delimiter(_ body: Span<UInt8>, _ boundary: Span<UInt8>, from: Int) -> Delimiter? {
-    var at = from
-    while at < body.count, let distance = body.extracting(at..<body.count).firstRange(of: boundary) {
-      let text = at + distance
-      var end = text + boundary.count
-      at = text + 1
-      let isFirst = from == 0 && text == 2 && body.hasPrefix("--")
-      let isLine = text - 4 >= from && body.extracting(text - 4..<text).equals("\r\n--")
-      guard isFirst || isLine else { continue }
-      let start = isFirst ? 0 : text - 4
-      if body.extracting(end..<body.count).hasPrefix("--") {
-        return Delimiter(start: start, end: end + 2, isLast: true)
-      }
-      while end < body.count, body[end] == 32 || body[end] == 9 { end += 1 }
-      if body.extracting(end..<body.count).hasPrefix("\r\n") {
-        return Delimiter(start: start, end: end + 2, isLast: false)
-      }
-    }
-    return nil
   }
 
   /// Reads one part: its header fields, an empty line, its value.
@@ -179,5 +149,59 @@ package struct MultipartForm: Hashable, Sendable {
       guard at < range.upperBound, bytes[at] == UInt8(ascii: ";") else { return nil }
     }
     return nil
+  }
+}
+
+/// Reads a form's body. It can pause anywhere: the boundary may occur in it as often as there are bytes.
+///
+/// Delimiters are found by the boundary's text (RFC 2046 §5.1.1), so files are only searched through, not read. The
+/// closing delimiter must be there: a form that was cut short is refused.
+package struct MultipartReading: Sendable {
+  package private(set) var form = MultipartForm()
+  private let boundary: [UInt8]
+  /// Where the part begins whose end is looked for; nil: the first delimiter is.
+  private var part: Int?
+  /// Up to here there is no delimiter behind that.
+  private var at = 0
+
+  package init(_ contentType: Span<UInt8>) throws(MultipartFault) {
+    boundary = try MultipartForm.boundary(contentType)
+  }
+
+  /// Goes on up to a place soon behind `limit`. True: to the closing delimiter.
+  package mutating func goOn(_ body: Span<UInt8>, upTo limit: Int) throws(MultipartFault) -> Bool {
+    while true {
+      if at >= limit { return false }
+      guard let text = nextBoundary(body) else { throw part == nil ? .missingDelimiter : .missingEnd }
+      at = text + 1
+      guard let delimiter = delimiter(body, text) else { continue }
+      if let start = part {
+        try form.add(body, start..<delimiter.start)
+      } else if delimiter.start > 0 {
+        throw .missingDelimiter
+      }
+      if delimiter.isLast { return true }
+      if form.partCount == Limits.formParts { throw .tooManyParts }
+      part = delimiter.end
+      at = delimiter.end
+    }
+  }
+
+  private func nextBoundary(_ body: Span<UInt8>) -> Int? {
+    guard at < body.count else { return nil }
+    return body.extracting(at..<body.count).firstRange(of: boundary.span).map { at + $0 }
+  }
+
+  /// What stands around a boundary's text, where that makes it a delimiter: `CRLF "--"` in front, or `"--"` at the
+  /// body's start, and `--` or padding and CRLF behind. `start` is where the CRLF begins, `end` behind the line's end.
+  private func delimiter(_ body: Span<UInt8>, _ text: Int) -> (start: Int, end: Int, isLast: Bool)? {
+    let isFirst = part == nil && text == 2 && body.hasPrefix("--")
+    let isLine = text - 4 >= part ?? 0 && body.extracting(text - 4..<text).equals("\r\n--")
+    guard isFirst || isLine else { return nil }
+    let start = isFirst ? 0 : text - 4
+    var end = text + boundary.count
+    if body.extracting(end..<body.count).hasPrefix("--") { return (start, end + 2, true) }
+    while end < body.count, body[end] == 32 || body[end] == 9 { end += 1 }
+    return body.extracting(end..<body.count).hasPrefix("\r\n") ? (start, end + 2, false) : nil
   }
 }

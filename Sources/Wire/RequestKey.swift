@@ -15,6 +15,12 @@ package struct RequestKey {
 
   private let key: KeyedHash.Key
   private var hash: KeyedHash
+  /// How far the body has been taken in: members that are done, the next one's name and value, and a place in that.
+  private var members = MemberPrints()
+  private var name: Fingerprint?
+  private var value: KeyedHash
+  private var text = NormalisedText()
+  private var hasNone = false
 
   /// - Parameters:
   ///   - endpoint: however it was written.
@@ -23,6 +29,7 @@ package struct RequestKey {
   package init(key: KeyedHash.Key, endpoint: StaticString, query: Span<UInt8>, isStream: Bool) {
     self.key = key
     hash = KeyedHash(key: key)
+    value = hash
     // Lifetime: a StaticString's bytes are always there.
     let name = UnsafeBufferPointer(start: endpoint.utf8Start, count: endpoint.utf8CodeUnitCount)
     put(.endpoint, Span(_unsafeElements: name))
@@ -57,16 +64,42 @@ package struct RequestKey {
   /// 2. A top-level key appears twice (readers differ in which one counts) or has a lone surrogate.
   /// 3. A member asks for an effect at the provider or depends on its state: see `asksForState`.
   package consuming func finish(_ bytes: Span<UInt8>, _ probe: borrowing JSONProbe) -> Fingerprint? {
-    guard probe.root.kind == .object, probe.members.count <= MemberPrints.room else { return nil }  // 1
-    var members = MemberPrints()
-    for member in probe.members {
-      if asksForState(bytes, member) { return nil }  // 3
-      var name = KeyedHash(key: key)
-      guard name.absorb(decoding: bytes.extracting(member.key)) else { return nil }  // 2
-      var value = KeyedHash(key: key)
-      value.absorb(normalising: bytes.extracting(member.value))
-      guard members.insert(name: name.finish(), value: value.finish()) else { return nil }  // 2
+    _ = goOn(bytes, probe, upTo: .max)
+    return finish()
+  }
+
+  /// Takes the body in, up to a place soon behind `limit`. True: to its end, or as far as it takes to know that it
+  /// has no fingerprint.
+  package mutating func goOn(_ bytes: Span<UInt8>, _ probe: borrowing JSONProbe, upTo limit: Int) -> Bool {
+    guard probe.root.kind == .object, probe.members.count <= MemberPrints.room else { return giveUp() }  // 1
+    while members.count < probe.members.count {
+      let member = probe.members[members.count]
+      if name == nil {
+        if asksForState(bytes, member) { return giveUp() }  // 3
+        var print = KeyedHash(key: key)
+        guard print.absorb(decoding: bytes.extracting(member.key)) else { return giveUp() }  // 2
+        name = print.finish()
+        value = KeyedHash(key: key)
+        text = NormalisedText()
+      }
+      let isDone = text.goOn(
+        bytes.extracting(member.value), upTo: Swift.max(0, limit - member.value.lowerBound), into: &value)
+      if !isDone { return false }
+      guard let done = name, members.insert(name: done, value: value.finish()) else { return giveUp() }  // 2
+      name = nil
+      if member.value.upperBound >= limit, members.count < probe.members.count { return false }
     }
+    return true
+  }
+
+  private mutating func giveUp() -> Bool {
+    hasNone = true
+    return true
+  }
+
+  /// The fingerprint of what was taken in whole, or nil as above.
+  package consuming func finish() -> Fingerprint? {
+    if hasNone { return nil }
     hash.absorb(Tag.body.rawValue)
     hash.absorb(count: members.count)
     for index in 0..<members.count {

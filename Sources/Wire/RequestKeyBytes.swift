@@ -1,29 +1,43 @@
 internal import Base
 
-extension KeyedHash {
-  /// A JSON text that was checked before, without the white space between its tokens (RFC 8259 §2).
-  ///
-  /// Tokens need no separator in its place: two that are not told apart by their own bytes are never
-  /// neighbours in a valid text.
-  mutating func absorb(normalising text: Span<UInt8>) {
+/// A JSON text that was checked before, taken into a hash without the white space between its tokens (RFC 8259 §2).
+///
+/// Tokens need no separator in its place: two that are not told apart by their own bytes are never neighbours in a
+/// valid text.
+struct NormalisedText: Sendable {
+  private var at = 0
+  private var isInString = false
+
+  /// Takes in what comes next, up to a place soon behind `limit`. True: to the text's end.
+  mutating func goOn(_ text: Span<UInt8>, upTo limit: Int, into hash: inout KeyedHash) -> Bool {
     let end = text.count
-    var from = 0
-    var at = 0
-    while at < end {
+    var from = at
+    while at < end, at < limit {
+      if isInString {
+        at = text.mark(from: at)
+        guard at < end else { break }
+        isInString = text[at] != UInt8(ascii: "\"")
+        at = min(at + (isInString ? 2 : 1), end)
+        continue
+      }
       let byte = text[at]
       if byte == UInt8(ascii: "\"") {
-        at = text.stringEnd(after: at + 1)
+        isInString = true
+        at += 1
       } else if byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 {
-        absorb(text.extracting(from..<at))
+        hash.absorb(text.extracting(from..<at))
         repeat { at += 1 } while at < end && text[at] <= 0x20
         from = at
       } else {
         at += 1
       }
     }
-    absorb(text.extracting(from..<end))
+    hash.absorb(text.extracting(from..<at))
+    return at == end
   }
+}
 
+extension KeyedHash {
   /// The contents of a JSON string with its escapes decoded to UTF-8. False where it has a surrogate without
   /// its other half, which has no UTF-8.
   mutating func absorb(decoding inner: Span<UInt8>) -> Bool {
@@ -65,19 +79,19 @@ extension KeyedHash {
 }
 
 extension Span<UInt8> {
-  /// The place behind the closing quote of the string whose contents begin at `start`.
-  fileprivate func stringEnd(after start: Int) -> Int {
+  /// The next quote or backslash; the end where there is none.
+  fileprivate func mark(from start: Int) -> Int {
     var at = start
-    while at < count {
-      // memchr(3) crosses long texts; whether the quote is escaped is seen from the backslashes before it.
-      guard let quote = extracting(at..<count).firstIndex(of: UInt8(ascii: "\"")) else { return count }
-      let place = at + quote
-      var slashes = place
-      while slashes > start, self[slashes - 1] == UInt8(ascii: "\\") { slashes -= 1 }
-      at = place + 1
-      if (place - slashes) % 2 == 0 { return at }
+    while at &+ 16 <= count {
+      let block = self.block(at: at)
+      let quotes: ByteBlock = block.marks(equal: UInt8(ascii: "\""))
+      let backslashes: ByteBlock = block.marks(equal: UInt8(ascii: "\\"))
+      let found = (quotes | backslashes).firstMark
+      at &+= found
+      if found < 16 { return at }
     }
-    return count
+    while at < count, self[at] != UInt8(ascii: "\""), self[at] != UInt8(ascii: "\\") { at &+= 1 }
+    return at
   }
 
   /// The scalar that the escape at `at` stands for, and its length in bytes; nil for anything ill-formed.

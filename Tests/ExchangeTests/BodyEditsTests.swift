@@ -116,6 +116,11 @@ func isJSON(_ bytes: [UInt8]) -> Bool {
     // A default beside drops at the same place.
     Row([("a", .drop), ("d", .fallback("7"))], #"{"a":1,"b":2}"#, #"{"d":7,"b":2}"#),
     Row([("d", .fallback("7")), ("a", .drop)], #"{"a":1,"b":2}"#, #"{"d":7,"b":2}"#),
+    // Defaults where nothing else is left, or was there.
+    Row([("a", .drop), ("d", .fallback("7"))], #"{"a":1}"#, #"{"d":7}"#),
+    Row([("a", .drop), ("b", .drop), ("d", .fallback("7"))], "{ \"a\":1, \"b\":2 }", "{\"d\":7  }"),
+    Row([("d", .fallback("7")), ("e", .fallback("8"))], "{}", #"{"d":7,"e":8}"#),
+    Row([("d", .fallback("7")), ("e", .fallback("8")), ("a", .drop)], #"{"a":1}"#, #"{"d":7,"e":8}"#),
     // Values.
     Row([("a", .replace("null", with: "\"\""))], #"{"a":null,"b":null}"#, #"{"a":"","b":null}"#),
     Row([("a", .replace("null", with: "\"\""))], #"{"a":0}"#, #"{"a":0}"#),

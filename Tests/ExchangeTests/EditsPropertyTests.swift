@@ -23,6 +23,8 @@ import Wire
         }
       }
       let splices = BodyEdits(edits).splices(of: body.span, adding: first)
+      let budget = 1 + maker.dice.below(40)
+      #expect(Self.inSlices(edits, body, first, budget, mostPlaces: .max) == splices)
       var at = 0
       for splice in splices {
         #expect(splice.range.lowerBound >= at)
@@ -30,6 +32,11 @@ import Wire
       }
       #expect(at <= body.count)
       let result = spliced(body, splices)
+      for most in 0..<4 {
+        #expect(
+          Self.rewritten(edits, body, first, budget, mostPlaces: most)
+            == (splices.count > most ? result : nil))
+      }
       changes += result == body ? 0 : 1
       let isRight = isJSON(result) && Value(result) == Value(body).applying(edits, model: model)
       #expect(
@@ -39,6 +46,32 @@ import Wire
       if !isRight { return }
     }
     #expect(changes > 130, "the test is about something")
+  }
+
+  private static func walk(
+    _ edits: [RequestEdit], _ body: [UInt8], _ first: Splice?, _ budget: Int, mostPlaces: Int
+  ) -> EditWalk {
+    var walk = EditWalk(
+      BodyEdits(edits), of: BodyEdits.object(of: body.span), adding: first, mostPlaces: mostPlaces)
+    while !walk.goOn(body.span, budget: budget) {}
+    return walk
+  }
+
+  private static func inSlices(
+    _ edits: [RequestEdit], _ body: [UInt8], _ first: Splice?, _ budget: Int, mostPlaces: Int
+  ) -> [Splice] {
+    walk(edits, body, first, budget, mostPlaces: mostPlaces).splices
+  }
+
+  private static func rewritten(
+    _ edits: [RequestEdit], _ body: [UInt8], _ first: Splice?, _ budget: Int, mostPlaces: Int
+  ) -> [UInt8]? {
+    var walk = walk(edits, body, first, budget, mostPlaces: mostPlaces)
+    let held = walk.bytesHeld
+    guard let made = walk.takeBody() else { return nil }
+    let bytes = made.withBytes { $0.withUnsafeBufferPointer { Array($0) } }
+    #expect(held >= bytes.count && walk.splices.isEmpty)
+    return bytes
   }
 
   /// Members that no edit names keep their bytes, white space included, and so does what is between them.

@@ -247,7 +247,7 @@ import Testing
     for _ in 0..<5 {
       var scene = Scene(Self.two)
       scene.tell(.started)
-      #expect(scene.tell(.couldNotOpen(0)) == [.answerError(.overloaded), .concluded])
+      #expect(scene.tell(.couldNotOpen(0, .overloaded)) == [.answerError(.overloaded), .concluded])
       #expect(scene.ledger.status(of: 0, now: scene.now).state == .online)
       #expect(scene.ledger.inFlight == 0)
     }

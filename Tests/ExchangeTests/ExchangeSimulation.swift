@@ -96,7 +96,7 @@ struct ExchangeSimulation {
       opened += 1
       if chance(200) {
         run.transfers[index] = .over
-        return .couldNotOpen(index)
+        return .couldNotOpen(index, .overloaded)
       }
     case .cancel(let index):
       #expect(run.transfers.indices.contains(index))
@@ -281,7 +281,8 @@ struct ExchangeSimulation {
     let events: [ExchangeEvent] = [
       .connected(index), .answered(index, status: 200), .contentBegan(index, .good), .heldFull(index, .good),
       .ended(index, .good, tokens: 1),
-      .path(index, .unacknowledged(for: .seconds(9), roundTrip: .milliseconds(1))), .couldNotOpen(index),
+      .path(index, .unacknowledged(for: .seconds(9), roundTrip: .milliseconds(1))),
+      .couldNotOpen(index, .overloaded),
       .progress(index, AttemptProgress(lastContentAt: nil, isPaused: false)),
     ]
     var effects: [ExchangeEffect] = []

@@ -86,7 +86,7 @@ import Testing
       return .timePassed
     case .clientLeft: return .clientLeft
     case .served: return .served
-    case .couldNotOpen: return .couldNotOpen(0)
+    case .couldNotOpen: return .couldNotOpen(0, .overloaded)
     }
   }
 

@@ -97,6 +97,44 @@ import Testing
     b = nil
     #expect(admission.bytesHeld == 50)
   }
+
+  @Test func whatIsHeldAnywayCountsToo() {
+    let admission = admission(1, queue: 1, memory: 100)
+    var share = admission.share()
+    share.hold(130)
+    #expect(admission.bytesHeld == 130 && admission.bytesFree == -30)
+    let isGranted = share.grow(to: 131)
+    #expect(!isGranted)
+    share.shrink(by: 60)
+    #expect(admission.bytesHeld == 70)
+    share.hold(10)
+    #expect(admission.bytesHeld == 70)
+    _ = consume share
+    #expect(admission.bytesHeld == 0)
+  }
+
+  @Test(arguments: [
+    (64 << 20, 32 << 20, 8 << 20), (64 << 20, 60 << 20, 4 << 20), (1 << 20, 1 << 20, 0),
+    (2 << 20, 1024, 256 << 10),
+  ])
+  func whatIsSparedForSmallBodies(memory: Int, requestBody: Int, spared: Int) {
+    var limits = LimitSettings()
+    limits.memory = memory
+    limits.requestBody = requestBody
+    #expect(Admission(limits).bytesSpared == spared)
+  }
+
+  /// What is not counted as it comes is measured only where it could make a difference, and not all the time.
+  @Test func measuring() {
+    let admission = admission(1, queue: 1, memory: 64 << 20)
+    let now = Instant(nanoseconds: 1_000_000_000)
+    #expect(!admission.wantsMeasure(exchanges: 10, connections: 100, now: now))
+    #expect(admission.wantsMeasure(exchanges: 100, connections: 100, now: now))
+    #expect(admission.wantsMeasure(exchanges: 0, connections: 1000, now: now))
+    admission.measured(answers: 5, now: now)
+    #expect(!admission.wantsMeasure(exchanges: 100, connections: 100, now: now))
+    #expect(admission.wantsMeasure(exchanges: 0, connections: 0, now: now + Limits.memoryMeasure))
+  }
 }
 
 /// xorshift64*: the same numbers for the same seed everywhere.

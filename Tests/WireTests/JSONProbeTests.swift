@@ -3,12 +3,22 @@ import Testing
 
 @testable import Wire
 
+/// What comes of a text, in one go and with pauses of every length.
 private func verdict(_ bytes: [UInt8]) -> String {
+  let whole = verdict(bytes, step: .max)
+  for step in [1, 2, 3, 7, 16, 100] { #expect(verdict(bytes, step: step) == whole, "pausing after \(step)") }
+  return whole.contains("@") ? whole : "ok"
+}
+
+private func verdict(_ bytes: [UInt8], step: Int) -> String {
   var probe = JSONProbe()
+  probe.begin()
+  var limit = step
   do throws(JSONFault) {
-    try probe.scan(bytes.span)
-    return "ok"
+    while try !probe.goOn(bytes.span, upTo: limit) { limit += step }
+    return "\(probe.root) \(probe.members)"
   } catch {
+    #expect(probe.members.isEmpty)
     return "\(error.reason)@\(error.offset)"
   }
 }
@@ -188,6 +198,36 @@ private let most: Quantity = 1_099_511_627_776
     #expect(bytes.span.jsonMember("e", in: probe.members[1])?.kind == .bool)
     #expect(bytes.span.jsonMember("x", in: probe.members[1]) == nil)
     #expect(bytes.span.jsonMember("x", in: probe.members[0]) == nil)
+  }
+
+  /// A walk that pauses anywhere, also within a key, a string or what it passes over, finds the same.
+  @Test(arguments: [
+    #"{"a":[1, "x\"\\", {"b":[[{}],"]}"]} ,[ ]],"c\u0041\"" : {"d" : "}" , "e":false},"f":null ,"g":-1.5e3}"#,
+    #"[ [ [ "[[[\\" ] , {} ] , "é日😀" , "\n\n\n\n\n\n" , true,0]"#, "[]", "{ }", #"{"":""}"#,
+  ])
+  func pausesAnywhere(_ text: String) throws {
+    let bytes = text.bytes
+    var probe = JSONProbe()
+    try probe.scan(bytes.span)
+    func list(_ member: JSONMember, step: Int) -> [JSONMember] {
+      var out: [JSONMember] = []
+      var cursor = JSONCursor(member)
+      var pauses = 0
+      while true {
+        switch cursor.step(bytes.span, upTo: step == .max ? .max : cursor.place + step) {
+        case .member(let next): out.append(next)
+        case .paused: pauses += 1
+        case .end:
+          #expect(step > 1 || member.value.count < 20 || pauses > 3)
+          return out
+        }
+      }
+    }
+    let whole = list(probe.root, step: .max)
+    for step in 1...20 {
+      #expect(list(probe.root, step: step) == whole)
+      for member in whole { #expect(list(member, step: step) == list(member, step: .max)) }
+    }
   }
 
   @Test(

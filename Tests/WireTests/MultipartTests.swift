@@ -3,11 +3,21 @@ import Testing
 
 @testable import Wire
 
+/// In one go; with pauses the same.
 private func outcome(_ body: String, _ contentType: String) -> String {
+  let whole = outcome(body, contentType, step: .max)
+  for step in [1, 5, 64] { #expect(outcome(body, contentType, step: step) == whole) }
+  return whole
+}
+
+private func outcome(_ body: String, _ contentType: String, step: Int) -> String {
   let bytes = body.bytes
   let type = contentType.bytes
   do throws(MultipartFault) {
-    let form = try MultipartForm.scan(bytes.span, contentType: type.span)
+    var reading = try MultipartReading(type.span)
+    var limit = step
+    while try !reading.goOn(bytes.span, upTo: limit) { limit += step }
+    let form = reading.form
     let model = form.model.map { bytes.span.extracting($0).text } ?? "-"
     let stream = form.stream.map { bytes.span.extracting($0).text } ?? "-"
     return "\(model) \(stream) \(form.partCount)"

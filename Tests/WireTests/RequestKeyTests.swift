@@ -8,8 +8,16 @@ private let secret = KeyedHash.Key(first: 0x0123_4567_89ab_cdef, second: 0xfedc_
 func requestKey(_ body: [UInt8]) throws -> Fingerprint? {
   var probe = JSONProbe()
   try probe.scan(body.span)
-  return RequestKey(key: secret, endpoint: "chat/completions", query: Span(), isStream: false)
-    .finish(body.span, probe)
+  let key = RequestKey(key: secret, endpoint: "chat/completions", query: Span(), isStream: false)
+  let whole = key.finish(body.span, probe)
+  // With pauses it is the same.
+  for step in [1, 6, 50] {
+    var slow = key
+    var limit = step
+    while !slow.goOn(body.span, probe, upTo: limit) { limit += step }
+    #expect(slow.finish() == whole)
+  }
+  return whole
 }
 
 @Suite struct RequestKeyTests {
