@@ -226,7 +226,11 @@ final class Runner {
       let pieces = run.patch(with: splices)
       return upstream.open(request, query: query, headerLines: lines, body: pieces.span, now: now.instant)
     }
-    run.transfers.append(transfer)
+    if attempt < run.transfers.count {
+      run.transfers[attempt] = transfer
+    } else {
+      run.transfers.append(transfer)
+    }
     // The turn's own clock stands still: what we took ourselves is read from the real one.
     run.openedAt = run.openedAt ?? Clock.instant()
     return transfer != nil

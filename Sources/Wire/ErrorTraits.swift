@@ -21,6 +21,8 @@ package struct ErrorTraits: OptionSet, Hashable, Sendable {
   package static let requestTooLarge = ErrorTraits(rawValue: 512)
   /// The model is there, and not at this endpoint.
   package static let otherEndpoint = ErrorTraits(rawValue: 1024)
+  /// The server is starting, or loads the model.
+  package static let loading = ErrorTraits(rawValue: 2048)
 }
 
 extension ErrorTraits {
@@ -75,6 +77,10 @@ extension ErrorTraits {
       // thus not supported in the v1/chat/completions endpoint".
       ("supported in v1/", .otherEndpoint), ("supported in the v1/", .otherEndpoint),
       ("not a chat model", .otherEndpoint),
+      // llama.cpp: 503 "Loading model"; Hugging Face: 503 "Model … is currently loading".
+      ("loading model", .loading), ("model is loading", .loading), ("currently loading", .loading),
+      ("still loading", .loading), ("being loaded", .loading), ("warming up", .loading),
+      ("starting up", .loading),
       // OpenAI: billing_hard_limit_reached with a 400.
       ("insufficient_quota", .account), ("billing_hard_limit", .account), ("billing hard limit", .account),
       // Anthropic, with a 400: "Your credit balance is too low to access the Anthropic API", "You have reached your
