@@ -299,7 +299,7 @@ function take(text) {
   for (const start of known.bins.keys()) if (start < known.uptime - span - 60) known.bins.delete(start);
   for (const each of told.providers) {
     const old = before?.get(each.name);
-    if (old && old.status !== each.status) announce(`${each.name} is ${each.status}` + (each.reason ? `: ${reasons[each.reason] ?? each.reason}` : ''));
+    if (old && old.status !== each.status) announce(`${each.name} is ${each.status}` + (each.reason ? `: ${each.reason}` : ''));
     known.providers.set(each.name, { ...old, ...each });
   }
   const newest = known.exchanges[0]?.n ?? 0;

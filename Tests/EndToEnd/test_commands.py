@@ -97,7 +97,7 @@ def test_bench_asks_for_what_there_is(mock):
     done = run("bench", f"http://{target.address}", "-n", "5", "-c", "1", "--model", "third")
     assert done.returncode == 1 and "100.00 % (404 Not Found: 5)" in done.stdout
     done = run("bench", f"http://{target.address}", "-n", "5", "-c", "1", "--model", "third", "--json")
-    assert json.loads(done.stdout)["errors"]["statuses"] == {"404": 5}
+    assert json.loads(done.stdout)["statuses"] == {"404": 5}
 
 
 def test_address_in_use(tmp_path):

@@ -37,8 +37,8 @@ def test_content(gateway, open_page, width, scheme):
     assert page.text("#requests") == "28" and page.text("#requests-more") == "1 failed (3.6 %)"
     assert page.text("#first").endswith(" ms") and page.text("#tokens") != "0"
     assert page.text("#saved") == "2" and "1 of 3 providers online" in page.text("#flying-more")
-    assert re.search("cooling rate-limited, again in (29|30):", page.row("providers", "limited"))
-    assert "offline its key was rejected, again in " in page.row("providers", "broken")
+    assert re.search(r"cooling is at its rate limit \(429: .*\), again in (29|30):", page.row("providers", "limited"))
+    assert re.search(r"offline rejected its key \(401: .*\), again in ", page.row("providers", "broken"))
     steady = page.row("providers", "steady")
     assert "online" in steady and "100 %" in steady and "End cooldown" not in steady
     rows = [" ".join(row.split()) for row in page.tab.locator("#exchanges tr").all_inner_texts()]
@@ -67,7 +67,7 @@ def test_lives(gateway, open_page):
     assert f"{at.url}/v1" in page.text("#none")
     assert complete(at, 1) == complete(at, 2) == 200
     page.waits_for("document.getElementById('exchanges').children.length === 2")
-    page.waits_for("document.getElementById('said').textContent === 'limited is cooling: rate-limited'")
+    page.waits_for("document.getElementById('said').textContent.startsWith('limited is cooling: is at its rate limit (429: ')")
     before = page.row("providers", "limited")
     page.waits_for(f"!document.getElementById('providers').innerText.includes('{before.split('again in ')[1][:5]}')")
     # By keyboard alone: the first key goes past the head, the next to the button.

@@ -98,7 +98,7 @@ class Account:
     # MARK: the log
 
     def take(self, line):
-        if match := re.search(r" msg=exchange id=(\S+) .*? status=(\d+) end=(\S+) .*bytes_out=(\d+) .*cache=(\S+)", line):
+        if match := re.search(r" msg=exchange id=(\S+) .*? status=(\d+) (?:.*? )?end=(\S+) .*bytes_out=(\d+) .*cache=(\S+)", line):
             self.lines[match[1]].append((int(match[2]), match[3], match[5], int(match[4])))
         if re.search(r"[Pp]recondition|Fatal error|Sanitizer|runtime error|dropped:|Crash", line):
             self.crashes.append(line)
