@@ -227,6 +227,11 @@ package enum Limits {
   package static let assumedLatency = Interval.milliseconds(500)
   /// The longest time to first token that is believed.
   package static let longestLatency = Interval.seconds(600)
+  /// Time until a server that is starting is asked again: at first, doubled each time, and at most.
+  package static let startAsk = Interval.milliseconds(250)
+  package static let longestStartAsk = Interval.seconds(2)
+  /// Attempts at a server that is starting of which an exchange keeps account one by one; later ones are one.
+  package static let startsListed = 4
   /// An exchange waits at most this for a candidate that is merely cooling.
   package static let coolingWait = Interval.seconds(2)
   /// Time after which a candidate is looked at again whose place is taken (concurrency, a probe).

@@ -13,6 +13,9 @@ package struct Attempt: Sendable {
 
   package let choice: Choice
   package let ticket: AttemptTicket
+  /// How long its provider may think and be silent.
+  let firstToken: Interval
+  let streamIdle: Interval
   /// Attempts of one round race for their connection, and one of them sends the request.
   package let round: Int
   package let openedAt: Instant
@@ -37,11 +40,18 @@ package struct Attempt: Sendable {
   var checkAt = Instant.distantFuture
   var firstTokenAt = Instant.distantFuture
   var idleAt = Instant.distantFuture
+  /// The request has arrived, as far as can be known, at a server that would begin anew if it was left.
+  var isTaken = false
 
-  init(choice: Choice, ticket: AttemptTicket, round: Int, openedAt: Instant) {
+  init(
+    choice: Choice, ticket: AttemptTicket, round: Int, firstToken: Interval, streamIdle: Interval,
+    openedAt: Instant
+  ) {
     self.choice = choice
     self.ticket = ticket
     self.round = round
+    self.firstToken = firstToken
+    self.streamIdle = streamIdle
     self.openedAt = openedAt
   }
 

@@ -6,7 +6,7 @@ internal import Wire
 /// `ErrorTraits`, with where each was seen.
 enum BlameTable {
   enum Ruling {
-    case serverError, overloaded, timedOut, redirected
+    case serverError, overloaded, starting, timedOut, redirected
     /// The account's rate or quota, until the time that the answer gives.
     case rate, quota
     case keyRejected, modelMissing, endpointMissing, modelLacksEndpoint
@@ -102,6 +102,8 @@ enum BlameTable {
       Row(400...499, saying: .toolUseFailed, .unsuited),
       Row(400...499, .relay),
 
+      // llama.cpp: 503 "Loading model".
+      Row(500...503, saying: .loading, .starting),
       // Anthropic: overloaded_error.
       Row(529...529, .overloaded),
       Row(500...999, .serverError),

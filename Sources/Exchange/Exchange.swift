@@ -10,7 +10,7 @@ package struct Exchange: Sendable {
   package enum State: Equatable, Sendable {
     /// Attempts are open and nothing but comments has reached the client.
     case seeking
-    /// Every candidate is cooling, and one is due soon.
+    /// Every candidate is cooling, and one is due soon; or one is starting, and is asked again.
     case waiting(until: Instant)
     /// This attempt's bytes go to the client.
     case committed(Int)
@@ -30,7 +30,10 @@ package struct Exchange: Sendable {
   var trail = Trail()
   /// Of the latest request that was or will be sent. One that hedges has a round of its own.
   var lastRound = 0
+  /// Nothing is attempted after it.
   let deadline: Instant
+  /// When the attempts end: the deadline, or later for the sake of a server that has taken the request.
+  var lastCall: Instant
   var commentAt: Instant
   var hedgeAt: Instant
   /// The latest attempt's answer, if it tells the client more than a list of attempts would.
@@ -40,6 +43,7 @@ package struct Exchange: Sendable {
     self.shape = shape
     startedAt = now
     deadline = now + shape.timeouts.request
+    lastCall = deadline
     commentAt = shape.wantsStream ? now + Limits.keepAliveComment : .distantFuture
     hedgeAt = shape.hedge.map { now + $0 } ?? .distantFuture
     nextDue = soonest
@@ -55,9 +59,9 @@ package struct Exchange: Sendable {
     switch state {
     case .ended: return .distantFuture
     case .committed(let index): return min(attempts[index].idleAt, attempts[index].checkAt)
-    case .waiting(let until): return min(until, min(deadline, commentAt))
+    case .waiting(let until): return min(until, min(lastCall, commentAt))
     case .seeking:
-      var due = min(deadline, min(commentAt, hedgeAt))
+      var due = min(lastCall, min(commentAt, hedgeAt))
       for attempt in attempts where attempt.isLive {
         due = min(due, min(attempt.checkAt, min(attempt.firstTokenAt, attempt.idleAt)))
       }
@@ -112,6 +116,10 @@ package struct Exchange: Sendable {
   mutating func seek(
     in round: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
+    if deadline <= now, lastCall > deadline {
+      if !hasLiveAttempt { failClient(.deadlineExceeded, &effects) }
+      return
+    }
     var asked = trail
     switch ledger.next(for: routeRequest, trail: &asked, now: now) {
     case .attempt(let choice):
@@ -130,13 +138,23 @@ package struct Exchange: Sendable {
   mutating func open(
     _ choice: Choice, round: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
-    trail.note(choice)
+    let place = trail.note(choice)
+    let provider = ledger.catalog.providers[choice.provider]
     let threshold = ledger.silenceThreshold(of: choice.provider, atLeast: shape.timeouts.failover)
-    var attempt = Attempt(choice: choice, ticket: ledger.begin(choice, now: now), round: round, openedAt: now)
+    var attempt = Attempt(
+      choice: choice, ticket: ledger.begin(choice, now: now), round: round,
+      firstToken: provider.firstToken(shape.timeouts), streamIdle: provider.streamIdle(shape.timeouts),
+      openedAt: now)
     attempt.threshold = threshold
     attempt.checkAt = now + threshold
-    attempts.append(attempt)
-    effects.append(.open(attempts.count - 1))
+    if place < attempts.count {
+      // A server that is starting is asked again in the place of the last time.
+      attempt.consequence = attempts[place].consequence
+      attempts[place] = attempt
+    } else {
+      attempts.append(attempt)
+    }
+    effects.append(.open(place))
   }
 
   var isCommitted: Bool {
@@ -188,7 +206,7 @@ package struct Exchange: Sendable {
     attempts[index].isReused = isReused
     attempts[index].sentAt = now
     attempts[index].checkAt = now + attempts[index].threshold
-    attempts[index].firstTokenAt = now + shape.timeouts.firstToken
+    attempts[index].firstTokenAt = now + attempts[index].firstToken
     for other in attempts.indices
     where other != index && attempts[other].phase == .connecting
       && attempts[other].round == attempts[index].round
@@ -212,6 +230,7 @@ package struct Exchange: Sendable {
 
   mutating func answered(_ index: Int, _ status: Int, _ now: Instant) {
     guard attempts[index].isLive else { return }
+    attempts[index].isTaken = true
     attempts[index].status = status
     attempts[index].answeredAt = now
     attempts[index].checkAt = .distantFuture
@@ -219,7 +238,7 @@ package struct Exchange: Sendable {
     // when it is ready, and then its bytes must flow.
     if !shape.wantsStream || status >= 300 {
       attempts[index].firstTokenAt = .distantFuture
-      attempts[index].idleAt = now + shape.timeouts.streamIdle
+      attempts[index].idleAt = now + attempts[index].streamIdle
     }
   }
 
@@ -238,7 +257,7 @@ package struct Exchange: Sendable {
       }
       attempts[index].firstTokenAt = .distantFuture
       attempts[index].checkAt = now + Limits.pathLook
-      attempts[index].idleAt = now + shape.timeouts.streamIdle
+      attempts[index].idleAt = now + attempts[index].streamIdle
       cancelOthers(than: index, ledger, now, &effects)
       state = .committed(index)
       effects.append(.commit(index))
@@ -304,16 +323,20 @@ package struct Exchange: Sendable {
   mutating func settle(_ index: Int, _ fault: Fault?, _ ledger: Ledger, _ now: Instant) {
     attempts[index].close(fault, now)
     let attempt = attempts[index]
-    if let fault {
-      trail.note(
-        fault, of: attempt.choice, onPooled: attempt.isReused,
-        context: ledger.catalog[attempt.choice.candidate].context)
-    }
     let toFirst = attempt.firstContentAt.map { $0 - attempt.openedAt }
     var outcome = AttemptOutcome(fault: fault, timeToFirstToken: toFirst, tokens: attempt.tokens)
+    if let fault {
+      let provider = ledger.catalog.providers[attempt.choice.provider]
+      outcome.isStarting = provider.isStarting(
+        fault, status: attempt.status, isAskedAgain: attempt.choice.isAskedAgain)
+      trail.note(
+        fault, of: attempt.choice, onPooled: attempt.isReused,
+        context: ledger.catalog[attempt.choice.candidate].context, startingAt: outcome.isStarting ? now : nil)
+    }
     outcome.status = attempt.status
     outcome.words = attempt.words
-    attempts[index].consequence = ledger.end(attempt.ticket, outcome, now: now)
+    attempts[index].consequence =
+      ledger.end(attempt.ticket, outcome, now: now) ?? attempts[index].consequence
   }
 
   mutating func cancelOthers(

@@ -37,8 +37,13 @@ extension Exchange {
         isDead(index, ledger, now, &effects)  // 3
       }
     case (_, .undeliverable): isDead(index, ledger, now, &effects)  // 3
-    case (_, .acknowledged): attempts[index].checkAt = .distantFuture  // 4
-    case (_, .connecting), (_, .handshaking), (_, .heldUp), (_, .unknown):
+    case (_, .acknowledged):  // 4
+      attempts[index].isTaken = true
+      attempts[index].checkAt = .distantFuture
+    case (_, .unknown):
+      attempts[index].isTaken = true
+      attempts[index].checkAt = now + threshold  // 5
+    case (_, .connecting), (_, .handshaking), (_, .heldUp):
       attempts[index].checkAt = now + threshold  // 5
     }
   }
@@ -76,7 +81,7 @@ extension Exchange {
     _ effects: inout [ExchangeEffect]
   ) {
     guard attempts[index].isLive else { return }
-    let idle = shape.timeouts.streamIdle
+    let idle = attempts[index].streamIdle
     // A paused answer waits for the client, whose own time-out is the connection's.
     let due = progress.isPaused ? now + idle : (progress.lastContentAt ?? attempts[index].openedAt) + idle
     if due > now {
@@ -93,7 +98,8 @@ extension Exchange {
     }
   }
 
-  /// Whatever is due: 1. the deadline over all attempts; 2. the end of a wait; 3. a comment for the client;
+  /// Whatever is due: 1. the deadline over all attempts, which a local server that has taken the request is given
+  /// longer than: it would drop the model that it loads, and begin anew with the client's next try; 2. the end of a wait; 3. a comment for the client;
   /// 4. a second request, where that is wanted; 5. each attempt's own times.
   mutating func timePassed(_ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]) {
     if case .committed(let index) = state {
@@ -105,10 +111,13 @@ extension Exchange {
       }
       return
     }
-    if deadline <= now {  // 1
-      abandonAll(.tooSlow, ledger, now, &effects)
-      failClient(.deadlineExceeded, &effects)
-      return
+    if lastCall <= now {  // 1
+      guard let later = extendedCall(ledger, now, &effects) else {
+        abandonAll(.tooSlow, ledger, now, &effects)
+        failClient(.deadlineExceeded, &effects)
+        return
+      }
+      lastCall = later
     }
     if case .waiting(let until) = state, until <= now {  // 2
       seek(in: lastRound, ledger, now, &effects)
@@ -135,5 +144,27 @@ extension Exchange {
         effects.append(.checkProgress(index))
       }
     }
+  }
+
+  /// Until when local servers that have taken the request are waited for beyond the deadline; nil where there are
+  /// none, or their time is over. All other attempts end.
+  private mutating func extendedCall(
+    _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+  ) -> Instant? {
+    var later: Instant?
+    for attempt in attempts where attempt.isLive && isPatient(attempt, ledger) {
+      guard let sentAt = attempt.sentAt, sentAt + attempt.firstToken > now else { continue }
+      later = max(later ?? now, sentAt + attempt.firstToken)
+    }
+    guard later != nil else { return nil }
+    for index in attempts.indices where attempts[index].isLive && !isPatient(attempts[index], ledger) {
+      settle(index, .tooSlow, ledger, now)
+      effects.append(.cancel(index))
+    }
+    return later
+  }
+
+  private func isPatient(_ attempt: Attempt, _ ledger: Ledger) -> Bool {
+    attempt.isTaken && ledger.catalog.providers[attempt.choice.provider].isLocal
   }
 }

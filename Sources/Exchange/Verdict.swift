@@ -119,6 +119,7 @@ package enum Judge {
     switch BlameTable.ruling(status: status, saying: error.traits) {
     case .serverError: .fault(.serverError)
     case .overloaded: .fault(.overloaded)
+    case .starting: .fault(.starting)
     case .timedOut: .fault(.timedOut)
     case .redirected: .fault(.redirected)
     case .rate: .fault(.rate(until: hint(answer, error, isRate: true, now: now)))

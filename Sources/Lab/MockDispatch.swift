@@ -127,6 +127,9 @@ extension MockProvider {
         refuseFromNowOn()
         connection.state = .reading
       }
+    case .loading:
+      let isLoading = statistics.requests <= failure.n
+      answer(connection, isLoading ? library.loading : library.script(for: ask), isFailure: isLoading)
     case .resetAfterChunks:
       let script = library.script(for: ask)
       let events = min(script.preamble + failure.n, script.ends.count - 1)
@@ -157,7 +160,7 @@ extension MockProvider {
       let half = script.ends.count / 2
       let stop = script.isStream ? (half > 0 ? script.ends[half - 1] : 0) : script.body.count / 2
       answer(connection, script, stop: stop, .close, isFailure: true)
-    case .refuseAfter, .resetAfterChunks: answer(connection, library.script(for: ask))
+    case .refuseAfter, .resetAfterChunks, .loading: answer(connection, library.script(for: ask))
     }
   }
 

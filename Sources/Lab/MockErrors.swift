@@ -13,6 +13,15 @@ extension MockScript {
     return script
   }
 
+  /// What llama.cpp says while it loads its model.
+  static func loading() -> MockScript {
+    let script = MockScript(status: 503)
+    var body = ByteBuffer()
+    body.append(#"{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}"#)
+    script.addBody(body)
+    return script
+  }
+
   static func emptyStream() -> MockScript {
     let script = MockScript(contentType: "text/event-stream", isStream: true)
     script.endStream()

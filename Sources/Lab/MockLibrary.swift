@@ -16,6 +16,7 @@ struct MockLibrary: ~Copyable {
     500, type: "server_error", code: "internal_error", "The mock was asked to fail.")
   let unauthorized = MockScript.error(
     401, type: "invalid_request_error", code: "invalid_api_key", "Incorrect API key provided.")
+  let loading = MockScript.loading()
   let notFound = MockScript.error(
     404, type: "invalid_request_error", code: "not_found", "The mock has nothing at this address.")
   let modelNotFound = MockScript.error(

@@ -3,12 +3,14 @@ package import Base
 /// How the mock provider misbehaves, and how often.
 ///
 /// For `tooManyRequests`, `serverError`, `unauthorized`, `hang`, `errorIn200`, `emptyStream` and `truncate`
-/// every n-th POST fails so (1: each); for the two others n is explained there.
+/// every n-th POST fails so (1: each); for the others n is explained there.
 package struct MockFailure: Equatable, Sendable {
   package enum Mode: String, CaseIterable, Sendable {
     case tooManyRequests = "429"
     case serverError = "500"
     case unauthorized = "401"
+    /// The first n POSTs are answered as llama.cpp answers while it loads its model; without n every one.
+    case loading = "503"
     /// After n answered POSTs it listens no more, and its connections are closed.
     case refuseAfter = "refuse-after"
     /// Reads the request and never answers.
@@ -39,7 +41,7 @@ package struct MockFailure: Equatable, Sendable {
       for mode in Mode.allCases { known += (known.isEmpty ? "" : ", ") + mode.rawValue }
       throw UsageError("--fail: '\(parts[0])' is none of \(known)")
     }
-    var n = 1
+    var n = mode == .loading ? Int.max : 1
     if parts.count == 2 {
       guard let given = wholeNumber(String(parts[1])), given >= 1 else {
         throw UsageError("--fail \(mode.rawValue): behind the colon stands a number from 1 on")
@@ -125,6 +127,7 @@ package struct MockOptions: Equatable, Sendable {
           empty-stream        status 200 and an empty body
           truncate            half the answer, then the connection ends
         and with another meaning of N:
+          503:N               "Loading model", as llama.cpp says; the first N POSTs (default: every one)
           refuse-after:N      N POSTs are answered, then it listens no more
           reset-after-chunks:N  each stream is reset after N chunks, a plain answer in its middle
 

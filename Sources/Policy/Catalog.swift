@@ -139,6 +139,13 @@ package struct Provider: Equatable, Sendable {
   package var zone: Interval
   /// A server that its user fills with models, and which loads them when they are asked for.
   package var isLocal: Bool
+  /// On this machine or in a private network, where a server may start at the same time as we do.
+  package var isNear: Bool
+  /// How long a request that has nowhere else to go waits for it to start.
+  package var startWait: Interval
+  /// Instead of those of `timeouts`; nil: theirs, or what a local server is given.
+  package var firstToken: Interval?
+  package var streamIdle: Interval?
   /// Ask for the provider's own model list, at most hourly.
   package var discovers: Bool
   /// Ask `GET /models` at start-up and after a cooldown.
@@ -165,6 +172,8 @@ package struct Provider: Equatable, Sendable {
     quotaIsShared = false
     zone = .zero
     isLocal = false
+    isNear = false
+    startWait = .seconds(60)
     discovers = false
     probes = false
   }
@@ -175,6 +184,8 @@ package struct Provider: Equatable, Sendable {
       && a.context == b.context && a.budgets == b.budgets && a.models == b.models
       && a.passesAnyModel == b.passesAnyModel && a.edits == b.edits && a.quotaHeaders == b.quotaHeaders
       && a.quotaIsShared == b.quotaIsShared && a.zone == b.zone && a.isLocal == b.isLocal
+      && a.isNear == b.isNear && a.startWait == b.startWait && a.firstToken == b.firstToken
+      && a.streamIdle == b.streamIdle
       && a.discovers == b.discovers && a.probes == b.probes && a.proxy == b.proxy && a.tls == b.tls
       && a.prefersHTTP2 == b.prefersHTTP2 && a.headers.count == b.headers.count
       && zip(a.headers, b.headers).allSatisfy { $0.name == $1.name && $0.value == $1.value }

@@ -12,6 +12,8 @@ package enum Fault: Equatable, Sendable {
   case serverError
   /// 529.
   case overloaded
+  /// It says that it is starting: a model is being loaded.
+  case starting
   /// 408.
   case timedOut
   /// The answer's body ended before its end.
@@ -58,7 +60,8 @@ package enum Fault: Equatable, Sendable {
 
   package var blame: Blame {
     switch self {
-    case .unreachable, .tls, .reset, .silence, .serverError, .overloaded, .timedOut, .cut, .errorInside,
+    case .unreachable, .tls, .reset, .silence, .serverError, .overloaded, .starting, .timedOut, .cut,
+      .errorInside,
       .foreign, .redirected, .emptyStream, .tooSlow:
       .provider
     case .rate, .quota: .account
@@ -74,7 +77,8 @@ package enum Fault: Equatable, Sendable {
   package var allowsNext: Bool {
     switch self {
     case .clientFault, .clientGone: false
-    case .unreachable, .tls, .reset, .silence, .serverError, .overloaded, .timedOut, .cut, .errorInside,
+    case .unreachable, .tls, .reset, .silence, .serverError, .overloaded, .starting, .timedOut, .cut,
+      .errorInside,
       .foreign, .redirected, .emptyStream, .tooSlow, .rate, .quota, .keyRejected, .modelMissing,
       .endpointMissing, .modelLacksEndpoint, .tooLong, .requestRefused, .unsuited, .staleConnection,
       .raceLost:
@@ -88,7 +92,8 @@ package enum Fault: Equatable, Sendable {
     case .tooLong, .requestRefused, .unsuited, .modelMissing, .endpointMissing, .modelLacksEndpoint,
       .clientFault:
       true
-    case .unreachable, .tls, .reset, .silence, .serverError, .overloaded, .timedOut, .cut, .errorInside,
+    case .unreachable, .tls, .reset, .silence, .serverError, .overloaded, .starting, .timedOut, .cut,
+      .errorInside,
       .foreign, .redirected, .emptyStream, .tooSlow, .rate, .quota, .keyRejected, .staleConnection,
       .clientGone, .raceLost:
       false
@@ -105,7 +110,8 @@ package enum Fault: Equatable, Sendable {
   package var isOfThePath: Bool {
     switch self {
     case .unreachable, .tls, .reset, .silence: true
-    case .serverError, .overloaded, .timedOut, .cut, .errorInside, .foreign, .redirected, .emptyStream,
+    case .serverError, .overloaded, .starting, .timedOut, .cut, .errorInside, .foreign, .redirected,
+      .emptyStream,
       .tooSlow, .rate, .quota, .keyRejected, .modelMissing, .endpointMissing, .modelLacksEndpoint, .tooLong,
       .requestRefused, .unsuited, .clientFault, .staleConnection, .clientGone, .raceLost:
       false
@@ -120,7 +126,8 @@ package enum Fault: Equatable, Sendable {
     case .redirected, .rate, .quota, .keyRejected, .modelMissing, .endpointMissing, .modelLacksEndpoint,
       .tooLong, .requestRefused, .unsuited, .clientFault:
       .requestOnly
-    case .reset, .silence, .serverError, .overloaded, .timedOut, .cut, .errorInside, .foreign, .emptyStream,
+    case .reset, .silence, .serverError, .overloaded, .starting, .timedOut, .cut, .errorInside, .foreign,
+      .emptyStream,
       .tooSlow, .staleConnection, .clientGone:
       .estimate
     }
@@ -137,6 +144,7 @@ package enum Fault: Equatable, Sendable {
     case .silence: "silence"
     case .serverError: "server_error"
     case .overloaded: "overloaded"
+    case .starting: "starting"
     case .timedOut: "timeout"
     case .cut: "cut"
     case .errorInside: "error_in_200"

@@ -9,6 +9,7 @@ extension Fault {
     case .silence: "does not answer any more"
     case .serverError: "failed"
     case .overloaded: "is overloaded"
+    case .starting: "is starting"
     case .timedOut: "timed out"
     case .cut: "broke its answer off"
     case .errorInside: "sent an error"
@@ -42,7 +43,8 @@ extension Fault {
     case .modelMissing: "look how it names the model, and write that into the tier file"
     case .redirected: "write where it points into its `endpoint`"
     case .quota: "add credit, or another provider"
-    case .reset, .silence, .serverError, .overloaded, .timedOut, .cut, .errorInside, .emptyStream, .tooSlow,
+    case .reset, .silence, .serverError, .overloaded, .starting, .timedOut, .cut, .errorInside, .emptyStream,
+      .tooSlow,
       .rate, .endpointMissing, .modelLacksEndpoint, .tooLong, .requestRefused, .unsuited, .clientFault,
       .staleConnection, .clientGone, .raceLost:
       nil

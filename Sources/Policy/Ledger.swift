@@ -23,6 +23,8 @@ package final class Ledger {
     var endpoints: UInt64 = 0
     /// Smoothed round trip of its path; nil until one was measured.
     var roundTrip: Interval?
+    /// What it answered last is what a server that starts would answer.
+    var isStarting = false
     /// Attempts under way whose connection is overdue.
     var suspects = 0
     /// Places in `keys`.

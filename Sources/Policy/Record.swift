@@ -21,6 +21,7 @@ extension Ledger {
     switch fault.blame {
     case .provider:
       // 2.
+      providers[slot.provider].isStarting = outcome.isStarting
       return fail(fault, slot, now: now)
     case .account:
       // 3.
@@ -62,6 +63,7 @@ extension Ledger {
     }
     providers[slot.provider].latency.add(sample, now: now)
     providers[slot.provider].good.add(1, now: now)
+    providers[slot.provider].isStarting = false
     providers[slot.provider].endpoints |= 1 << UInt64(slot.endpoint)
     providers[slot.provider].lastOutcome = now
     providers[slot.provider].failure = nil
@@ -86,6 +88,7 @@ extension Ledger {
   /// The provider is there, and refused.
   private func answered(_ slot: Slot, now: Instant) {
     providers[slot.provider].lastOutcome = now
+    providers[slot.provider].isStarting = false
     providers[slot.provider].breaker.show(probe: slot.probe)
   }
 
@@ -96,7 +99,8 @@ extension Ledger {
     case .rate(let given?), .quota(let given?):
       until = given > now ? given : now + Limits.shortestRateCooldown
     case .quota(nil): until = now + Limits.quotaCooldown
-    case .rate(nil), .unreachable, .tls, .reset, .silence, .serverError, .overloaded, .timedOut, .cut,
+    case .rate(nil), .unreachable, .tls, .reset, .silence, .serverError, .overloaded, .starting, .timedOut,
+      .cut,
       .errorInside, .foreign, .redirected, .emptyStream, .tooSlow, .keyRejected, .modelMissing,
       .endpointMissing, .modelLacksEndpoint, .tooLong, .requestRefused, .unsuited, .clientFault,
       .staleConnection, .clientGone, .raceLost:

@@ -7,38 +7,51 @@ extension Ledger {
   ///    share the best rank, the better of two picked at random. Where only a key or an account failed, the
   ///    candidate's other keys remain, and that key once more after its cooldown.
   /// 2. A candidate whose pooled connection was closed under the request or fell silent, on a fresh one.
-  /// 3. A provider that is alone for its model, where only its breaker stands in the way.
-  /// 4. One that is due within the deadline and `Limits.coolingWait` of the first wait: wait for it.
+  /// 3. A provider that is alone for its model or may be starting, where only its breaker stands in the way; and one
+  ///    that this exchange has found starting, once it may be asked again.
+  /// 4. One that is due within the deadline and `Limits.coolingWait` of the first wait, or one that is starting, until
+  ///    its `start_wait` is over: wait for it.
   /// 5. Nothing is left: all failed, all at their limits, or none available.
   ///
   /// One pass over the route's candidates and their keys; allocates nothing. Each candidate is offered at most
-  /// twice per key, attempts are bounded, and waits end: every exchange ends.
+  /// twice per key, but for those that are starting; attempts are bounded, and waits end: every exchange ends.
   package func next(for request: RouteRequest, trail: inout Trail, now: Instant) -> Decision {
     let tokens = max(1, request.estimatedTokens)
     if trail.isFull { return .exhausted(exhaustion(request, trail, now: now)) }
     var pick = Pick()
     var stale: Choice?
     var lone: Choice?
+    var starting: Choice?
     var soonest = Instant.distantFuture
+    var soonestStart = Instant.distantFuture
     for n in 0..<request.route.count {
       let id = catalog.candidate(n, of: request.route)
       let isStale = trail.isOnlyStale(id)
-      guard isStale || trail.allows(id) else { continue }
+      let askAgainAt = trail.asksAgain(id)
+      guard isStale || askAgainAt != nil || trail.allows(id) else { continue }
       let standing = standing(
         of: id, nameHash: request.route.nameHash, endpoint: request.endpoint, tokens: tokens, trail: trail,
         now: now)
+      let provider = catalog.candidates[id.index].provider
       let choice = Choice(
-        candidate: id, provider: catalog.candidates[id.index].provider, key: standing.key,
-        needsFreshConnection: isStale, tokens: tokens, nameHash: request.route.nameHash,
+        candidate: id, provider: provider, key: standing.key, needsFreshConnection: isStale,
+        isAskedAgain: askAgainAt != nil, tokens: tokens, nameHash: request.route.nameHash,
         endpoint: request.endpoint)
-      if standing.due <= now {
+      if let askAgainAt {
+        let due = max(askAgainAt, standing.dueWithoutBreaker)
+        let since = trail.startingSince ?? now
+        if due > min(request.deadline, since + catalog.providers[provider].startWait) { continue }
+        if due <= now { starting = starting ?? choice } else { soonestStart = min(soonestStart, due) }
+      } else if standing.due <= now {
         if isStale {
           stale = stale ?? choice
         } else {
           pick.offer(choice, rank: rank(id, preference: request.preference, trail: trail), dice: &dice)
         }
       } else {
-        if standing.dueWithoutBreaker <= now, request.route.isLone { lone = lone ?? choice }
+        if standing.dueWithoutBreaker <= now, request.route.isLone || providers[provider].isStarting {
+          lone = lone ?? choice
+        }
         soonest = min(soonest, standing.due)
       }
     }
@@ -47,13 +60,14 @@ extension Ledger {
     // 2.
     if let stale { return .attempt(stale) }
     // 3.
-    if let lone { return .attempt(lone) }
+    if let choice = lone ?? starting { return .attempt(choice) }
     // 4.
     let began = trail.waitingSince ?? now
     if soonest <= min(request.deadline, began + Limits.coolingWait) {
       trail.waitingSince = began
-      return .wait(until: soonest)
+      return .wait(until: min(soonest, soonestStart))
     }
+    if soonestStart < .distantFuture { return .wait(until: soonestStart) }
     // 5.
     return .exhausted(exhaustion(request, trail, now: now))
   }

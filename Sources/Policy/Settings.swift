@@ -43,6 +43,8 @@ package struct TimeoutSettings: Equatable, Sendable {
   package var streamIdle = Interval.seconds(60)
   package var request = Interval.seconds(120)
   package var drain = Interval.seconds(300)
+  /// A server that loads models when they are asked for may say nothing for this long, and is not left earlier.
+  package static let local = Interval.seconds(300)
   package init() {}
 }
 

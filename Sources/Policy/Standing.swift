@@ -95,10 +95,13 @@ extension Ledger {
 }
 
 extension Trail {
-  /// How often this exchange used that key for that candidate.
+  /// How often this exchange used that key for that candidate, and found it started.
   func tries(_ candidate: CandidateID, key: Int) -> Int {
     var tries = 0
-    for n in 0..<count where self[n].candidate == candidate.index && self[n].key == key { tries += 1 }
+    for n in 0..<count
+    where self[n].candidate == candidate.index && self[n].key == key && self[n].askAgainAt == nil {
+      tries += 1
+    }
     return tries
   }
 

@@ -32,11 +32,14 @@ final class BodyReading {
 final class BodyEditing {
   let run: SlotID
   let attempt: Int
+  /// A later attempt in the same place has another.
+  let openedAt: Instant
   var walk: EditWalk
 
-  init(_ run: SlotID, attempt: Int, _ walk: consuming EditWalk) {
+  init(_ run: SlotID, attempt: Int, openedAt: Instant, _ walk: consuming EditWalk) {
     self.run = run
     self.attempt = attempt
+    self.openedAt = openedAt
     self.walk = walk
   }
 }
@@ -100,8 +103,11 @@ extension Runner {
 
   /// True: the attempt is on its way, or nobody wants it any more.
   private func goOn(_ editing: BodyEditing, _ now: Moment) -> Bool {
-    guard let run = runs[editing.run], run.exchange.attempts[editing.attempt].phase == .connecting else {
-      runs[editing.run]?.dropPatch(of: editing.attempt)
+    guard let run = runs[editing.run] else { return true }
+    let attempt = run.exchange.attempts[editing.attempt]
+    guard attempt.openedAt == editing.openedAt else { return true }
+    guard attempt.phase == .connecting else {
+      run.dropPatch(of: editing.attempt)
       return true
     }
     let isDone = run.request.withBytes(run.body) { editing.walk.goOn($0, budget: Limits.bodySlice) }

@@ -133,8 +133,8 @@ final class ExchangeRun {
     return (SlotID(slot: slot, generation: UInt32(truncatingIfNeeded: tag >> 32)), Int(tag & 0xff))
   }
 
-  /// Two rounds of one exchange never have the same number, and neither do two exchanges.
-  func race(_ round: Int) -> RaceID { RaceID(tag(round)) }
+  /// Two rounds of one exchange have the same number only if the one is long over, and two exchanges never.
+  func race(_ round: Int) -> RaceID { RaceID(tag(round & 0xff)) }
 }
 
 /// A request as it was read, before it has an exchange.

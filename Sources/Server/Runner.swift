@@ -216,7 +216,8 @@ final class Runner {
     let choice = run.exchange.attempts[attempt].choice
     let model = modelSplice(for: choice, run)
     let edits = run.setup.edits[choice.provider]
-    run.transfers.append(nil)
+    // A server that is starting is asked again in the place of the last time.
+    if attempt < run.transfers.count { run.transfers[attempt] = nil } else { run.transfers.append(nil) }
     guard run.exchange.shape.endpoint.takesEdits, run.facts.form == .json, !edits.isEmpty else {
       let patch = model.map { Patch([$0], over: run.wholeBody) }
       return send(attempt, run, patch.map { run.keep($0, for: attempt) }, now)
@@ -226,7 +227,9 @@ final class Runner {
     if run.request.withBytes(run.body, { walk.goOn($0, budget: Limits.bodySlice) }) {
       return send(attempt, run, &walk, now)
     }
-    chores.append(.editing(BodyEditing(run.id, attempt: attempt, walk)))
+    chores.append(
+      .editing(BodyEditing(run.id, attempt: attempt, openedAt: run.exchange.attempts[attempt].openedAt, walk))
+    )
     return nil
   }
 

@@ -37,6 +37,25 @@ struct Endpoint {
     isUnix || host == "localhost" || host.hasSuffix(".localhost") || host == "::1" || host.hasPrefix("127.")
   }
 
+  /// On this machine, or in a private network: 1. a name that public DNS cannot hold, as containers and home routers
+  /// give (RFC 6761, 6762, 8375); 2. IPv4 (RFC 1918, 3927, and 6598, which VPNs use); 3. IPv6 (RFC 4193, 4291).
+  var isNear: Bool {
+    if isLoopback { return true }
+    if host.utf8.contains(UInt8(ascii: ":")) {  // 3
+      return ["fc", "fd", "fe8", "fe9", "fea", "feb"].contains { host.hasPrefix($0) }
+    }
+    let labels = host.split(separator: ".")
+    if labels.count == 1 { return true }  // 1
+    if [".local", ".internal", ".home.arpa", ".lan", ".test"].contains(where: { host.hasSuffix($0) }) {
+      return true
+    }
+    let numbers = labels.map { Units.whole(String($0)) ?? -1 }
+    guard numbers.count == 4, numbers.allSatisfy({ 0...255 ~= $0 }) else { return false }
+    return numbers[0] == 10 || (numbers[0] == 172 && 16...31 ~= numbers[1])  // 2
+      || (numbers[0] == 192 && numbers[1] == 168) || (numbers[0] == 169 && numbers[1] == 254)
+      || (numbers[0] == 100 && 64...127 ~= numbers[1])
+  }
+
   /// Reads a URL. `https://host/v1`, `https://host/v1/` and `https://host/v1/chat/completions` are one, and
   /// `/v1/v1` at its end is taken for a slip. A URL without a path gets `defaultPath`.
   init(_ url: String, defaultPath: String = "") throws(Fault) {

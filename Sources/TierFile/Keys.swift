@@ -196,6 +196,17 @@ private enum Rows {
       "context", context,
       about: "Tokens of its context window; a prompt that was too long elsewhere goes to a larger one."),
     Key(
+      "first_token", wait,
+      about:
+        "What it is given to think, instead of timeouts.first_token. ollama, llamacpp and lmstudio, which load a model first, have 5m at least."
+    ),
+    Key("stream_idle", wait, about: "Silence within its answers, likewise."),
+    Key(
+      "start_wait", .duration(.zero...day), standard: "60s",
+      about:
+        "How long a request with nowhere else to go waits for it to start: it says that it loads its model, or it is near and cannot be reached. 0: not at all."
+    ),
+    Key(
       "rpm", .quantity,
       about: "Budget that synaxis keeps for each key: requests a minute. At its limit a key is passed over."),
     Key("rpd", .quantity, about: "Requests a day."),

@@ -58,12 +58,16 @@ extension Reader {
     var absences: [Absence] = []
     let endpoint = endpoint(of: section, preset, at: entry.mark, &absences)
     if let endpoint { provider.endpoint = endpoint.text }
+    provider.isNear = endpoint?.isNear ?? false
     readKeys(into: &provider, section, preset, endpoint, at: entry.mark, &absences)
     isOfLeftOut = !absences.isEmpty
     defer { isOfLeftOut = false }
     if let n = whole("tier", in: section) { provider.tier = n }
     if let flag = flag("free", in: section) { provider.free = flag }
     provider.cost = cost(in: section)
+    provider.firstToken = duration("first_token", in: section)
+    provider.streamIdle = duration("stream_idle", in: section)
+    if let t = duration("start_wait", in: section) { provider.startWait = t }
     provider.context = whole("context", in: section)
     provider.budgets = budgets(in: section)
     readHeaders(into: &provider, section, preset)

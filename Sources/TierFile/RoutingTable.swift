@@ -140,6 +140,9 @@ package struct RoutingTable {
   private static func notes(_ provider: Provider) -> [String] {
     var notes: [String] = []
     if let context = provider.context { notes.append("context \(context)") }
+    if let time = provider.firstToken { notes.append("first_token \(Units.text(time))") }
+    if let time = provider.streamIdle { notes.append("stream_idle \(Units.text(time))") }
+    if provider.startWait != .seconds(60) { notes.append("start_wait \(Units.text(provider.startWait))") }
     if !provider.headers.isEmpty {
       notes.append("headers \(provider.headers.map { $0.name }.joined(separator: ", "))")
     }

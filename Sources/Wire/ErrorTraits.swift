@@ -23,6 +23,8 @@ package struct ErrorTraits: OptionSet, Hashable, Sendable {
   package static let otherEndpoint = ErrorTraits(rawValue: 1024)
   /// The server's port wants TLS, or TLS a certificate of ours: no request would do.
   package static let wrongTransport = ErrorTraits(rawValue: 2048)
+  /// The server is starting, or loads the model.
+  package static let loading = ErrorTraits(rawValue: 4096)
 }
 
 extension ErrorTraits {
@@ -77,6 +79,10 @@ extension ErrorTraits {
       // thus not supported in the v1/chat/completions endpoint".
       ("supported in v1/", .otherEndpoint), ("supported in the v1/", .otherEndpoint),
       ("not a chat model", .otherEndpoint),
+      // llama.cpp: 503 "Loading model"; Hugging Face: 503 "Model … is currently loading".
+      ("loading model", .loading), ("model is loading", .loading), ("currently loading", .loading),
+      ("still loading", .loading), ("being loaded", .loading), ("warming up", .loading),
+      ("starting up", .loading),
       // OpenAI: billing_hard_limit_reached with a 400.
       ("insufficient_quota", .account), ("billing_hard_limit", .account), ("billing hard limit", .account),
       // Anthropic, with a 400: "Your credit balance is too low to access the Anthropic API", "You have reached your

@@ -120,7 +120,7 @@ ROWS = {
 def test_answers(start, name):
     said, status, words, stays = ROWS[name]
     provider = start(Answering, said)
-    entry = f'{{ type: openai, endpoint: "http://{provider.address}/v1", key: {SECRET}, models: [m] }}'
+    entry = f'{{ type: openai, endpoint: "http://{provider.address}/v1", key: {SECRET}, start_wait: 0, models: [m] }}'
     at = start(Gateway, f"admin: {{ token: {TOKEN} }}\nproviders:\n  prov: {entry}\n")
     check(at, status, words, stays)
 
@@ -179,7 +179,7 @@ def test_silent(start, mock):
 
 
 def of_endpoint(start, endpoint, more="", environment=None):
-    text = f"admin: {{ token: {TOKEN} }}\n{more}providers:\n  prov: {{ type: openai, endpoint: \"{endpoint}\", models: [m] }}\n"
+    text = f"admin: {{ token: {TOKEN} }}\n{more}providers:\n  prov: {{ type: openai, endpoint: \"{endpoint}\", start_wait: 0, models: [m] }}\n"
     return start(Gateway, text, environment=environment)
 
 

@@ -185,8 +185,16 @@ def test_bad_request(gateway, mock, client):
 def test_refused(gateway, provider, client):
     provider.refuse()
     with pytest.raises(openai.InternalServerError) as raised:
-        client(gateway(provider)).chat.completions.create(model="m", messages=MESSAGES)
+        client(gateway(provider, entry=", start_wait: 0")).chat.completions.create(model="m", messages=MESSAGES)
     assert "a cannot be reached" in raised.value.message
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_model_that_is_being_loaded(gateway, mock, client, stream):
+    """llama.cpp says 503 meanwhile, and the SDK need not know."""
+    api = client(gateway(mock("--gap-ms 1 --fail 503:3")))
+    done = api.chat.completions.create(model="m", messages=MESSAGES, stream=stream)
+    assert text_of(done) if stream else done.choices[0].message.content
 
 
 @pytest.mark.parametrize("mode", ["reset-after-chunks:3", "truncate"])

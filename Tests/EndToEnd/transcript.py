@@ -11,7 +11,7 @@ up to the next step's line. Nothing is concurrent on this side: the order of the
     == client sees cut          the connection is closed before the body is complete
     == client closes | resets | half-closes | reconnects
     == other …                  the same for a second client
-    == a refuses                connections are refused from here on
+    == a refuses | listens      connections are refused from here on, or taken again
     == a reads [new|same]       a request arrives, on a new connection or on the one used last; its first line and
                                 the fields given here are the request's (`Name: -`: not there), and the body is equal
     == a sends                  bytes
@@ -277,6 +277,8 @@ class Run:
         match words:
             case ["refuses"]:
                 provider.refuse()
+            case ["listens"]:
+                provider.listen()
             case ["reads", *which]:
                 before = provider.current
                 is_new = provider.read()

@@ -220,10 +220,8 @@ class Provider:
     def __init__(self, tls=None):
         """`tls`: the server's context where it speaks https."""
         self.tls = tls
-        self.listener = socket.socket()
-        self.listener.bind(("127.0.0.1", 0))
+        self.bind(("127.0.0.1", 0))
         self.listener.listen(64)
-        self.listener.settimeout(DEADLINE)
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         self.connections = []
         self.current = None
@@ -241,9 +239,21 @@ class Provider:
         """Its entry in a tier file."""
         return f'{{ type: openai, endpoint: "http://{self.address}/v1", tier: {tier}, models: {models} {more} }}'
 
+    def bind(self, place):
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind(place)
+        self.listener.settimeout(DEADLINE)
+
     def refuse(self):
         """Listens no more; the port stays ours."""
-        self.listener.shutdown(socket.SHUT_RDWR)
+        place = self.listener.getsockname()
+        self.listener.close()
+        self.bind(place)
+
+    def listen(self):
+        """Listens again."""
+        self.listener.listen(64)
 
     def accept(self):
         accepted = self.listener.accept()[0]

@@ -34,6 +34,7 @@ struct ExchangeSimulation {
   /// How often each kind of end came: the test looks whether all did.
   var ends: [String: Int] = [:]
   var opened = 0
+  var askedAgain = 0
 
   init(seed: UInt64) {
     var dice = Dice(seed: seed)
@@ -46,6 +47,13 @@ struct ExchangeSimulation {
           if dice.below(4) == 0 { $0.budgets.requestsPerMinute = 20 }
           if dice.below(3) == 0 { $0.context = 1_000 * (1 + dice.below(4)) }
           if dice.below(3) == 0 { $0.quotaIsShared = true }
+          if dice.below(3) == 0 { $0.isNear = true }
+          $0.startWait = .seconds(Int64(dice.below(90)))
+          if dice.below(4) == 0 {
+            $0.isLocal = true
+            $0.firstToken = .seconds(Int64(1 + dice.below(90)))
+            $0.streamIdle = .seconds(1)
+          }
         })
     }
     catalog = Catalog(configuration)
@@ -90,9 +98,16 @@ struct ExchangeSimulation {
   private mutating func perform(_ effect: ExchangeEffect, _ run: inout Run) -> ExchangeEvent? {
     switch effect {
     case .open(let index):
-      #expect(index == run.transfers.count, "attempts are opened in order")
       #expect(run.committed == nil, "nothing is opened after commit")
-      run.transfers.append(.connecting)
+      #expect(now < run.exchange.startedAt + run.exchange.shape.timeouts.request || run.steps == 0)
+      if index < run.transfers.count {
+        #expect(run.transfers[index] == .over, "a server that starts is asked again when it has answered")
+        run.transfers[index] = .connecting
+        askedAgain += 1
+      } else {
+        #expect(index == run.transfers.count, "attempts are opened in order")
+        run.transfers.append(.connecting)
+      }
       opened += 1
       if chance(200) {
         run.transfers[index] = .over
@@ -196,7 +211,8 @@ struct ExchangeSimulation {
     default:
       pick([
         .serverError, .serverError, .reset, .cut, .errorInside, .foreign, .emptyStream, .tooLong, .unsuited,
-        .modelMissing, .keyRejected, .staleConnection, .overloaded, .timedOut,
+        .modelMissing, .keyRejected, .staleConnection, .overloaded, .timedOut, .starting, .requestRefused,
+        .endpointMissing, .modelLacksEndpoint, .redirected,
       ])
     }
   }

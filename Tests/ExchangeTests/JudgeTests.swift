@@ -197,6 +197,12 @@ import Wire
     // The provider's.
     Row("408 X", "", .fault(.timedOut)), Row("500 X", "{}", .fault(.serverError)),
     Row("502 X", "<html>", .fault(.serverError)), Row("503 X\r\nRetry-After: 5", "", .fault(.serverError)),
+    Row(
+      "503 X", #"{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}"#,
+      .fault(.starting)),
+    Row("503 X", #"{"error":"Model x is currently loading","estimated_time":20.0}"#, .fault(.starting)),
+    Row("500 X", #"{"error":"the model is still loading"}"#, .fault(.starting)),
+    Row("504 X", #"{"error":"Loading model"}"#, .fault(.serverError)),
     Row("504 X", "", .fault(.serverError)), Row("520 X", "", .fault(.serverError)),
     Row("529 X", #"{"type":"error","error":{"type":"overloaded_error"}}"#, .fault(.overloaded)),
     Row("424 X", "{}", .fault(.serverError)), Row("425 X", "", .fault(.serverError)),

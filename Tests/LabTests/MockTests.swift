@@ -323,6 +323,19 @@ private let plainChat0 = plainChat
     #expect(answer.field("retry-after") == nil)
   }
 
+  /// As llama.cpp answers while it loads its model, and then it has.
+  @Test func loads() throws {
+    let bench = try Self.bench(.loading, 2)
+    var statuses: [Int] = []
+    for _ in 0..<4 { statuses.append(try bench.answer(to: post(chatPath, plainChat0)).status) }
+    #expect(statuses == [503, 503, 200, 200])
+    let always = try Self.bench(.loading, .max)
+    let answer = try always.answer(to: post(chatPath, streamedChat))
+    #expect(answer.status == 503)
+    #expect(object(answer.body)?.at("error.message") as? String == "Loading model")
+    #expect(object(answer.body)?.at("error.code") as? Int == 503)
+  }
+
   @Test func retryAfter() throws {
     let bench = try Bench {
       $0.failure = MockFailure(.tooManyRequests)

@@ -32,6 +32,8 @@ import Testing
     (["--fail", "empty-stream"], options { $0.failure = MockFailure(.emptyStream) }),
     (["--fail", "truncate:2"], options { $0.failure = MockFailure(.truncate, 2) }),
     (["--fail", "401"], options { $0.failure = MockFailure(.unauthorized) }),
+    (["--fail", "503"], options { $0.failure = MockFailure(.loading, .max) }),
+    (["--fail", "503:4"], options { $0.failure = MockFailure(.loading, 4) }),
     (
       ["--name", "x", "--models", "a,b", "--retry-after", "9", "--body-bytes", "10"],
       options {
@@ -53,7 +55,8 @@ import Testing
   @Test(arguments: [
     (["--chunk", "3"], "unknown argument '--chunk'"), (["x"], "unknown argument 'x'"),
     (["--chunks"], "--chunks wants a value"), (["--chunks", "0"], "from 1 to"),
-    (["--chunks", "+1"], "not '+1'"), (["--fail", "418"], "'418' is none of 429, 500, 401, refuse-after"),
+    (["--chunks", "+1"], "not '+1'"),
+    (["--fail", "418"], "'418' is none of 429, 500, 401, 503, refuse-after"),
     (["--fail", "429:0"], "from 1 on"), (["--fail", "429:"], "from 1 on"),
     (["--listen", "::1:80"], "in brackets"), (["--listen", "host"], "HOST:PORT"),
     (["--listen", "a:70000"], "HOST:PORT"), (["--listen", "unix:"], "path is missing"),

@@ -5,7 +5,8 @@ import Testing
 /// SPEC 4, "Faults": a row each.
 @Suite struct FaultTests {
   static let breakerFaults: [Fault] = [
-    .unreachable, .tls, .reset, .silence, .serverError, .overloaded, .timedOut, .cut, .errorInside, .foreign,
+    .unreachable, .tls, .reset, .silence, .serverError, .overloaded, .starting, .timedOut, .cut, .errorInside,
+    .foreign,
     .redirected, .emptyStream, .tooSlow,
   ]
 
