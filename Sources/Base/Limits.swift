@@ -169,26 +169,33 @@ package enum Limits {
   package static let pooledConnections = 256
   /// Time after which an idle connection is not used again; how often those are closed that nobody needed twice
   /// as long; and how many are kept all the same for a provider that is seldom asked.
-  package static let idleLine = Interval.seconds(300)
+  package static let idleConnection = Interval.seconds(300)
   package static let poolTidy = Interval.seconds(30)
-  package static let spareLines = 2
+  package static let spareConnections = 2
+  /// Bytes that one HTTP/2 stream, and all of a connection together, may bring before they are taken.
+  package static let streamWindow = 128 * 1024
+  package static let connectionWindow = 8 << 20
+  /// Streams of one HTTP/2 connection, if the provider allows as many, and as long as it has not said (RFC 9113 §6.5.2).
+  package static let streamsPerConnection = 256
+  package static let assumedStreams = 100
+  /// Bytes that are made ready to be sent on an HTTP/2 connection at once, and of its buffer that are kept.
+  package static let outbox = 16 * 1024
+  package static let keptOutbox = 1024
+  /// Time without a word after which an HTTP/2 connection is asked whether it is there, and for the answer.
+  package static let pingAfter = Interval.seconds(60)
+  package static let pongTime = Interval.seconds(30)
   /// TLS sessions that are kept for one server, to resume from.
   package static let tlsSessions = 4
-  /// Bytes read from such a connection in one turn, and pieces of a request per sendmsg(2).
-  package static let lineRead = 32 * 1024
+  /// Bytes read from a connection in one turn, and pieces of a request per sendmsg(2).
+  package static let connectionRead = 32 * 1024
   package static let sendPieces = 16
   /// Upstream transfers open at the same time, races and hedges included.
   package static let transfers = 1024
-  /// Handles of ended transfers that are kept for the next ones.
-  package static let idleHandles = 16
+  /// Places of ended transfers whose buffers are kept for the next ones, and libcurl's handles likewise.
+  package static let idleSlots = 16
+  package static let idleDials = 4
   /// Bytes of a free transfer's buffer that are kept.
   package static let keptSlotBuffer = 16 * 1024
-  /// Bytes of a request body that is sent in one piece with its head.
-  package static let smallUpload = 32 * 1024
-  /// Bytes that libcurl reads or sends in one step, and the same for request bodies beyond `largeUpload`.
-  package static let upstreamBuffer = 16 * 1024
-  package static let largeUpload = 256 * 1024
-  package static let largeUploadBuffer = 64 * 1024
   /// Bytes of one transfer gathered in one turn before they are written.
   package static let staging = 64 * 1024
   /// A cooldown that a provider names is never believed beyond this: for a rate, and for a quota, which may be a

@@ -111,6 +111,14 @@ package struct ProviderTLS: Hashable, Sendable {
   package init() {}
 }
 
+/// Which HTTP a provider is spoken to in.
+package enum ProviderHTTP: Sendable {
+  /// HTTP/2 where the provider offers it.
+  case auto
+  case http1
+  case http2
+}
+
 /// A configured upstream account.
 package struct Provider: Equatable, Sendable {
   package var name: String
@@ -153,7 +161,7 @@ package struct Provider: Equatable, Sendable {
   /// The proxy to reach it through, if any.
   package var proxy: String?
   package var tls = ProviderTLS()
-  package var prefersHTTP2 = false
+  package var http = ProviderHTTP.auto
 
   package init(name: String, type: String, endpoint: String) {
     self.name = name
@@ -187,7 +195,7 @@ package struct Provider: Equatable, Sendable {
       && a.isNear == b.isNear && a.startWait == b.startWait && a.firstToken == b.firstToken
       && a.streamIdle == b.streamIdle
       && a.discovers == b.discovers && a.probes == b.probes && a.proxy == b.proxy && a.tls == b.tls
-      && a.prefersHTTP2 == b.prefersHTTP2 && a.headers.count == b.headers.count
+      && a.http == b.http && a.headers.count == b.headers.count
       && zip(a.headers, b.headers).allSatisfy { $0.name == $1.name && $0.value == $1.value }
   }
 }

@@ -54,16 +54,7 @@ struct HomePage {
   /// SHA-256 in base64 (RFC 4648 §4).
   private static func hash(_ bytes: UnsafeRawBufferPointer) -> String {
     let digest = SHA256.digest(of: Span<UInt8>(_unsafeBytes: bytes))
-    let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-    var text: [UInt8] = []
-    for at in stride(from: 0, to: 32, by: 3) {
-      var group = UInt32(digest[at]) << 16
-      if at + 1 < 32 { group |= UInt32(digest[at + 1]) << 8 }
-      if at + 2 < 32 { group |= UInt32(digest[at + 2]) }
-      for shift in [18, 12, 6, 0] as [UInt32] { text.append(letters[Int(group >> shift & 63)]) }
-    }
-    text[43] = UInt8(ascii: "=")
-    return String(decoding: text, as: UTF8.self)
+    return Base64.encode(digest.span)
   }
 }
 

@@ -196,7 +196,7 @@ extension TransferEnd {
     case .tlsFailed: self = .tls
     case .reset: self = .reset
     case .closedEarly: self = .cut
-    case .reusedConnectionDied: self = .stale
+    case .reusedConnectionDied, .refusedStream: self = .stale
     case .lostRace: self = .raceLost
     case .protocolError: self = .unreadable
     }

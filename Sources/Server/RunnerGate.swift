@@ -54,7 +54,7 @@ extension Runner {
     var bytes = 0
     for place in runs.places {
       guard let run = runs[place] else { continue }
-      for case let transfer? in run.transfers { bytes += upstream.withHeld(transfer) { $0.count } ?? 0 }
+      for case let transfer? in run.transfers { bytes += upstream.kept(transfer) }
     }
     for place in front.connections.places {
       guard let connection = front.connections[place] else { continue }

@@ -99,7 +99,7 @@ final class Setup {
     target.tls.key = provider.tls.key
     target.tls.verifies = provider.tls.verifies
     target.serverName = provider.tls.serverName
-    target.prefersHTTP2 = provider.prefersHTTP2
+    target.versions = HTTPVersions(provider.http)
     target.connectTimeout = configuration.timeouts.connect
     let id = upstream.prepare(target)
     targets[place] = id
@@ -121,5 +121,15 @@ final class Setup {
     }
     for (name, value) in provider.headers { lines.append("\(name): \(value)") }
     return lines
+  }
+}
+
+extension HTTPVersions {
+  init(_ http: ProviderHTTP) {
+    switch http {
+    case .auto: self = .offered
+    case .http1: self = .http1
+    case .http2: self = .http2
+    }
   }
 }

@@ -5,23 +5,26 @@ internal import Policy
 extension Reader {
   mutating func readConnection(into provider: inout Provider, _ section: Section, _ endpoint: Endpoint?) {
     provider.proxy = proxy(in: section)
-    provider.prefersHTTP2 = choice("http", in: section) == "2"
+    switch choice("http", in: section) {
+    case "1.1": provider.http = .http1
+    case "2": provider.http = .http2
+    default: provider.http = .auto
+    }
+    if provider.http == .http2, endpoint?.isSecure == false, provider.proxy?.hasPrefix("http://") == true {
+      error(
+        section.place(of: "http"),
+        "\(label(section.path("http"))): HTTP/2 in the clear does not go through an http:// proxy")
+    }
     guard let node = section["tls"] else { return }
     provider.tls = tls(node, section.path("tls"))
     if let endpoint, !endpoint.isSecure {
       error(node.mark, "\(label(section.path("tls"))) is of use only where the endpoint begins with https://")
     }
-    if provider.proxy?.hasPrefix("https://") == true {
-      error(node.mark, "\(label(section.path("tls"))) does not go together with an https:// proxy")
-    }
-    if provider.prefersHTTP2 {
-      error(node.mark, "\(label(section.path("tls"))) does not go together with http: 2")
-    }
   }
 
   private mutating func proxy(in section: Section) -> String? {
     guard let node = section["proxy"], let url = text(node, section.path("proxy")) else { return nil }
-    let schemes = ["http://", "https://", "socks5://", "socks5h://", "socks4://", "socks4a://"]
+    let schemes = ["http://", "socks5://", "socks5h://", "socks4://", "socks4a://"]
     let isClean = !url.utf8.contains { $0 <= 32 || $0 >= 127 }
     guard isClean, schemes.contains(where: { url.hasPrefix($0) && url.utf8.count > $0.utf8.count }) else {
       error(

@@ -234,12 +234,14 @@ private enum Rows {
     Key(
       "proxy", .text,
       about:
-        "The proxy to reach it through: http://, https://, socks4://, socks4a://, socks5:// or socks5h://."),
+        "The proxy to reach it through: http://, socks4://, socks4a://, socks5:// or socks5h://."),
     Key(
       "tls", .map(.tls),
       about:
         "Of an https:// endpoint: whom to trust, and what to show. Files are read again when they change."),
-    Key("http", .choice(["1.1", "2"]), standard: "1.1", about: "2: HTTP/2 where the provider offers it."),
+    Key(
+      "http", .choice(["auto", "1.1", "2"]), standard: "auto",
+      about: "auto: HTTP/2 where the provider offers it."),
   ]
 
   static let tls: [Key] = [

@@ -151,7 +151,11 @@ package struct RoutingTable {
     if provider.probes { notes.append("probed at start") }
     // A proxy's URL may hold a password.
     if provider.proxy != nil { notes.append("through a proxy") }
-    if provider.prefersHTTP2 { notes.append("HTTP/2") }
+    switch provider.http {
+    case .auto: break
+    case .http1: notes.append("HTTP/1.1 only")
+    case .http2: notes.append("HTTP/2 only")
+    }
     let tls = provider.tls
     if tls.authorityFile != nil { notes.append("authorities of its own") }
     if let name = tls.serverName { notes.append("certificate of \(name)") }

@@ -103,7 +103,7 @@ package enum TLSFault: Error, Equatable, Sendable {
       let who = issuer.isEmpty ? "" : " (\(issuer))"
       return "the certificate of \(name) is signed by an authority that is not trusted here\(who)"
     case .untrusted(let text): return "the certificate of \(name) is not trusted: \(text)"
-    case .plainText: return "\(name) does not speak TLS on this port"
+    case .plainText: return "\(name) does not speak TLS on this port: http:// is meant, or another port"
     case .refused(let alert): return "\(name) refused the TLS connection: \(alert)"
     case .wantsCertificate: return "\(name) wants a client's certificate (tls.cert)"
     case .tooOld: return "\(name) speaks no TLS that is new enough (1.2 or 1.3)"

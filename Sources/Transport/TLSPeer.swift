@@ -1,6 +1,20 @@
 internal import Base
 internal import COpenSSL
 
+/// What is offered to a server by ALPN (RFC 7301 §3.1).
+package enum ApplicationProtocols: Sendable {
+  case http1, http2, both
+
+  /// As the extension has it: each name behind its length.
+  fileprivate var list: StaticString {
+    switch self {
+    case .http1: "\u{8}http/1.1"
+    case .http2: "\u{2}h2"
+    case .both: "\u{2}h2\u{8}http/1.1"
+    }
+  }
+}
+
 /// A server that TLS connections are made to: what its certificate must be for, and what earlier connections have
 /// left to resume from (RFC 8446 §2.2).
 @usableFromInline package final class TLSPeer {
@@ -8,16 +22,16 @@ internal import COpenSSL
   /// A host's name or address; in the hello, unless it is an address, and in the certificate.
   package let name: String
   private let isAddress: Bool
-  /// `http/1.1` as the extension has it (RFC 7301 §3.1).
-  private static let protocols: StaticString = "\u{8}http/1.1"
+  private let protocols: StaticString
 
   /// Sessions of the context's current edition, the newest last.
   // Lifetime: our references, given back when they are dropped and in deinit.
   private var sessions: [OpaquePointer] = []
   private var edition = 0
 
-  package init(_ context: TLSContext, name: String) {
+  package init(_ context: TLSContext, name: String, protocols: ApplicationProtocols) {
     self.context = context
+    self.protocols = protocols.list
     var name = name
     // The root's dot (RFC 1034 §3.1) is no part of the name in a certificate.
     if name.utf8.last == UInt8(ascii: ".") { name.removeLast() }
@@ -43,7 +57,7 @@ internal import COpenSSL
     // Lifetime: OpenSSL copies the names. Zero means success here.
     isSet =
       isSet
-      && SSL_set_alpn_protos(ssl, Self.protocols.utf8Start, UInt32(Self.protocols.utf8CodeUnitCount)) == 0
+      && SSL_set_alpn_protos(ssl, protocols.utf8Start, UInt32(protocols.utf8CodeUnitCount)) == 0
     if !isSet {
       SSL_free(ssl)
       throw .outOfMemory

@@ -65,6 +65,8 @@ internal import COpenSSL
   deinit { SSL_free(ssl) }
 
   package var isSecure: Bool { ssl != nil }
+  /// HTTP/2 was agreed on (RFC 9113 §3.3).
+  package var speaksHTTP2: Bool { ssl.map { cssl_agreed_on_http2($0) == 1 } ?? false }
   /// Whose certificate is asked for; empty in the clear.
   package var peerName: String { peer?.name ?? "" }
   /// The handshake was a short one, by a ticket.

@@ -3,34 +3,6 @@ internal import CCurl
 internal import CLinux
 
 extension Upstream {
-  /// Says why a connection could not be made, where that is known better than libcurl says it: its words name
-  /// neither the errno nor, where time was up, what for.
-  func sayWhy(_ outcome: TransferOutcome, _ slot: Slot, code: CURLcode) {
-    let systemError = outcome.systemError
-    guard let spec = slot.target?.spec else { return }
-    let place = spec.proxy == nil ? spec.socket ?? spec.place : "the proxy"
-    switch outcome.fault {
-    case .couldNotResolve:
-      let name = code == CURLE_COULDNT_RESOLVE_PROXY ? "the proxy's name" : "the name \(spec.hostName)"
-      slot.say("\(name) is not found: DNS does not know it, or does not answer")
-    case .couldNotConnect where systemError == ECONNREFUSED:
-      slot.say("\(place) refuses connections: nothing listens there")
-    case .couldNotConnect where systemError == ETIMEDOUT: slot.say("\(place) does not answer")
-    case .couldNotConnect where systemError != 0:
-      // Lifetime: strerror's text is copied at once.
-      slot.say("no way to \(place): \(String(cString: strerror(systemError)))")
-    case .connectTimedOut where outcome.connectTime > .zero:
-      slot.say(spec.lateHandshake)
-    case .connectTimedOut:
-      slot.say("no connection to \(place) within \(spec.connectTimeout.milliseconds) ms")
-    case .tlsFailed where Self.isPlainText(slot.message):
-      slot.say("\(place) does not speak TLS on this port: http:// is meant, or another port")
-    case .couldNotConnect, .tlsFailed, .reset, .closedEarly, .reusedConnectionDied, .lostRace, .protocolError,
-      .localFault, nil:
-      break
-    }
-  }
-
   /// Says so where an answer begins as a TLS record does (RFC 8446 §5.1): an alert, since no request is a handshake.
   func sayIfTLS(_ bytes: Span<UInt8>, _ slot: Slot) {
     guard bytes.count >= 2, 20...23 ~= bytes[0], bytes[1] == 3, !slot.isHeadSeen, let spec = slot.target?.spec
@@ -39,11 +11,28 @@ extension Upstream {
     }
     slot.say("\(spec.place) speaks TLS on this port: https:// is meant, or another port")
   }
+}
 
-  /// OpenSSL's words for an answer that is no TLS record.
-  private static func isPlainText(_ message: UnsafePointer<CChar>) -> Bool {
-    strstr(message, "wrong version number") != nil || strstr(message, "http request") != nil
-      || strstr(message, "packet length too long") != nil
+extension TransferTarget {
+  /// Why a connection could not be made, where that is known better than libcurl says it: its words name neither the
+  /// errno nor, where time was up, what for.
+  func words(for fault: TransferFault, code: CURLcode, error: Int32, libcurl message: String) -> String {
+    let place = proxy == nil ? socket ?? place : "the proxy"
+    switch fault {
+    case .couldNotResolve:
+      let name = code == CURLE_COULDNT_RESOLVE_PROXY ? "the proxy's name" : "the name \(hostName)"
+      return "\(name) is not found: DNS does not know it, or does not answer"
+    case .couldNotConnect where error == ECONNREFUSED:
+      return "\(place) refuses connections: nothing listens there"
+    case .couldNotConnect where error == ETIMEDOUT: return "\(place) does not answer"
+    case .couldNotConnect where error != 0:
+      // Lifetime: strerror's text is copied at once.
+      return "no way to \(place): \(String(cString: strerror(error)))"
+    case .connectTimedOut: return "no connection to \(place) within \(connectTimeout.milliseconds) ms"
+    case .couldNotConnect, .tlsFailed, .reset, .closedEarly, .reusedConnectionDied, .refusedStream, .lostRace,
+      .protocolError, .localFault:
+      return message
+    }
   }
 }
 

@@ -1,11 +1,10 @@
 package import Base
 internal import Wire
 
-// The data plane: body bytes from libcurl's buffer to the client's socket, on the shortest way.
+// The data plane: body bytes from the buffer that was read into to the client's socket, on the shortest way.
 //
-// libcurl calls once for each chunk of a chunked answer, so a burst comes as many small pieces in one turn (one
-// call into libcurl). The first piece of a turn is written at once, from libcurl's buffer; further ones are
-// gathered in one staging buffer that all transfers share, and written when the turn is over.
+// An answer in chunks or frames comes as many small pieces in one turn. The first one is written at once, from where it
+// lies; further ones are gathered in one staging buffer that all transfers share, and written when the turn is over.
 extension Upstream {
   private static let lineEnd: StaticString = "\r\n"
   /// Lifetime: a StaticString's bytes are always there.
@@ -18,7 +17,7 @@ extension Upstream {
   ///
   /// 1. Held back for a decision, up to `Limits.held`. 2. The client's socket is full. 3. The first piece of
   /// the turn: straight to the socket. 4. A further one: gathered. 5. Recorded for followers, unless even the
-  /// fastest of them is far behind. 6. They get their turn first: one call into libcurl may read 1.6 MB.
+  /// fastest of them is far behind. 6. They get their turn first: one turn may read much.
   func relay(_ piece: UnsafeRawBufferPointer, of slot: Slot) -> Bool {
     switch slot.flow {
     case .holding:
@@ -101,7 +100,7 @@ extension Upstream {
       if isFirst {
         slot.held.withBytes { slot.observer.observe($0) }
       } else {
-        // Lifetime: the span is over libcurl's bytes and is not kept.
+        // Lifetime: the span is over the caller's bytes and is not kept.
         slot.observer.observe(Span<UInt8>(_unsafeBytes: piece))
       }
       if slot.observer.sawErrorFrame, slot.firstContentAt == nil, !slot.isErrorNoted {
@@ -215,7 +214,7 @@ extension Upstream {
     slot.isHeldBack = false
     slot.isBlockNoted = false
     guard slot.isPaused else { return }
-    call(now) { unpause(slot) }
+    work(now) { unpause(slot) }
   }
 
   /// Records what comes from now on, what was held first, for those who follow the recording.

@@ -16,11 +16,13 @@ extension Upstream {
         return TargetID(index: Int32(index))
       }
     }
-    let place = Host(spec)
-    let host = hosts.firstIndex(of: place) ?? hosts.count
-    if host == hosts.count { hosts.append(place) }
-    let target = Target(spec, host: Int32(host))
-    if let line = target.lineRequest, line.isSecure { target.peer = peer(of: target, line) }
+    let host = Host(spec)
+    let place = hosts.firstIndex { $0.host == host } ?? hosts.count
+    if place == hosts.count { hosts.append(HostRecord(host: host)) }
+    let target = Target(spec, host: Int32(place))
+    if let destination = target.destination, destination.isSecure {
+      target.peer = peer(of: target, destination)
+    }
     target.holders = 1
     if let free {
       targets[free] = target
@@ -31,7 +33,7 @@ extension Upstream {
   }
 
   /// Targets at one host share what was learned for resuming sessions, and those with equal settings one context.
-  private func peer(of target: Target, _ line: LineRequest) -> TLSPeer {
+  private func peer(of target: Target, _ destination: Destination) -> TLSPeer {
     var settings = target.spec.tls
     if settings.authorityFile == nil { trust.fill(in: &settings) }
     var context: TLSContext?
@@ -40,13 +42,27 @@ extension Upstream {
       if other.host == target.host { return peer }
       context = peer.context
     }
-    return TLSPeer(context ?? TLSContext(settings), name: target.spec.serverName ?? line.hostName)
+    return TLSPeer(
+      context ?? TLSContext(settings), name: target.spec.serverName ?? destination.hostName,
+      protocols: ApplicationProtocols(target.spec.versions))
   }
 
   /// Gives a target back. Its transfers go on to their end.
   package func forget(_ id: TargetID) {
     guard let target = targets[Int(id.index)], target.holders > 0 else { return }
     target.holders -= 1
-    if target.holders == 0 { targets[Int(id.index)] = nil }
+    if target.holders > 0 { return }
+    targets[Int(id.index)] = nil
+    for case let dial? in dials { dial.forget(target) }
+  }
+}
+
+extension ApplicationProtocols {
+  init(_ versions: HTTPVersions) {
+    switch versions {
+    case .offered: self = .both
+    case .http1: self = .http1
+    case .http2: self = .http2
+    }
   }
 }

@@ -19,6 +19,15 @@ package struct RaceID: Hashable, Sendable {
   package init(_ number: UInt64) { self.number = number }
 }
 
+/// Which HTTP a target is spoken to in.
+package enum HTTPVersions: Sendable {
+  /// HTTP/2 where the server offers it (ALPN), else HTTP/1.1; in the clear HTTP/1.1.
+  case offered
+  case http1
+  /// HTTP/2 and nothing else; in the clear without being asked (RFC 9113 §3.3, prior knowledge).
+  case http2
+}
+
 /// Where requests go: what stays the same over many transfers to one endpoint of one provider with one key.
 package struct TransferTarget: Hashable, Sendable {
   /// The whole URL, `http` or `https`.
@@ -33,8 +42,7 @@ package struct TransferTarget: Hashable, Sendable {
   package var tls = TLSSettings()
   /// The name to ask for and that the certificate must have, where it is not the URL's host.
   package var serverName: String?
-  /// HTTP/2 where the server offers it: such requests are libcurl's.
-  package var prefersHTTP2 = false
+  package var versions = HTTPVersions.offered
   /// Bounds name look-up, connection and TLS handshake together.
   package var connectTimeout = Interval.seconds(5)
 

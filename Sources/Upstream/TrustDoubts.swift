@@ -1,4 +1,3 @@
-internal import CCurl
 internal import CLinux
 internal import Transport
 
@@ -19,7 +18,7 @@ extension UpstreamSettings {
     for directory in (certificateDirectory ?? "").split(separator: ":").map({ String($0) }) {
       if access(directory, R_OK | X_OK) != 0 {
         doubts.append("SSL_CERT_DIR=\(directory): \(Self.systemError)")
-      } else if ccurl_is_hashed_directory(directory) == 0 {
+      } else if linux_is_hashed_directory(directory) == 0 {
         doubts.append("SSL_CERT_DIR=\(directory): no certificate has a hashed name there (openssl rehash)")
       }
     }

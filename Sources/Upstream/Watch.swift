@@ -26,12 +26,10 @@ package enum TimerChange: Equatable, Sendable {
   case arm(at: Instant)
 }
 
-/// libcurl's sockets: what is to be watched, what the poller has been told, and who opened them.
+/// Sockets: what is to be watched, what the poller has been told, and who opened them.
 ///
-/// libcurl stops watching a connection at the end of each transfer and begins again with the next one. The
-/// poller is not told so: a pooled connection stays registered for reading, and only readiness that nobody
-/// wants (the peer has closed it, or a paused transfer has more) takes it out. A request on a pooled
-/// connection thus changes nothing in the poller.
+/// The poller is told of what nobody wants any more only when that has been reported (a paused transfer has more), so
+/// that a request on a pooled connection changes nothing in it.
 struct WatchTable {
   struct Entry {
     /// What libcurl wants now.
@@ -47,13 +45,9 @@ struct WatchTable {
     /// Opened by us for a connection; false also for libcurl's own wake-up descriptors.
     var isOpen = false
     /// What libcurl has handed over; nil: it is libcurl's still.
-    var line: Line?
-    var host: Int32 = -1
-    /// The transfer that opened it, and the server's port.
-    var opener = TransferID(slot: .max, generation: 0)
-    var remotePort: UInt16 = 0
-    /// 0: not asked for yet.
-    var localPort: UInt16 = 0
+    var connection: Connection?
+    /// What opened it.
+    var opener = Dial.ID.none
     /// The kernel's name for the socket, which no other one gets: the number alone may mean another by now.
     var cookie: UInt64 = 0
   }
@@ -66,24 +60,19 @@ struct WatchTable {
     descriptor >= 0 && Int(descriptor) < entries.count ? entries[Int(descriptor)] : nil
   }
 
-  mutating func opened(
-    _ descriptor: Int32, host: Int32, opener: TransferID, remotePort: UInt16, cookie: UInt64 = 0
-  ) {
+  mutating func opened(_ descriptor: Int32, opener: Dial.ID, cookie: UInt64 = 0) {
     let at = place(descriptor)
     // Whatever the poller was told was about an earlier socket, whose end may have come without a word.
     if entries[at].told != nil { closed(descriptor) }
     entries[at].isOpen = true
     entries[at].cookie = cookie
-    entries[at].host = host
     entries[at].opener = opener
-    entries[at].remotePort = remotePort
-    entries[at].localPort = 0
   }
 
   mutating func closed(_ descriptor: Int32) {
     let at = place(descriptor)
     entries[at].isOpen = false
-    entries[at].line = nil
+    entries[at].connection = nil
     entries[at].wanted = []
     entries[at].isUnwelcome = false
     if entries[at].told != nil {
@@ -108,10 +97,8 @@ struct WatchTable {
   }
 
   /// libcurl has handed a socket over.
-  mutating func take(_ line: Line) { entries[Int(line.descriptor)].line = line }
-
-  mutating func setLocalPort(_ port: UInt16, of descriptor: Int32) {
-    entries[Int(descriptor)].localPort = port
+  mutating func take(_ connection: Connection, _ descriptor: Int32) {
+    entries[place(descriptor)].connection = connection
   }
 
   /// The next difference between what the poller was told and what it should know.

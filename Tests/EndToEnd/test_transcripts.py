@@ -1,10 +1,13 @@
-"""Every file of Tests/Transcripts, run against the real server: over plain connections, over TLS, and over TLS as libcurl has it."""
+"""Every file of Tests/Transcripts, run against the real server: over plain connections, over TLS, and over HTTP/2."""
 
 import pytest
 
 from gateway import ROOT
 from transcript import Run
+from wire_h2 import H2Provider
 
+# About chunks as such.
+OF_HTTP_1 = {"answer-odd-chunks", "fault-bad-chunk"}
 FILES = sorted((ROOT / "Tests/Transcripts").glob("*.txt"))
 
 
@@ -19,8 +22,10 @@ def test_transcript_over_tls(file, start, certificate):
 
 
 @pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
-def test_transcript_by_libcurl(file, start, certificate):
-    Run(file.read_text(), start, certificate, entry="http: 2, ").execute()
+def test_transcript_over_http2(file, start, certificate):
+    if file.stem in OF_HTTP_1:
+        pytest.skip("it is about HTTP/1.1 itself")
+    Run(file.read_text(), start, certificate, H2Provider).execute()
 
 
 def test_there_are_transcripts():

@@ -217,6 +217,8 @@ def tls_context(certificate):
 class Provider:
     """A provider on a free port of 127.0.0.1 that does what it is told, one step after the other."""
 
+    tells_connections = True
+
     def __init__(self, tls=None):
         """`tls`: the server's context where it speaks https."""
         self.tls = tls

@@ -44,7 +44,7 @@ import TierFile
     #expect(tls.certificate == "\(files.directory)/own.pem" && tls.key == tls.certificate)
     #expect(tls.verifies)
     let plain = try #require(read("tier: 1", in: "/").configuration?.providers.first)
-    #expect(plain.tls == ProviderTLS() && !plain.prefersHTTP2)
+    #expect(plain.tls == ProviderTLS() && plain.http == .auto)
   }
 
   @Test(arguments: [
@@ -58,16 +58,16 @@ import TierFile
     ("tls: { key: ca.pem }", "providers.p.tls has a key and no cert"),
     ("tls: { server_name: \"a b\" }", "providers.p.tls.server_name is not a host's name"),
     ("tls: { sni: x }", "unknown key \"sni\" in providers.p.tls"),
-    ("tls: {verify: yes}, http: 2", "providers.p.tls does not go together with http: 2"),
     (
-      "tls: {verify: yes}, proxy: \"https://p\"",
-      "providers.p.tls does not go together with an https:// proxy"
+      "endpoint: \"http://h/v1\", http: 2, proxy: \"http://p\"",
+      "providers.p.http: HTTP/2 in the clear does not go through an http:// proxy"
     ),
+    ("proxy: \"https://p\"", "providers.p.proxy must be a URL; it begins with http://, socks5://"),
     (
       "tls: {verify: yes}, endpoint: \"http://h/v1\"",
       "providers.p.tls is of use only where the endpoint begins with https://"
     ),
-    ("http: 3", "providers.p.http must be 1.1 or 2"),
+    ("http: 3", "providers.p.http must be auto or 1.1 or 2"),
   ])
   func saysWhatIsWrong(_ inside: String, _ message: String) {
     let files = Files(["ca.pem": "-----BEGIN CERTIFICATE-----\n", "empty": ""])

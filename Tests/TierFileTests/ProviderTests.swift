@@ -90,7 +90,7 @@ import TierFile
       ),
       (
         Samples.provider("{ type: ollama, models: [m], proxy: nonsense }"),
-        "f:3:41: error: providers.p.proxy must be a URL; it begins with http://, https://, socks5://, socks5h://, socks4://, socks4a://\n"
+        "f:3:41: error: providers.p.proxy must be a URL; it begins with http://, socks5://, socks5h://, socks4://, socks4a://\n"
       ),
       (
         Samples.provider(
@@ -278,7 +278,7 @@ import TierFile
       read.budgets.tokensPerMinute == 3 && read.budgets.tokensPerDay == 4 && read.budgets.concurrent == 5)
     #expect(read.headers.map(\.value) == ["10!", ""])
     #expect(read.discovers && read.probes && read.passesAnyModel)
-    #expect(read.proxy == "socks5h://u:p@localhost:1080" && read.prefersHTTP2)
+    #expect(read.proxy == "socks5h://u:p@localhost:1080" && read.http == .http2)
     var c = Model(name: "c", upstreamName: "their-c")
     c.cost = Cost(input: 1, output: 2)
     c.context = 9

@@ -67,13 +67,25 @@ final class ServerTLS: @unchecked Sendable {
   let context: OpaquePointer
 
   /// `clients`: who signs the certificates that clients must show; nil: none is asked for.
-  init(_ certificate: Certificate, clients: Certificate? = nil, newest: Int32 = 0) {
+  init(
+    _ certificate: Certificate, clients: Certificate? = nil, newest: Int32 = 0, offersHTTP2: Bool = false
+  ) {
     // A client that has gone is told by SSL_write.
     signal(SIGPIPE, SIG_IGN)
     context = SSL_CTX_new(TLS_server_method())
     SSL_CTX_use_certificate(context, certificate.certificate)
     SSL_CTX_use_PrivateKey(context, certificate.key)
     SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_PROTO_VERSION, Int(newest), nil)
+    if offersHTTP2 {
+      SSL_CTX_set_alpn_select_cb(
+        context,
+        { _, chosen, count, _, _, _ in
+          let name: StaticString = "h2"
+          chosen?.pointee = name.utf8Start
+          count?.pointee = 2
+          return SSL_TLSEXT_ERR_OK
+        }, nil)
+    }
     if let clients {
       SSL_CTX_load_verify_locations(context, clients.file, nil)
       SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nil)

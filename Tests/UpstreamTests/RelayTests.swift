@@ -14,7 +14,9 @@ private func event(_ text: String) -> String {
 }
 
 extension Driver {
-  func commit(_ id: TransferID, _ head: String, to client: Client, framing: RelayFraming = .chunked) -> Int {
+  @discardableResult func commit(
+    _ id: TransferID, _ head: String, to client: Client, framing: RelayFraming = .chunked
+  ) -> Int {
     let head = Array(head.utf8)
     let count = upstream.commit(id, head: head.span, to: client.outlet, framing: framing, now: Self.now)
     drain()

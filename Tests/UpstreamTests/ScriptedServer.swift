@@ -8,6 +8,8 @@ final class Peer: @unchecked Sendable {
   private var pending: [UInt8] = []
   private var isClosed = false
   private(set) var ssl: OpaquePointer?
+  /// HTTP/2: what has come of the requests' bodies.
+  var bodies: [UInt32: [UInt8]] = [:]
 
   init(_ descriptor: Int32) { self.descriptor = descriptor }
 
@@ -47,6 +49,13 @@ final class Peer: @unchecked Sendable {
   /// The name that the client has asked for.
   var serverName: String? {
     ssl.flatMap { SSL_get_servername($0, TLSEXT_NAMETYPE_host_name) }.map { String(cString: $0) }
+  }
+
+  /// Reads that many bytes; nil: the client has closed.
+  func take(_ count: Int) -> [UInt8]? {
+    while pending.count < count { if !fill() { return nil } }
+    defer { pending.removeFirst(count) }
+    return Array(pending[..<count])
   }
 
   /// Blocks until the client closes; what it sends meanwhile is dropped.

@@ -102,7 +102,8 @@ import Transport
     let rude = ScriptedServer { _, peer, _ in _ = recv(peer.descriptor, nil, 0, 0) }
     let driver = try Driver()
     #expect(
-      try fault(driver, target(driver, plain.port) { _ in }) == "127.0.0.1 does not speak TLS on this port")
+      try fault(driver, target(driver, plain.port) { _ in })
+        == "127.0.0.1 does not speak TLS on this port: http:// is meant, or another port")
     let words = try fault(driver, target(driver, rude.port) { _ in })
     // Whether the hello was read before the end is the kernel's to say.
     #expect(

@@ -23,7 +23,7 @@ fi
 
 if ! missing=$(root/bin/synaxis --version 2>&1); then
   echo "install.sh: the binary does not run here: $missing" >&2
-  echo "It needs libcurl, libyaml and OpenSSL 3: apt install libcurl4 libyaml-0-2 libssl3, dnf install libcurl libyaml openssl-libs, pacman -S curl libyaml openssl" >&2
+  echo "It needs libcurl, libyaml, OpenSSL 3 and nghttp2: apt install libcurl4 libyaml-0-2 libssl3 libnghttp2-14, dnf install libcurl libyaml openssl-libs libnghttp2, pacman -S curl libyaml openssl libnghttp2" >&2
   exit 1
 fi
 for file in $files; do

@@ -7,6 +7,7 @@
 #define SYNAXIS_CLINUX_H
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -271,6 +272,22 @@ static inline int linux_epoll_wait_ns(int epoll, struct epoll_event *out, int ro
 
 static inline uint32_t linux_epoll_bits(const struct epoll_event *e) { return e->events; }
 static inline uint64_t linux_epoll_token(const struct epoll_event *e) { return e->data.u64; }
+
+/// Whether OpenSSL can look certificates up in a directory: at least one file is named by the hash of
+/// its subject, `8 hex digits.digit` (openssl-rehash(1)).
+static inline int linux_is_hashed_directory(const char *path) {
+  DIR *directory = opendir(path);
+  struct dirent *entry;
+  int found = 0;
+  if(!directory) return 0;
+  while(!found && (entry = readdir(directory))) {
+    const char *name = entry->d_name;
+    size_t digits = strspn(name, "0123456789abcdef");
+    found = digits == 8 && name[8] == '.' && isdigit((unsigned char)name[9]) && !name[10];
+  }
+  closedir(directory);
+  return found;
+}
 
 /// A number that changes with a file or directory, and is 0 where there is none: of its place, length and times.
 static inline uint64_t linux_file_stamp(const char *path) {

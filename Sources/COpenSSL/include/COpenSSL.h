@@ -207,6 +207,13 @@ static inline int cssl_is_address(const char *name) {
   return address != NULL;
 }
 
+static inline int cssl_agreed_on_http2(const SSL *ssl) {
+  const unsigned char *name;
+  unsigned count;
+  SSL_get0_alpn_selected(ssl, &name, &count);
+  return count == 2 && memcmp(name, "h2", 2) == 0;
+}
+
 // What a call came to.
 enum cssl_outcome { cssl_done, cssl_wants_read, cssl_wants_write, cssl_closed, cssl_failed };
 

@@ -1,12 +1,11 @@
 import Base
 import Glibc
 import Testing
-import Transport
 
 @testable import Upstream
 
-/// Connections that libcurl makes and hands over.
-@Suite struct LineTests {
+/// How requests begin and end on connections of their own, and what is kept of these.
+@Suite struct ConnectionTests {
   /// What a provider says, and whether the next request may come on the same connection.
   private static let answers = [
     ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", true),
@@ -20,7 +19,7 @@ import Transport
   ]
 
   @Test(arguments: answers, [nil, Certificate()])
-  func usesALineAgainOnlyAfterACleanEnd(_ answer: (String, Bool), _ certificate: Certificate?) throws {
+  func usesAConnectionAgainOnlyAfterACleanEnd(_ answer: (String, Bool), _ certificate: Certificate?) throws {
     let isReused = answer.1
     let server = ScriptedServer(tls: certificate.map { ServerTLS($0) }) { server, peer, _ in
       while peer.readRequest() != nil {
@@ -43,7 +42,9 @@ import Transport
   }
 
   /// An answer that is sent into an idle connection is never taken for the next request's.
-  @Test(arguments: [nil, Certificate()]) func speakingOutOfTurnEndsAnIdleLine(_ certificate: Certificate?)
+  @Test(arguments: [nil, Certificate()]) func speakingOutOfTurnEndsAnIdleConnection(
+    _ certificate: Certificate?
+  )
     throws
   {
     let speak = Gate()
@@ -69,17 +70,18 @@ import Transport
     #expect(server.connections == 2)
   }
 
-  @Test func anOldLineIsNotUsed() throws {
+  @Test func anOldConnectionIsNotUsed() throws {
     let server = TransferTests.plain()
     let driver = try Driver()
     let target = driver.target(server.url)
     let first = driver.open(target)
     #expect(try driver.end(first).fault == nil)
     driver.cancel(first!)
-    let later = Driver.now + Limits.idleLine
-    let request = TransferRequest(target: target)
-    let second = driver.upstream.open(request, headerLines: Span(), body: Span(), now: later)
-    driver.drain()
+    let taken = driver.upstream.pool.take(host: 0)
+    let idle = try #require(taken)
+    idle.idleSince = Driver.now - Limits.idleConnection
+    driver.upstream.pool.put(idle)
+    let second = driver.open(target)
     #expect(try driver.end(second).isReused == false)
     #expect(server.connections == 2)
   }
@@ -128,7 +130,7 @@ import Transport
     #expect(driver.held(id) == Array("abcde".utf8))
   }
 
-  /// URLs and fields that libcurl sees to itself, and how the others' requests begin.
+  /// How requests begin, and which URLs and fields cannot be.
   @Test(
     arguments: [
       ("http://h/v1/x", [], " /v1/x HTTP/1.1\r\nHost: h\r\nAccept-Encoding: identity\r\n"),
@@ -138,97 +140,138 @@ import Transport
       ("https://h/v1", [], " /v1 HTTP/1.1\r\nHost: h\r\nAccept-Encoding: identity\r\n"),
       ("https://h:80/", [], " / HTTP/1.1\r\nHost: h:80\r\nAccept-Encoding: identity\r\n"),
       ("http://h:443/", [], " / HTTP/1.1\r\nHost: h:443\r\nAccept-Encoding: identity\r\n"),
-      ("http://u:p@h/", [], nil), ("http://h/ä", [], nil), ("nonsense", [], nil),
+      ("http://u:p@h/", [], nil), ("http://h/ä", [], nil), ("nonsense", [], nil), ("ftp://h/", [], nil),
       ("http://h/", ["Host: other"], nil), ("http://h/", ["transfer-encoding: x"], nil),
     ] as [(String, [String], String?)])
   func composesHeads(_ url: String, _ lines: [String], _ start: String?) {
-    let request = LineRequest(TransferTarget(url: url, headerLines: lines))
-    guard let start, let request else {
-      #expect(start == nil && request == nil)
+    let destination = Destination(TransferTarget(url: url, headerLines: lines))
+    guard let start, let destination else {
+      #expect(start == nil && destination == nil)
       return
     }
     var head = ByteBuffer()
     let own = FieldNames(of: lines + ["Q: "])
     let given = Array("X: y\r\n\r\nq: 1\r\na: c\r\nZ: 1".utf8)
-    request.compose(.post, query: Span(), lines: given.span, but: own, bodySize: 12, into: &head)
+    destination.compose(.post, query: Span(), lines: given.span, but: own, bodySize: 12, into: &head)
     let hasOwn = lines.contains { $0.hasPrefix("A:") }
     let further = hasOwn ? "X: y\r\nZ: 1\r\n" : "X: y\r\na: c\r\nZ: 1\r\n"
     #expect(head.bytes.text == "POST\(start)\(further)Content-Length: 12\r\n\r\n")
     head.removeAll()
     let query = Array("q=1".utf8)
-    request.compose(.get, query: query.span, lines: Span(), but: own, bodySize: 0, into: &head)
+    destination.compose(.get, query: query.span, lines: Span(), but: own, bodySize: 0, into: &head)
     let parts = start.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
     #expect(head.bytes.text == "GET \(parts[0])\(url.contains("?") ? "&" : "?")q=1 \(parts[1])\r\n")
   }
 
-  /// What is dialled, and which proxies a line can go through: those that pass bytes on.
-  @Test(
-    arguments: [
-      ("http://h/v1", nil, "http://h:80/"), ("https://h/v1", nil, "http://h:443/"),
-      ("https://[::1]:8443/", nil, "http://[::1]:8443/"),
-      ("https://h/", "http://p:3128", "http://h:443/"), ("http://h/", "http://p:3128", nil),
-      ("http://h/", "socks5h://p", "http://h:80/"), ("https://h/", "socks5h://p", "http://h:443/"),
-      ("https://h/", "https://p", nil), ("http://h/", "https://p", nil),
-    ] as [(String, String?, String?)])
-  func dials(_ url: String, through proxy: String?, _ dialled: String?) {
-    var target = TransferTarget(url: url)
-    target.proxy = proxy
-    #expect(LineRequest(target)?.dialURL == dialled)
-    target.prefersHTTP2 = true
-    #expect(LineRequest(target) == nil)
+  /// The same head as HTTP/2 has it.
+  @Test func writesFields() {
+    let head = Array(
+      "POST /v1/x?y=z HTTP/1.1\r\nHost: h:8080\r\nAccept-Encoding: identity\r\nX:\r\n\r\n".utf8)
+    for (isSecure, scheme) in [(true, "https"), (false, "http")] {
+      var fields = ByteBuffer()
+      Destination.writeFields(of: head.span, isSecure: isSecure, into: &fields)
+      #expect(
+        fields.bytes.text
+          == ":method: POST\r\n:scheme: \(scheme)\r\n:path: /v1/x?y=z\r\n:authority: h:8080\r\n"
+          + "Accept-Encoding: identity\r\nX:\r\n")
+    }
   }
 
-  private func line(_ descriptor: Int32, host: Int32, since: Int64) -> Line {
-    let line = Line(Transport(plain: descriptor), host: host)
-    line.idleSince = Instant(nanoseconds: since)
-    return line
+  /// What is dialled, and through what; an HTTP proxy takes requests in the clear itself.
+  @Test(
+    arguments: [
+      ("http://h/v1", nil, "http://h:80/", nil), ("https://h/v1", nil, "http://h:443/", nil),
+      ("https://[::1]:8443/", nil, "http://[::1]:8443/", nil),
+      ("http://[fe80::1%25eth0]:81/", nil, "http://[fe80::1%25eth0]:81/", nil),
+      ("https://h/", "http://p:3128", "http://h:443/", "http://p:3128"),
+      ("http://h/", "http://p:3128", "http://p:3128/", nil), ("http://h/", "http://p", "http://p:1080/", nil),
+      ("http://h/", "socks5h://p", "http://h:80/", "socks5h://p"),
+      ("https://h/", "socks5h://p", "http://h:443/", "socks5h://p"),
+    ] as [(String, String?, String, String?)])
+  func dials(_ url: String, through proxy: String?, _ dialled: String, _ dialProxy: String?) throws {
+    var target = TransferTarget(url: url)
+    target.proxy = proxy
+    let destination = try #require(Destination(target))
+    #expect(destination.dialURL == dialled && destination.dialProxy == dialProxy)
+  }
+
+  /// A proxy that takes requests is told whom they are for, and who asks.
+  @Test func asksAProxy() throws {
+    let heads = Mailbox<String>()
+    let proxy = ScriptedServer { _, peer, _ in
+      while let request = peer.readRequest() {
+        heads.put(request.head)
+        peer.answer("{}")
+      }
+    }
+    let driver = try Driver()
+    var target = TransferTarget(url: "http://api.test:8080/v1?a=b")
+    target.proxy = "http://us%20er:pass@127.0.0.1:\(proxy.port)"
+    let prepared = driver.upstream.prepare(target)
+    for _ in 0..<2 {
+      let id = driver.open(prepared)
+      #expect(try driver.end(id).fault == nil)
+      driver.cancel(id!)
+      let head = heads.take()
+      #expect(head.hasPrefix("POST http://api.test:8080/v1?a=b HTTP/1.1\r\nHost: api.test:8080\r\n"))
+      #expect(head.contains("\r\nProxy-Authorization: Basic dXMgZXI6cGFzcw==\r\n"))
+    }
+    #expect(proxy.connections == 1)
+  }
+
+  private func connection(host: Int32, since: Int64) -> Connection {
+    let target = Target(TransferTarget(url: "http://h/"), host: host)
+    let connection = Connection(target, .http1, now: .distantPast)
+    connection.idleSince = Instant(nanoseconds: since)
+    return connection
   }
 
   @Test func thePoolGivesTheLatestAndFindsTheOldest() throws {
-    var pool = LinePool()
-    let made = (0..<6).map { line(Int32(10 + $0), host: Int32($0 % 2), since: Int64($0)) }
-    for line in made {
-      pool.enter(host: line.host)
-      pool.put(line)
+    var pool = ConnectionPool()
+    let made = (0..<6).map { connection(host: Int32($0 % 2), since: Int64($0)) }
+    for connection in made {
+      pool.enter(host: connection.host)
+      pool.put(connection)
     }
-    #expect(pool.count == 6 && pool.has(host: 1) && !pool.has(host: 2))
-    #expect(pool.take(host: 0)?.descriptor == 14)
-    #expect(pool.takeOldest()?.descriptor == 10)
+    #expect(pool.idleCount == 6)
+    #expect(pool.take(host: 2) == nil)
+    #expect(pool.take(host: 0) === made[4])
+    #expect(pool.takeOldest() === made[0])
     pool.remove(made[3])
     pool.remove(made[3])
-    #expect(pool.count == 3)
-    #expect(pool.takeOldest()?.descriptor == 11)
-    #expect(pool.take(host: 1)?.descriptor == 15)
+    #expect(pool.idleCount == 3)
+    #expect(pool.takeOldest() === made[1])
+    #expect(pool.take(host: 1) === made[5])
     #expect(pool.take(host: 1) == nil)
-    #expect(pool.takeOldest()?.descriptor == 12)
-    #expect(pool.count == 0 && pool.takeOldest() == nil)
+    #expect(pool.takeOldest() === made[2])
+    #expect(pool.idleCount == 0 && pool.takeOldest() == nil)
   }
 
   /// What was at work at once in this time and the one before stays; some stay for long, none for ever.
   @Test func thePoolKeepsWhatWasNeeded() {
-    var pool = LinePool()
-    let made = (0..<10).map { line(Int32($0), host: 0, since: 100 + Int64($0)) }
+    var pool = ConnectionPool()
+    let made = (0..<10).map { connection(host: 0, since: 100 + Int64($0)) }
     for _ in made { pool.enter(host: 0) }
-    for line in made { pool.put(line) }
-    func tidied(before limit: Int64 = 0) -> [Int32] {
-      var closed: [Int32] = []
-      pool.tidy(before: Instant(nanoseconds: limit)) { closed.append($0.descriptor) }
-      return closed
+    for connection in made { pool.put(connection) }
+    func tidied(before limit: Int64 = 0) -> [Int] {
+      pool.tidy(before: Instant(nanoseconds: limit), now: Instant(nanoseconds: 200)).map { closed in
+        made.firstIndex { $0 === closed }!
+      }
     }
     #expect(tidied().isEmpty)
     let taken = (0..<4).compactMap { _ in pool.take(host: 0) }
     #expect(tidied().isEmpty)
-    for line in taken.reversed() { pool.put(line) }
+    for connection in taken.reversed() { pool.put(connection) }
     #expect(tidied() == [0, 1, 2, 3, 4, 5])
     #expect(tidied() == [])
     #expect(tidied() == [6, 7])
     #expect(tidied(before: 109) == [8])
     #expect(tidied(before: 110) == [9])
-    #expect(pool.count == 0)
+    #expect(pool.idleCount == 0)
   }
 
   /// A burst leaves no more idle connections than the pool may hold.
-  @Test func idleLinesAreBounded() throws {
+  @Test func idleConnectionsAreBounded() throws {
     let count = Limits.pooledConnections + 20
     let everyone = Gate()
     let server = ScriptedServer(backlog: 512) { _, peer, _ in
@@ -246,7 +289,7 @@ import Transport
       #expect(try driver.end(id).fault == nil)
       driver.cancel(id!)
     }
-    #expect(driver.upstream.lines.count == Limits.pooledConnections)
+    #expect(driver.upstream.pool.idleCount == Limits.pooledConnections)
     #expect(driver.watched.count == Limits.pooledConnections)
   }
 }

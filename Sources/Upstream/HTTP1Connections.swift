@@ -3,59 +3,19 @@ internal import CLinux
 internal import Transport
 internal import Wire
 
-/// A connection that libcurl has made and handed over, and on which synaxis speaks HTTP/1.1.
-///
-/// For a small request libcurl 7.88 took a third of all CPU time: it prints the head byte by byte, parses the URL,
-/// looks through its pool and polls twice.
-final class Line {
-  var transport: Transport
-  let host: Int32
-  /// What was read behind the last byte; nil: it goes on.
-  var end: Transport.End?
-  /// The transfer that uses it; nil: it idles.
-  var rider: TransferID?
-  var idleSince = Instant.distantPast
-
-  init(_ transport: consuming Transport, host: Int32) {
-    self.transport = transport
-    self.host = host
-  }
-
-  var descriptor: Int32 { transport.descriptor }
-}
-
-// What goes over a line.
+// Requests and answers on connections that one transfer has to itself at a time.
 extension Upstream {
-  /// A line is ready: for its transfer, or while it idles.
-  func lineReady(_ line: Line, readable: Bool, writable: Bool, now: Instant) {
-    work(now) {
-      guard let rider = line.rider, let slot = live(rider), slot.line === line else {
-        stir(line)
-        return
-      }
-      if !line.transport.isReady {
-        shakeHands(slot, line)
-        return
-      }
-      if writable, slot.isSending {
-        send(slot, line)
-        watch(slot, line)
-      }
-      if readable, !slot.isPaused { receive(slot, line) }
-    }
-  }
-
-  func watch(_ slot: Slot, _ line: Line) {
+  func watch(_ slot: Slot, _ connection: Connection) {
     var interest: WatchInterest = slot.isPaused ? [] : .read
     if slot.isSending { interest.insert(.write) }
-    sockets.want(interest, on: line.descriptor)
+    sockets.want(interest, on: connection.descriptor)
   }
 
   /// Sends what the socket takes of head and body. A peer that takes no more may have answered already: then
   /// only reading goes on, and tells.
-  func send(_ slot: Slot, _ line: Line) {
+  func send(_ slot: Slot, _ connection: Connection) {
     while slot.isSending {
-      switch sendOnce(slot, line) {
+      switch sendOnce(slot, connection) {
       case .bytes(let count): slot.advance(by: count)
       case .wouldBlock: return
       case .failed: slot.isSendBroken = true
@@ -63,7 +23,7 @@ extension Upstream {
     }
   }
 
-  private func sendOnce(_ slot: Slot, _ line: Line) -> Transport.Sent {
+  private func sendOnce(_ slot: Slot, _ connection: Connection) -> Transport.Sent {
     withUnsafeTemporaryAllocation(of: iovec.self, capacity: Limits.sendPieces) { pieces in
       // Lifetime: the pieces are only read, during the call. The caller of `open` keeps the body's.
       var count = 0
@@ -78,25 +38,25 @@ extension Upstream {
         let skipped = at == slot.segment ? slot.segmentOffset : 0
         add(UnsafeRawBufferPointer(rebasing: slot.segments[at][skipped...]))
       }
-      return line.transport.send(UnsafeBufferPointer(rebasing: pieces[..<count]))
+      return connection.transport.send(UnsafeBufferPointer(rebasing: pieces[..<count]))
     }
   }
 
   /// Reads once; what remains in the socket is told again by the poller.
-  private func receive(_ slot: Slot, _ line: Line) {
-    let received = line.transport.receive(into: inbox)
-    line.end = received.end
+  func receive(_ slot: Slot, _ connection: Connection) {
+    let received = connection.transport.receive(into: inbox)
+    connection.end = received.end
     if received.count > 0 {
       if slot.firstByteAt == nil { slot.firstByteAt = now }
       // Lifetime: nothing is read into the inbox before this is over.
       takeIn(UnsafeRawBufferPointer(rebasing: inbox[..<received.count]), slot)
     }
-    heedEnd(slot, line)
+    heedEnd(slot, connection)
   }
 
   /// The end counts when all that came before it has been taken.
-  private func heedEnd(_ slot: Slot, _ line: Line) {
-    guard slot.phase == .running, !slot.isPaused, let end = line.end else { return }
+  private func heedEnd(_ slot: Slot, _ connection: Connection) {
+    guard slot.phase == .running, !slot.isPaused, let end = connection.end else { return }
     lose(slot, end)
   }
 
@@ -113,11 +73,11 @@ extension Upstream {
   }
 
   /// The client's socket has room again.
-  func goOn(_ slot: Slot) {
+  func goOn(_ slot: Slot, _ connection: Connection) {
     if !slot.pending.isEmpty { takePending(slot) }
-    guard slot.phase == .running, let line = slot.line else { return }
-    watch(slot, line)
-    heedEnd(slot, line)
+    guard slot.phase == .running, slot.connection === connection else { return }
+    watch(slot, connection)
+    heedEnd(slot, connection)
   }
 
   /// Takes in what was left over.
@@ -139,7 +99,7 @@ extension Upstream {
         slot.owed = 0
         if !relay(UnsafeRawBufferPointer(rebasing: bytes[piece]), of: slot) {
           slot.owed = piece.count
-          if let line = slot.line { watch(slot, line) }
+          if let connection = slot.connection { watch(slot, connection) }
           return piece.lowerBound
         }
         at = piece.upperBound
@@ -148,19 +108,21 @@ extension Upstream {
       switch slot.framing.next(span, &at) {
       case .line(let line):
         if !takeHeaderLine(UnsafeRawBufferPointer(rebasing: bytes[line]), slot) {
-          endOnLine(slot, .protocolError)
+          slot.say(Self.tooLong)
+          end(slot, .protocolError)
           return at
         }
       case .body(let range): piece = range
       case .needMore: return at
       case .complete:
-        let isAtRest = at == bytes.count && !slot.isSending && !slot.isSendBroken && slot.line?.end == nil
-        endOnLine(slot, nil, keepsLine: isAtRest && slot.framing.keepsConnection)
+        let isAtRest =
+          at == bytes.count && !slot.isSending && !slot.isSendBroken && slot.connection?.end == nil
+        end(slot, nil, isAtRest: isAtRest && slot.framing.keepsConnection)
         return at
       case .malformed:
         slot.say("what came is no HTTP/1.1 answer (RFC 9112)")
         sayIfTLS(span.extracting(at..<span.count), slot)
-        endOnLine(slot, .protocolError)
+        end(slot, .protocolError)
         return at
       }
     }
@@ -171,21 +133,21 @@ extension Upstream {
   /// 1. The end of an answer that only this ends. 2. A pooled connection that was dead. 3. TLS: the server has thought
   /// better of the handshake, a certificate of ours for one. 4. A reset, or nothing at all. 5. Closed within the
   /// head, 6. within the body.
-  private func lose(_ slot: Slot, _ end: Transport.End) {
-    if end == .closed, slot.framing.isWholeAtClose {  // 1
-      endOnLine(slot, nil)
+  private func lose(_ slot: Slot, _ ending: Transport.End) {
+    if ending == .closed, slot.framing.isWholeAtClose {  // 1
+      end(slot, nil)
       return
     }
     var error: Int32 = 0
     var isBroken = false
-    switch end {
+    switch ending {
     case .closed, .cutOff: slot.say("it closed the connection before the answer's end")
     case .failed(let number):
       error = number
       slot.say(String(cString: strerror(number)))
     case .broken(let fault):
       isBroken = true
-      slot.say(fault.words(for: slot.line?.transport.peerName ?? ""))
+      slot.say(fault.words(for: slot.connection?.transport.peerName ?? ""))
     }
     slot.pending.withBytes { sayIfTLS($0, slot) }
     let fault: TransferFault
@@ -198,27 +160,6 @@ extension Upstream {
     } else {
       fault = slot.isHeadSeen ? .closedEarly : .protocolError  // 5, 6
     }
-    endOnLine(slot, fault, error: error)
-  }
-
-  func endOnLine(
-    _ slot: Slot, _ fault: TransferFault?, error: Int32 = 0, keepsLine: Bool = false
-  ) {
-    flushStaging()
-    finishObserving(slot)
-    let outcome = TransferOutcome(
-      fault: slot.abort == .none ? fault : .init(slot.abort), status: slot.isHeadSeen ? slot.status : 0,
-      received: slot.received,
-      isRequestSent: slot.connectedAt != nil && !slot.isSendBroken && slot.bodyTaken >= slot.bodySize,
-      isReused: slot.isReused, connectTime: .microseconds(slot.connectTime),
-      handshakeTime: slot.handshakeTime, code: 0, systemError: error)
-    if let line = slot.line {
-      line.transport.keepSession()
-      if keepsLine { keepIdle(line) } else { hangUp(line) }
-      slot.line = nil
-    }
-    slot.phase = .ended
-    slot.segments.removeAll(keepingCapacity: true)
-    note(.ended(outcome), slot)
+    end(slot, fault, error: error)
   }
 }
