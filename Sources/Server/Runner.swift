@@ -2,6 +2,7 @@ internal import Base
 internal import Exchange
 internal import Kernel
 internal import Policy
+internal import Transport
 internal import Upstream
 internal import Wire
 
@@ -98,6 +99,7 @@ final class Runner {
       if let connection = front.connection(id) { refuse(connection, error, now: now) }
     case .left(let id): left(id, now)
     case .drained(let id): drained(id, now)
+    case .unsecured(let fault): log.note(.info, "TLS handshake failed", fault.words(for: "the client"))
     }
     cancelAbandoned(now)
   }
