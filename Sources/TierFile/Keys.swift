@@ -232,6 +232,11 @@ private enum Rows {
       "probe", .flag, standard: "false",
       about: "Its model list is asked for at the start and after a cooldown."),
     Key(
+      "raw", .flag, standard: "false",
+      about:
+        "true: /providers/NAME/… is the provider's own API behind its endpoint, with its first key; for clients that `models` does not restrict."
+    ),
+    Key(
       "proxy", .text,
       about:
         "The proxy to reach it through: http://, socks4://, socks4a://, socks5:// or socks5h://."),

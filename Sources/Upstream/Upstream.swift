@@ -52,6 +52,8 @@ package final class Upstream {
   var pool = ConnectionPool()
   /// Connections that have something to send when the turn is over.
   var unflushed: [Connection] = []
+  /// Transfers over HTTP/2 whose bodies come piece by piece.
+  var feedingStreams: [TransferID] = []
   /// What was last read. Lifetime: allocated with the object, freed in deinit.
   let inbox = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.connectionRead, alignment: 16)
 
@@ -133,7 +135,7 @@ package final class Upstream {
     return slot.id
   }
 
-  private func takeSlot() -> Slot? {
+  func takeSlot() -> Slot? {
     if let index = free.popLast() { return slots[index] }
     if slots.count >= transferLimit { return nil }
     let slot = Slot(index: UInt32(slots.count))
