@@ -51,6 +51,8 @@ package enum Limits {
   package static let firstRead = 2 * 1024
   /// Bytes of a body that are gone through in one turn of the loop; a body that is larger is read in such slices.
   package static let bodySlice = 256 * 1024
+  /// Bytes that are gathered for a TLS connection in one turn before who makes them pauses.
+  package static let gathered = 64 * 1024
   /// A connection's buffer that is kept between requests.
   package static let keptBuffer = 4 * 1024
 

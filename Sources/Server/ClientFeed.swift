@@ -78,7 +78,7 @@ extension Front {
       watch(connection, connection.interest.subtracting(.read))
       return
     }
-    switch Socket.receive(connection.raw, into: &connection.inbound, room: Limits.passing) {
+    switch receive(connection, room: Limits.passing) {
     case .received: happenings.append(.fed(connection.id))
     case .wouldBlock: break
     case .endOfStream:

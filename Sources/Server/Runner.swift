@@ -2,6 +2,7 @@ internal import Base
 internal import Exchange
 internal import Kernel
 internal import Policy
+internal import Transport
 internal import Upstream
 internal import Wire
 
@@ -102,6 +103,7 @@ final class Runner {
     case .left(let id): left(id, now)
     case .drained(let id): drained(id, now)
     case .fed(let id): if let passing = front.connection(id)?.passing { fed(passing, now) }
+    case .unsecured(let fault): log.note(.info, "TLS handshake failed", fault.words(for: "the client"))
     }
     cancelAbandoned(now)
   }

@@ -21,8 +21,12 @@ package struct RoutingTable {
   // MARK: - Settings
 
   private mutating func addSettings(_ configuration: Configuration) {
-    line("listen", configuration.listen.map { $0.text }.joined(separator: ", "))
-    var admin: [String] = configuration.admin.listen.map { $0.text }
+    func text(_ listen: Listen) -> String {
+      guard let tls = configuration.secured[listen] else { return listen.text }
+      return listen.text + (tls.clientAuthorities == nil ? " (TLS)" : " (TLS, certificates of clients)")
+    }
+    line("listen", configuration.listen.map { text($0) }.joined(separator: ", "))
+    var admin: [String] = configuration.admin.listen.map { text($0) }
     if configuration.admin.token != nil { admin.append("with token ****") }
     line(
       "admin",

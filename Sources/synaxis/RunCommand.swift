@@ -4,6 +4,7 @@ internal import Kernel
 internal import Policy
 internal import Server
 internal import TierFile
+internal import Transport
 internal import Upstream
 
 /// `synaxis run`: serves until it is told to stop.
@@ -83,6 +84,7 @@ enum Service {
     } catch {
       switch error {
       case .kernel(let fault): Console.complain("synaxis: \(fault.text)\n")
+      case .identity(let fault): Console.complain("synaxis: \(fault.text)\n")
       case .upstream(.startFailed(let code)):
         Console.complain("synaxis: libcurl does not start (code \(code))\n")
       }
