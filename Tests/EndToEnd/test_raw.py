@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import threading
 import time
 
@@ -522,3 +523,22 @@ def test_drain_is_over(start, provider):
     assert reader.read()[0].status == 503
     assert at.wait() == 0 and line(at)["end"] == "draining"
     at.stop = lambda: None
+
+
+def test_over_tls(start, bulk, certificate):
+    """A client over TLS: both bodies whole, and held back as in the clear."""
+    size = SIZE // 4
+    server = bulk("http")
+    listen = f'listen: [{{ address: "127.0.0.1:0", tls: {{ cert: {certificate} }} }}]\n'
+    at = start(Gateway, f"{listen}providers:\n  b: {server.entry(RAW)}\n")
+    before = at.status("VmHWM")
+    context = ssl.create_default_context(cafile=certificate)
+    client = context.wrap_socket(at.connect(), server_hostname="127.0.0.1")
+    client.sendall(request("PUT", f"/providers/b/files/{size}", f"Content-Length: {size}\r\n"))
+    block = os.urandom(1 << 16)
+    for _ in range(size // len(block)):
+        client.sendall(block)
+    head, body = Reader(client).read()
+    assert head.status == 200 and len(body) == size and server.got == size
+    assert server.digest.digest() == hashlib.sha256(block * (size // len(block))).digest()
+    assert at.status("VmHWM") - before < MEMORY
