@@ -86,7 +86,7 @@ extension Runner {
       request, method: method.span, behind: rest.span, query: query.span, headerLines: lines.span,
       body: passing.body, now: now.instant)
     passing.transfer = transfer
-    if let transfer { passings[transfer] = passing } else { breakOff(passing, .overloaded, now) }
+    passings[transfer] = passing
   }
 
   /// Passes on what the client has sent, as far as there is room for it.

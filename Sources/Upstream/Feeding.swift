@@ -28,14 +28,17 @@ package enum FedBody: Equatable, Sendable {
 
 // Requests whose bodies go through as they come, with back-pressure: never more than `Limits.outgoing` of one waits.
 extension Upstream {
-  /// Starts a transfer whose body is handed over by `feed`; nil: too many are open. As for the other `open`.
+  /// Starts a transfer whose body is handed over by `feed`. As for the other `open`.
   ///
   /// `method`: its name. `rest`: what is put behind the target's own path, visible ASCII.
   package func open(
     _ request: TransferRequest, method: Span<UInt8>, behind rest: Span<UInt8>, query: Span<UInt8>,
     headerLines: Span<UInt8>, body: FedBody, now: Instant
-  ) -> TransferID? {
-    guard let target = targets[Int(request.target.index)], let slot = takeSlot() else { return nil }
+  ) -> TransferID {
+    guard let target = targets[Int(request.target.index)] else {
+      preconditionFailure("a target that was given back")
+    }
+    let slot = takeSlot()
     slot.begin(request, target, body: Span(), now: now)
     work(now) {
       guard let destination = target.destination else {
