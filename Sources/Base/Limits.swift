@@ -62,6 +62,8 @@ package enum Limits {
   package static let backlog = 511
   /// Events taken from epoll in one turn of the loop; the rest comes in the next.
   package static let eventsPerTurn = 256
+  /// Descriptors that are neither a client's nor an exchange's: listeners, poller, log, resolver.
+  package static let ownDescriptors = 64
   /// Sockets taken over from a service manager.
   package static let inheritedSockets = 64
 
@@ -191,9 +193,7 @@ package enum Limits {
   /// Bytes read from a connection in one turn, and pieces of a request per sendmsg(2).
   package static let connectionRead = 32 * 1024
   package static let sendPieces = 16
-  /// Upstream transfers open at the same time, races and hedges included.
-  package static let transfers = 1024
-  /// Places of ended transfers whose buffers are kept for the next ones, and libcurl's handles likewise.
+  /// Ended transfers whose places and buffers are kept for the next ones, and libcurl's handles likewise.
   package static let idleSlots = 16
   package static let idleDials = 4
   /// Bytes of a free transfer's buffer that are kept.

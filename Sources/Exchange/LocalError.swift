@@ -32,6 +32,8 @@ package enum LocalError: Error, Equatable, Sendable {
   case overloaded
   /// `limits.memory` is used up by what others have sent or are sent.
   case memoryFull
+  /// No connection to a provider can be opened.
+  case outOfDescriptors
   case draining
   case deadlineExceeded
   case upstreamCut
@@ -103,7 +105,8 @@ package enum LocalError: Error, Equatable, Sendable {
     case .rateLimited: Row(status: 429, code: "rate_limit_exceeded", kind: .rateLimit, side: .upstream)
     case .attemptsFailed: Row(status: 502, code: "upstream_routing_failure", kind: .server, side: .upstream)
     case .unavailable: Row(status: 503, code: "no_provider_available", kind: .server, side: .upstream)
-    case .overloaded, .memoryFull: Row(status: 503, code: "overloaded", kind: .server, side: .local)
+    case .overloaded, .memoryFull, .outOfDescriptors:
+      Row(status: 503, code: "overloaded", kind: .server, side: .local)
     case .draining: Row(status: 503, code: "draining", kind: .server, side: .local, closes: true)
     case .deadlineExceeded: Row(status: 504, code: "deadline_exceeded", kind: .server, side: .upstream)
     case .upstreamCut: Row(status: 502, code: "upstream_cut", kind: .server, side: .upstream)
@@ -120,6 +123,7 @@ package enum LocalError: Error, Equatable, Sendable {
     if case .unavailable(let time) = self { return time }
     if case .overloaded = self { return .seconds(1) }
     if case .memoryFull = self { return .seconds(1) }
+    if case .outOfDescriptors = self { return .seconds(1) }
     if case .draining = self { return .seconds(5) }
     return nil
   }

@@ -142,8 +142,13 @@ struct ErrorText {
       out.append("No provider answered within `timeouts.request`. ")
       appendCauses(run, now, to: &out)
     case .overloaded:
-      out.append("Too many requests are running. `limits` in the tier file sets how many may.")
+      out.append(
+        "As many requests run and wait as `limits` of the tier file lets: `concurrent_requests`, `queue`, ")
+      out.append("`connections`. Try again.")
     case .memoryFull: out.append("The requests and answers under way fill `limits.memory`. Try again.")
+    case .outOfDescriptors:
+      out.append(
+        "This process may open no further connection to a provider (`ulimit -n`, LimitNOFILE). Try again.")
     case .draining: out.append("This instance is shutting down.")
     case .upstreamCut:
       out.append("The provider's answer broke off before its end. What has come is not complete.")

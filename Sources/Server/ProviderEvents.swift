@@ -198,6 +198,7 @@ extension TransferEnd {
     case .closedEarly: self = .cut
     case .reusedConnectionDied, .refusedStream: self = .stale
     case .lostRace: self = .raceLost
+    case .outOfDescriptors: self = .noRoom
     case .protocolError: self = .unreadable
     }
   }

@@ -222,7 +222,8 @@ final class Runner {
     if attempt < run.transfers.count { run.transfers[attempt] = nil } else { run.transfers.append(nil) }
     guard run.exchange.shape.endpoint.takesEdits, run.facts.form == .json, !edits.isEmpty else {
       let patch = model.map { Patch([$0], over: run.wholeBody) }
-      return send(attempt, run, patch.map { run.keep($0, for: attempt) }, now)
+      send(attempt, run, patch.map { run.keep($0, for: attempt) }, now)
+      return nil
     }
     let object = run.request.withBytes(run.body) { BodyEdits.object(of: $0) }
     var walk = EditWalk(edits, of: object, adding: model, mostPlaces: Limits.patchedPlaces)
@@ -239,24 +240,26 @@ final class Runner {
   func send(_ attempt: Int, _ run: ExchangeRun, _ walk: inout EditWalk, _ now: Moment) -> ExchangeEvent? {
     guard run.charge(walk.bytesHeld, for: attempt) else { return .couldNotOpen(attempt, .memoryFull) }
     if let body = walk.takeBody() {
-      return send(attempt, run, run.keep(Patch(whole: body), for: attempt), now)
+      send(attempt, run, run.keep(Patch(whole: body), for: attempt), now)
+      return nil
     }
     let splices = walk.splices
-    if splices.isEmpty { return send(attempt, run, nil, now) }
-    return send(attempt, run, run.keep(Patch(splices, over: run.wholeBody), for: attempt), now)
+    let patch = splices.isEmpty ? nil : Patch(splices, over: run.wholeBody)
+    send(attempt, run, patch.map { run.keep($0, for: attempt) }, now)
+    return nil
   }
 
   /// - Parameter pieces: the body; nil: as the client sent it.
   private func send(
     _ attempt: Int, _ run: ExchangeRun, _ pieces: [UnsafeRawBufferPointer]?, _ now: Moment
-  ) -> ExchangeEvent? {
+  ) {
     let made = run.exchange.attempts[attempt]
     var request = TransferRequest(target: target(attempt, run))
     request.race = run.race(made.round)
     request.expectsEventStream = run.exchange.shape.wantsStream
     request.needsFreshConnection = made.choice.needsFreshConnection
     request.tag = run.tag(attempt)
-    let transfer = run.withQueryAndLines { query, lines -> TransferID? in
+    let transfer = run.withQueryAndLines { query, lines in
       guard let pieces else {
         let whole: InlineArray<1, UnsafeRawBufferPointer> = [run.wholeBody]
         return upstream.open(
@@ -267,7 +270,6 @@ final class Runner {
     run.transfers[attempt] = transfer
     // The turn's own clock stands still: what we took ourselves is read from the real one.
     run.openedAt = run.openedAt ?? Clock.instant()
-    return transfer == nil ? .couldNotOpen(attempt, .overloaded) : nil
   }
 
   /// The model's name in the provider's spelling, where that differs.

@@ -130,8 +130,7 @@ extension Upstream {
 
   /// The transfer that an event is about; nil: it has been given up.
   private func rider(_ event: HTTP2Event, _ connection: Connection) -> Slot? {
-    guard event.stream > 0, Int(event.tag) < slots.count else { return nil }
-    let slot = slots[Int(event.tag)]
+    guard event.stream > 0, Int(event.tag) < slots.count, let slot = slots[Int(event.tag)] else { return nil }
     return slot.connection === connection && slot.stream == event.stream && slot.phase == .running
       ? slot : nil
   }
@@ -201,7 +200,7 @@ extension Upstream {
     guard case .http2(let session) = connection.stage else { return }
     pool.remove(connection)
     if case .silent = loss { closeAtOnce(connection.descriptor) }
-    for slot in slots where slot.connection === connection && slot.phase == .running {
+    for case let slot? in slots where slot.connection === connection && slot.phase == .running {
       slot.bodyTaken = max(slot.bodyTaken, session.sent(of: slot.stream))
       slot.connection = nil
       if !slot.isWhole { endLost(slot, loss) }

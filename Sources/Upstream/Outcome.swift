@@ -22,7 +22,9 @@ package enum TransferFault: Equatable, Sendable {
   case lostRace
   /// What came is not HTTP as we take it: a malformed or too long head.
   case protocolError
-  /// Something on our side: memory, descriptors, an unusable URL.
+  /// This process may open no further socket (EMFILE, ENFILE).
+  case outOfDescriptors
+  /// Something else on our side: memory, an unusable URL.
   case localFault
 }
 

@@ -17,6 +17,7 @@ final class Slot {
   }
 
   let index: UInt32
+  /// The number of its use, which no other transfer has.
   var generation: UInt32 = 0
   var phase = Phase.free
   var target: Target?
@@ -148,7 +149,6 @@ final class Slot {
   /// Forgets the transfer: what is left is an unused slot.
   func end() {
     phase = .free
-    generation &+= 1
     target = nil
     segments.removeAll(keepingCapacity: true)
     lent.recycle(keeping: Limits.keptSlotBuffer)
@@ -186,16 +186,5 @@ final class Slot {
     firstByteAt = nil
     firstContentAt = nil
     lastContentAt = nil
-  }
-
-  /// Gives back what an idle slot need not keep.
-  func shrink() {
-    head.release()
-    held.release()
-    lent.release()
-    pending.release()
-    message.release()
-    segments = []
-    observer = EventStreamObserver()
   }
 }

@@ -1,7 +1,7 @@
 package import Base
 package import Transport
 
-/// Names one transfer: a slot and the number of its use, so that an old name never meets a new transfer.
+/// Names one transfer: a place and the number of its use, so that an old name never meets a new transfer.
 package struct TransferID: Hashable, Sendable {
   let slot: UInt32
   let generation: UInt32
