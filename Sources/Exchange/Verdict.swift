@@ -94,6 +94,7 @@ package enum Judge {
     case .cut: .cut
     case .stale: .staleConnection
     case .raceLost: .raceLost
+    case .noRoom: .noRoom
     case .unreadable: .foreign
     }
   }
@@ -173,5 +174,7 @@ package enum TransferEnd: Sendable {
   /// A pooled connection was dead before a byte of the answer came.
   case stale
   case raceLost
+  /// This process may open no further socket.
+  case noRoom
   case unreadable
 }

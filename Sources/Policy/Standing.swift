@@ -105,13 +105,13 @@ extension Trail {
     return tries
   }
 
-  /// Another attempt at that candidate may go otherwise: only keys and accounts failed so far, or it lost a
-  /// race and was never asked. An attempt under way rules it out.
+  /// Another attempt at that candidate may go otherwise: only keys and accounts failed so far, or it was never
+  /// asked. An attempt under way rules it out.
   func allows(_ candidate: CandidateID) -> Bool {
     for n in 0..<count where self[n].candidate == candidate.index {
       guard let fault = self[n].fault else { return false }
       // Its connection was slow and another one's request failed: it has not had its turn.
-      if fault == .raceLost { continue }
+      if fault.isUnasked { continue }
       guard fault.blame == .account || fault.blame == .key else { return false }
     }
     return true
@@ -121,7 +121,7 @@ extension Trail {
   /// had acknowledged the request: it may be tried on a fresh one.
   func isOnlyStale(_ candidate: CandidateID) -> Bool {
     var stale = 0
-    for n in 0..<count where self[n].candidate == candidate.index && self[n].fault != .raceLost {
+    for n in 0..<count where self[n].candidate == candidate.index && self[n].fault?.isUnasked != true {
       let isOfThePool = self[n].fault == .staleConnection || (self[n].fault == .silence && self[n].wasPooled)
       guard isOfThePool else { return false }
       stale += 1
@@ -131,7 +131,7 @@ extension Trail {
 
   /// No attempt failed but for a rate or a quota.
   var allWereRateLimited: Bool {
-    for n in 0..<count where self[n].fault != .raceLost {
+    for n in 0..<count where self[n].fault?.isUnasked != true {
       if self[n].fault?.blame != .account { return false }
     }
     return true
