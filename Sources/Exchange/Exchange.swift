@@ -109,7 +109,7 @@ package struct Exchange: Sendable {
   package var routeRequest: RouteRequest {
     RouteRequest(
       route: shape.route, preference: shape.preference, estimatedTokens: shape.estimatedTokens,
-      endpoint: shape.endpoint.rawValue, deadline: deadline)
+      endpoint: shape.endpoint.rawValue, conversation: shape.conversation, deadline: deadline)
   }
 
   /// Asks the router for the next candidate and opens it, beside those of its round that still connect.

@@ -23,12 +23,17 @@ package struct RequestFacts: Sendable {
 ///
 /// In one go (`read`), or with pauses: `begin`, then `goOn` until it has the facts.
 package struct RequestReader: Sendable {
-  package private(set) var probe = JSONProbe()
+  package private(set) var probe: JSONProbe
+  /// What conversations are known by is hashed with; nil: nobody asks for it.
+  let openingKey: KeyedHash.Key?
   /// The form that is being read; nil: JSON is.
   private var form: MultipartReading?
   private var names = RecentNames()
 
-  package init() {}
+  package init(openingKey: KeyedHash.Key? = nil) {
+    self.openingKey = openingKey
+    probe = JSONProbe(openingKey: openingKey)
+  }
 
   /// - Parameter contentType: the field's value; empty where it was not sent, which is read as JSON, since
   ///   curl users forget it and OpenAI takes it.

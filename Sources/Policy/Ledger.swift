@@ -58,6 +58,9 @@ package final class Ledger {
     var endpoint: UInt8 = 0
     var isCommitted = false
     var isSuspect = false
+    /// What it belongs to, and its seat there: see `Homes`.
+    var conversation: Fingerprint?
+    var seat = Homes.Seat()
     var reservation = Account.Reservation()
   }
 
@@ -68,12 +71,15 @@ package final class Ledger {
   var candidates: [CandidateState]
   var lacks: [Lack] = []
   var dice: Dice
-  private var slots: [Slot] = []
+  /// Where conversations were answered last, and what candidates and keys are called there.
+  var homes: Homes
+  var numbers: HomeNumbers
+  var slots: [Slot] = []
   private var freeSlots: [Int32] = []
   private var attempts: UInt64 = 0
 
   /// `seed` decides the jitter and the choices of two: equal seeds and equal calls give equal answers.
-  package init(_ catalog: Catalog, seed: UInt64) {
+  package init(_ catalog: Catalog, seed: UInt64, affinity: AffinitySettings = AffinitySettings()) {
     self.catalog = catalog
     dice = Dice(seed: seed)
     providers = []
@@ -91,6 +97,8 @@ package final class Ledger {
       providers.append(ProviderState(keys: first..<keys.count))
     }
     lacks.reserveCapacity(Limits.lacks)
+    homes = Homes(affinity)
+    numbers = HomeNumbers(homes, candidates: candidates.count, keys: keys.count)
   }
 
   /// Attempts that were begun and not yet ended.
@@ -126,6 +134,7 @@ package final class Ledger {
     slots[index].reservation = accounts[keys[key].account].reserve(
       tokens: choice.tokens, budgets: catalog.providers[provider].budgets,
       quota: catalog.providers[provider].quotaHeaders, now: now)
+    enterHome(index, choice.conversation, now: now)
     return AttemptTicket(slot: Int32(index), generation: slots[index].generation)
   }
 
@@ -147,6 +156,7 @@ package final class Ledger {
     let index = open(ticket)
     guard !slots[index].isCommitted else { return }
     slots[index].isCommitted = true
+    settleHome(index, now: now)
     succeed(slots[index], timeToFirstToken: timeToFirstToken, now: now)
   }
 
@@ -155,6 +165,8 @@ package final class Ledger {
   package func end(_ ticket: AttemptTicket, _ outcome: AttemptOutcome, now: Instant) -> Consequence? {
     let index = open(ticket)
     let slot = slots[index]
+    if outcome.fault == nil, !slot.isCommitted { settleHome(index, now: now) }
+    homes.leave(slots[index].seat)
     slots[index].isOpen = false
     slots[index].generation &+= 1
     freeSlots.append(Int32(index))

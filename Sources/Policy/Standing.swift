@@ -25,13 +25,14 @@ struct Standing: Equatable {
 extension Ledger {
   /// A candidate's health as of `now`: the candidate's own cooldown, that of the endpoint, the provider's breaker,
   /// and the best of the keys that this exchange has not used up. Of the keys that are ready it is the one with the fewest
-  /// attempts under way, then the one used longest ago.
+  /// attempts under way, then the one used longest ago; the home's comes before them.
   func standing(
     of candidate: CandidateID, nameHash: UInt64, endpoint: UInt8, tokens: Quantity, trail: borrowing Trail,
-    now: Instant
+    home: Homes.Home? = nil, now: Instant
   ) -> Standing {
     let provider = catalog.candidates[candidate.index].provider
-    var standing = bestKey(of: provider, candidate: candidate, tokens: tokens, trail: trail, now: now)
+    var standing = bestKey(
+      of: provider, candidate: candidate, tokens: tokens, trail: trail, home: home, now: now)
     // The model's cooldown, the endpoint's and the breaker's, where each lasts longer than the one before.
     if candidates[candidate.index].cooldown.until > max(standing.due, now) {
       standing.due = candidates[candidate.index].cooldown.until
@@ -50,7 +51,8 @@ extension Ledger {
 
   /// A provider's health, whatever the model.
   func standing(ofProvider provider: Int, now: Instant) -> Standing {
-    var standing = bestKey(of: provider, candidate: CandidateID(-1), tokens: 1, trail: Trail(), now: now)
+    var standing = bestKey(
+      of: provider, candidate: CandidateID(-1), tokens: 1, trail: Trail(), home: nil, now: now)
     addBreaker(of: provider, to: &standing, now: now)
     return standing
   }
@@ -65,7 +67,8 @@ extension Ledger {
   }
 
   private func bestKey(
-    of provider: Int, candidate: CandidateID, tokens: Quantity, trail: borrowing Trail, now: Instant
+    of provider: Int, candidate: CandidateID, tokens: Quantity, trail: borrowing Trail, home: Homes.Home?,
+    now: Instant
   ) -> Standing {
     let budgets = catalog.providers[provider].budgets
     var best = Standing(due: .distantFuture, obstacle: .noKeyLeft, dueWithoutBreaker: .distantFuture)
@@ -81,7 +84,7 @@ extension Ledger {
       }
       due = max(due, now)
       let isBetter =
-        bestKey < 0 || due < best.due
+        bestKey < 0 || due < best.due || (due <= now && isHome(home, candidate, key: place))
         || (due == best.due
           && (keys[key].inFlight, keys[key].lastUsed) < (keys[bestKey].inFlight, keys[bestKey].lastUsed))
       guard isBetter else { continue }
@@ -89,6 +92,7 @@ extension Ledger {
       best.due = due
       best.key = place
       best.obstacle = due <= now ? nil : obstacle.map { .account($0) } ?? .keyRejected
+      if due <= now, isHome(home, candidate, key: place) { break }
     }
     return best
   }

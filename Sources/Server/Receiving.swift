@@ -51,7 +51,7 @@ extension Runner {
   private func route(_ connection: Connection, to endpoint: Endpoint, now: Moment) {
     let body = connection.body
     if body.count > Limits.bodySlice {
-      chores.append(.reading(BodyReading(connection.id, endpoint, now: now.instant)))
+      chores.append(.reading(BodyReading(connection.id, endpoint, newReader, now: now.instant)))
       return
     }
     let facts: RequestFacts
@@ -64,7 +64,8 @@ extension Runner {
       refuse(connection, error, now: now)
       return
     }
-    guard let shape = shape(connection, facts, endpoint, now) else { return }
+    guard var shape = shape(connection, facts, endpoint, now) else { return }
+    shape.conversation = conversation(connection, facts, endpoint, reader)
     var key: Fingerprint?
     if wantsKey(connection, facts, shape) {
       let unfinished = requestKey(connection, facts, endpoint)
@@ -94,6 +95,17 @@ extension Runner {
       shape.preference = connection.inbound.withBytes(wish) { setup.catalog.providerIndex(named: $0) }
     }
     return shape
+  }
+
+  /// The conversation of a request that `reader` has just read.
+  func conversation(
+    _ connection: Connection, _ facts: RequestFacts, _ endpoint: Endpoint, _ reader: borrowing RequestReader
+  ) -> Fingerprint? {
+    connection.inbound.withBytes {
+      reader.conversation(
+        of: facts, $0.extracting(connection.body), at: endpoint, connection.parser.head, $0,
+        client: clientName(of: connection))
+    }
   }
 
   private func wish(_ connection: Connection, _ facts: RequestFacts, _ shape: ExchangeShape) -> Sharing.Wish {

@@ -22,7 +22,9 @@ final class Runner {
   var watching = Watching()
   var runs: SlotTable<ExchangeRun>
   var timers = Timers()
-  var reader = RequestReader()
+  var reader: RequestReader
+  /// What conversations are known by is hashed with.
+  private let conversationKey: KeyedHash.Key
   /// Connections of races that others won: their ends still tell about their providers.
   var stragglers: [TransferID: Straggler] = [:]
   /// Effects that wait to be performed; kept for its memory.
@@ -55,8 +57,10 @@ final class Runner {
 
   init(
     front: Front, upstream: Upstream, log: Log, setup: Setup, sharing: Sharing, seed: UInt64,
-    now: Instant
+    conversationKey: KeyedHash.Key, now: Instant
   ) {
+    self.conversationKey = conversationKey
+    reader = RequestReader(openingKey: setup.configuration.affinity.enabled ? conversationKey : nil)
     self.sharing = sharing
     self.front = front
     self.upstream = upstream
@@ -74,6 +78,7 @@ final class Runner {
   /// in flight keep the one that they began with.
   func adopt(_ configuration: Configuration, now: Instant) {
     self.configuration = configuration
+    reader = newReader
     setup = Setup(
       checks.merged(into: configuration), upstream: upstream, seed: serial, keeping: setup)
     front.gate = setup.gate
@@ -81,6 +86,10 @@ final class Runner {
     metrics.adopt(setup.catalog, clients: configuration.clients)
     // The token may have changed, and the providers: who may still look comes again.
     endWatching(now: now)
+  }
+
+  var newReader: RequestReader {
+    RequestReader(openingKey: configuration.affinity.enabled ? conversationKey : nil)
   }
 
   func newRequestID() -> RequestID {

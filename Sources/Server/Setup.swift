@@ -63,9 +63,9 @@ final class Setup {
     self.upstream = upstream
     catalog = Catalog(configuration, seed: seed)
     if let old {
-      ledger = Ledger(catalog, keeping: old.ledger)
+      ledger = Ledger(catalog, keeping: old.ledger, affinity: configuration.affinity)
     } else {
-      ledger = Ledger(catalog, seed: seed)
+      ledger = Ledger(catalog, seed: seed, affinity: configuration.affinity)
     }
     gate = Gate(configuration, keeping: old?.gate)
     edits = configuration.providers.map { BodyEdits($0.edits) }

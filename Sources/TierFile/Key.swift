@@ -51,7 +51,8 @@ package struct Key: Sendable {
 
 /// The maps of the tier file whose keys are known.
 package enum SectionName: CaseIterable, Sendable {
-  case root, admin, client, limits, timeouts, cache, log, cors, provider, tls, cost, model, edit, alias
+  case root, admin, client, limits, timeouts, cache, affinity, log, cors, provider, tls, cost, model, edit,
+    alias
   /// Of an appsettings.json: not told to anybody who writes a tier file.
   case canonicalModel
 
@@ -64,6 +65,7 @@ package enum SectionName: CaseIterable, Sendable {
     case .limits: "limits"
     case .timeouts: "timeouts"
     case .cache: "cache"
+    case .affinity: "affinity"
     case .log: "log"
     case .cors: "cors"
     case .provider: "provider"
