@@ -2,6 +2,7 @@
 
 import re
 
+from documents import DOCUMENTS
 from gateway import ROOT
 
 
@@ -29,8 +30,8 @@ def test_the_modules_of_the_architecture_are_those_of_the_package():
 
 def test_every_path_that_the_documents_name_is_there():
     names = set()
-    for document in ("ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"):
-        text = (ROOT / document).read_text()
+    for document in (ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", *DOCUMENTS):
+        text = document.read_text()
         names |= set(re.findall(r"`((?:Sources|Tests|contrib|etc)/[\w./-]*\w)(?: [^`]*)?`", text))
         # In the tables of the architecture a file stands as MODULE/FILE.swift.
         names |= {"Sources/" + name for name in re.findall(r"`([A-Z]\w+/\w+\.swift)`", text)}
