@@ -255,6 +255,10 @@ package enum Limits {
   package static let openingEnd = 1024
   /// Attempts at once that one conversation may have at the place where it was answered last.
   package static let attemptsAtHome = 4
+  /// Responses whose makers are remembered.
+  package static let storedResponses = 4096
+  /// Bytes of a stored response's name.
+  package static let responseName = 256
   /// Names that are compared for the text of a 404, and how many it tells.
   package static let nearestCompared = 512
   package static let nearestTold = 3

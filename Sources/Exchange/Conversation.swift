@@ -17,13 +17,15 @@ extension RequestReader {
     of facts: RequestFacts, _ body: Span<UInt8>, at endpoint: Endpoint, _ head: borrowing RequestHead,
     _ bytes: Span<UInt8>, client: String?
   ) -> Fingerprint? {
-    guard let openingKey, facts.form == .json else { return nil }
+    guard let key = hashKey, hearsOpenings, facts.form == .json else { return nil }
     switch endpoint.operation {
     case .chat, .textCompletion: break
     case .embeddings, .tokenCount, .moderation, .classification, .rerank, .images, .audio, .videos, .document:
       return nil
     }
-    var hash = KeyedHash(key: openingKey)
+    // What the provider keeps itself is where it was made.
+    if response(continuedBy: body, at: endpoint) != nil { return nil }
+    var hash = KeyedHash(key: key)
     if let key = probe.value(of: "prompt_cache_key", in: body)?.inner, !key.isEmpty {  // 1
       hash.absorb(1)
       hash.put(body.extracting(key))
@@ -39,6 +41,24 @@ extension RequestReader {
     }
     hash.put(facts.model.span)
     if var client { client.withUTF8 { hash.put($0.span) } }
+    return hash.finish()
+  }
+}
+
+extension RequestReader {
+  /// The stored response that the request which was just read continues.
+  package func response(continuedBy body: Span<UInt8>, at endpoint: Endpoint) -> Fingerprint? {
+    guard endpoint == .responses, let name = probe.value(of: "previous_response_id", in: body)?.inner else {
+      return nil
+    }
+    return name.isEmpty ? nil : fingerprint(ofResponse: body.extracting(name))
+  }
+
+  package func fingerprint(ofResponse name: Span<UInt8>) -> Fingerprint? {
+    guard let key = hashKey else { return nil }
+    var hash = KeyedHash(key: key)
+    hash.absorb(4)
+    hash.put(name)
     return hash.finish()
   }
 }

@@ -19,6 +19,7 @@ package struct Choice: Equatable, Sendable {
   let endpoint: UInt8
   /// Whose home is where it is answered; nil also where that is full, so that one turn too many moves nothing.
   let conversation: Fingerprint?
+  let isTimed: Bool
 }
 
 /// The receipt of an attempt that was begun: to be given back once, with `Ledger.end`.
@@ -155,6 +156,8 @@ package struct RouteRequest: Sendable {
   package var endpoint: UInt8
   /// What the request belongs to: it goes where that was answered last.
   package var conversation: Fingerprint?
+  /// The stored response that it asks for or continues: only who made that knows it.
+  package var response: Fingerprint?
   /// Waiting for a cooling candidate ends here.
   package var deadline: Instant
 

@@ -19,6 +19,7 @@ extension Ledger {
     self.init(catalog, seed: 1, affinity: affinity)
     dice = old.dice
     homes = old.homes
+    makers = old.makers
     homes.adopt(affinity)
     numbers = HomeNumbers(homes, candidates: candidates.count, keys: keys.count)
     adoptAttempts(of: old)

@@ -1,4 +1,4 @@
-internal import Base
+package import Base
 
 /// Where conversations were answered last: their homes. A fixed number of them, the one used longest ago out first.
 ///
@@ -176,10 +176,49 @@ struct HomeNumbers {
   mutating func keep(key: Int, as former: Int, of old: HomeNumbers) { keys[key] = old.keys[former] }
 }
 
+/// Where a request would rather go than elsewhere, or has to.
+struct Bearings {
+  /// Its conversation's, which the router prefers.
+  var home: Homes.Home?
+  /// Place in `keys` of the one that made the response which the request asks for or continues: no other knows it.
+  var maker: Int?
+  /// Who made that is not known: each key of each provider is asked, once.
+  var asksEveryKey = false
+  /// It asks for no model.
+  var isAboutNoModel = false
+}
+
 extension Ledger {
-  /// The home of a request's conversation that can be gone to. Whether it is the best is the router's.
-  func home(of request: RouteRequest, now: Instant) -> Homes.Home? {
-    request.conversation.flatMap { homes.home(of: $0, now: now) }
+  func bearings(of request: RouteRequest, now: Instant) -> Bearings {
+    var bearings = Bearings()
+    bearings.home = request.conversation.flatMap { homes.home(of: $0, now: now) }
+    bearings.isAboutNoModel = request.route.kind == .everyone
+    guard let response = request.response else { return bearings }
+    bearings.maker = makers.home(of: response, now: now).flatMap {
+      maker(numbered: $0.place.key, request.route)
+    }
+    bearings.asksEveryKey = bearings.maker == nil
+    return bearings
+  }
+
+  /// A key by its number, if it is one of a route's providers; nil where a reload has taken it away.
+  private func maker(numbered number: UInt32, _ route: Route) -> Int? {
+    guard let key = numbers.keys.firstIndex(of: number) else { return nil }
+    for n in 0..<route.count {
+      let provider = catalog.candidates[catalog.candidate(n, of: route).index].provider
+      if providers[provider].keys.contains(key) { return key }
+    }
+    return nil
+  }
+
+  /// A response is kept by who made it: what asks for it or continues it goes there.
+  package func remember(_ response: Fingerprint, madeBy choice: Choice, now: Instant) {
+    let key = providers[choice.provider].keys.lowerBound + choice.key
+    let place = Homes.Place(
+      candidate: numbers.candidates[choice.candidate.index], key: numbers.keys[key])
+    var seat = Homes.Seat()
+    makers.settle(response, at: place, seat: &seat, now: now)
+    makers.leave(seat)
   }
 
   /// Whether an attempt with that key would find what the conversation's last left in the provider's cache.

@@ -58,6 +58,8 @@ package final class Ledger {
     var endpoint: UInt8 = 0
     var isCommitted = false
     var isSuspect = false
+    /// How long it takes says how fast the model is.
+    var isTimed = true
     /// What it belongs to, and its seat there: see `Homes`.
     var conversation: Fingerprint?
     var seat = Homes.Seat()
@@ -73,6 +75,8 @@ package final class Ledger {
   var dice: Dice
   /// Where conversations were answered last, and what candidates and keys are called there.
   var homes: Homes
+  /// Who made the responses that providers keep.
+  var makers: Homes
   var numbers: HomeNumbers
   var slots: [Slot] = []
   private var freeSlots: [Int32] = []
@@ -98,7 +102,16 @@ package final class Ledger {
     }
     lacks.reserveCapacity(Limits.lacks)
     homes = Homes(affinity)
+    makers = Homes(Self.stored)
     numbers = HomeNumbers(homes, candidates: candidates.count, keys: keys.count)
+  }
+
+  /// OpenAI keeps responses for 30 days.
+  private static var stored: AffinitySettings {
+    var settings = AffinitySettings()
+    settings.ttl = .seconds(30 * 86400)
+    settings.entries = Limits.storedResponses
+    return settings
   }
 
   /// Attempts that were begun and not yet ended.
@@ -130,6 +143,7 @@ package final class Ledger {
     slots[index].endpoint = choice.endpoint
     slots[index].isCommitted = false
     slots[index].isSuspect = false
+    slots[index].isTimed = choice.isTimed
     slots[index].probe = providers[provider].breaker.takeProbe(now: now)
     slots[index].reservation = accounts[keys[key].account].reserve(
       tokens: choice.tokens, budgets: catalog.providers[provider].budgets,

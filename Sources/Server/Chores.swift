@@ -81,7 +81,7 @@ extension Runner {
       reading.limit = 0
       return false
     }
-    shape.conversation = conversation(connection, facts, reading.endpoint, reading.reader)
+    note(in: &shape, connection, facts, reading.reader)
     let key = reading.key.take()?.finish()
     begin(connection, facts, shape, key: key, arrivedAt: reading.arrivedAt, now)
     return true

@@ -60,7 +60,7 @@ final class Runner {
     conversationKey: KeyedHash.Key, now: Instant
   ) {
     self.conversationKey = conversationKey
-    reader = RequestReader(openingKey: setup.configuration.affinity.enabled ? conversationKey : nil)
+    reader = RequestReader(key: conversationKey, hearsOpenings: setup.configuration.affinity.enabled)
     self.sharing = sharing
     self.front = front
     self.upstream = upstream
@@ -89,7 +89,7 @@ final class Runner {
   }
 
   var newReader: RequestReader {
-    RequestReader(openingKey: configuration.affinity.enabled ? conversationKey : nil)
+    RequestReader(key: conversationKey, hearsOpenings: configuration.affinity.enabled)
   }
 
   func newRequestID() -> RequestID {
@@ -216,6 +216,11 @@ final class Runner {
 
   private func target(_ attempt: Int, _ run: ExchangeRun) -> TargetID {
     let choice = run.exchange.attempts[attempt].choice
+    if let stored = run.stored {
+      run.targets.append(
+        run.setup.newTarget(provider: choice.provider, key: choice.key, storedResponse: stored.path))
+      return run.targets[run.targets.count - 1]
+    }
     return run.setup.target(
       provider: choice.provider, key: choice.key, path: .endpoint(run.exchange.shape.endpoint))
   }
@@ -260,6 +265,7 @@ final class Runner {
     let made = run.exchange.attempts[attempt]
     var request = TransferRequest(target: target(attempt, run))
     request.race = run.race(made.round)
+    request.method = run.stored?.method ?? .post
     request.expectsEventStream = run.exchange.shape.wantsStream
     request.needsFreshConnection = made.choice.needsFreshConnection
     request.tag = run.tag(attempt)
@@ -283,7 +289,9 @@ final class Runner {
     let route = run.exchange.shape.route
     let candidate = catalog[choice.candidate]
     let requested = run.facts.model
-    guard catalog.needsModelSplice(choice.candidate, route: route, requested: requested.span) else {
+    guard run.stored == nil,
+      catalog.needsModelSplice(choice.candidate, route: route, requested: requested.span)
+    else {
       return nil
     }
     var name = ByteBuffer()
@@ -362,6 +370,7 @@ final class Runner {
   private func conclude(_ run: ExchangeRun, _ now: Moment) {
     timers.disarm(Int(run.id.slot))
     for attempt in run.transfers.indices { cancel(attempt, run) }
+    for target in run.targets { upstream.forget(target) }
     log.attempts(of: run, now: now)
     metrics.record(run)
     if run.setup === setup {

@@ -74,6 +74,7 @@ struct Destination {
     switch method {
     case .get: head.append("GET")
     case .post: head.append("POST")
+    case .delete: head.append("DELETE")
     }
     head.append(path.span)
     if !query.isEmpty {

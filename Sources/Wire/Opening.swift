@@ -71,6 +71,7 @@ struct Opening: Sendable {
       hash.absorb(text.extracting(0..<end))
       hash.absorb(text.extracting(text.count - end..<text.count))
     }
+    hash.fill()
     // The Responses API takes a user's bare text.
     if depth == 1, part == .input { endTurns() }
   }
