@@ -44,7 +44,7 @@ let package = Package(
     module("Wire", ["Base", "CLinux"]),
     module("Policy", ["Base"]),
     module("Exchange", ["Base", "Wire", "Policy"]),
-    module("TierFile", ["Base", "Policy", "CYAML", "CLinux"]),
+    module("TierFile", ["Base", "Policy", "Transport", "CYAML", "CLinux"]),
     module("Kernel", ["Base", "CLinux"]),
     module("HTTP2", ["Base", "CNghttp2"]),
     module("Transport", ["Base", "COpenSSL", "CLinux"]),
@@ -55,7 +55,9 @@ let package = Package(
     module("Batch", ["Base", "Wire", "Kernel", "Lab", "CLinux"]),
     .executableTarget(
       name: "synaxis",
-      dependencies: ["Base", "Policy", "TierFile", "Server", "Lab", "Batch", "CLinux", "CStarter"],
+      dependencies: [
+        "Base", "Policy", "TierFile", "Transport", "Server", "Lab", "Batch", "CLinux", "CStarter",
+      ],
       swiftSettings: strict),
     tests("BaseTests", ["Base"]),
     tests("WireTests", ["Wire"]),

@@ -51,6 +51,8 @@ package enum Limits {
   package static let firstRead = 2 * 1024
   /// Bytes of a body that are gone through in one turn of the loop; a body that is larger is read in such slices.
   package static let bodySlice = 256 * 1024
+  /// Bytes that are gathered for a TLS connection in one turn before who makes them pauses.
+  package static let gathered = 64 * 1024
   /// A connection's buffer that is kept between requests.
   package static let keptBuffer = 4 * 1024
 
@@ -60,6 +62,8 @@ package enum Limits {
   package static let backlog = 511
   /// Events taken from epoll in one turn of the loop; the rest comes in the next.
   package static let eventsPerTurn = 256
+  /// Descriptors that are neither a client's nor an exchange's: listeners, poller, log, resolver.
+  package static let ownDescriptors = 64
   /// Sockets taken over from a service manager.
   package static let inheritedSockets = 64
 
@@ -189,9 +193,11 @@ package enum Limits {
   /// Bytes read from a connection in one turn, and pieces of a request per sendmsg(2).
   package static let connectionRead = 32 * 1024
   package static let sendPieces = 16
-  /// Upstream transfers open at the same time, races and hedges included.
-  package static let transfers = 1024
-  /// Places of ended transfers whose buffers are kept for the next ones, and libcurl's handles likewise.
+  /// Bytes of a request's body that wait for the provider's connection, and of a client's that wait to be passed on,
+  /// where the body goes through as it comes.
+  package static let outgoing = 128 * 1024
+  package static let passing = 64 * 1024
+  /// Ended transfers whose places and buffers are kept for the next ones, and libcurl's handles likewise.
   package static let idleSlots = 16
   package static let idleDials = 4
   /// Bytes of a free transfer's buffer that are kept.

@@ -5,10 +5,19 @@ internal import CLinux
 /// Bytes go to the socket at once while nothing is waiting; what it does not take is copied to `backlog` and
 /// leaves in order with `flush()`. It does not own the descriptor: the connection closes it, after
 /// `shutDown()`. The first failed write breaks the outlet for good, and later bytes are dropped.
+///
+/// Where bytes have to be sealed or framed first (TLS, HTTP/2), they are gathered: the connection is noted in a queue, and
+/// takes them with `pass` when the turn is over, all in as few records or frames as they fill.
 package final class Outlet {
   private static var nothing: UnsafeRawBufferPointer { .init(start: nil, count: 0) }
 
   private let descriptor: Int32
+  private let queue: OutletQueue?
+  private let place: Int32
+  /// The end of the turn is waited for: bytes that were gathered are passed on then.
+  package private(set) var isQueued = false
+  /// Bytes that may wait before the producer has to pause: some where they are gathered, until the socket is full.
+  private var allowance: Int
   private var backlog = ByteBuffer()
   /// Bytes accepted by the kernel since the start.
   package private(set) var sent: UInt64 = 0
@@ -16,10 +25,25 @@ package final class Outlet {
   /// Bytes that it was given have not reached the kernel and never will.
   package private(set) var hasDropped = false
 
-  package init(descriptor: Int32) { self.descriptor = descriptor }
+  package init(descriptor: Int32) {
+    self.descriptor = descriptor
+    queue = nil
+    place = 0
+    allowance = 0
+  }
+
+  /// An outlet that gathers. `place`: what the queue knows it by.
+  package init(gathering queue: OutletQueue, place: Int32) {
+    descriptor = -1
+    self.queue = queue
+    self.place = place
+    allowance = Limits.gathered
+  }
 
   /// Bytes wait for the socket: the producer should pause, and the loop should watch for writability.
-  package var isBlocked: Bool { !backlog.isEmpty }
+  package var isBlocked: Bool { backlog.count > allowance }
+  /// It is `pass` that sends.
+  package var gathers: Bool { queue != nil }
   package var backlogCount: Int { backlog.count }
 
   /// Sends up to three pieces in one call, in order. All of them are taken: sent, kept or (broken) dropped.
@@ -32,7 +56,14 @@ package final class Outlet {
       return
     }
     var taken = 0
-    if backlog.isEmpty { taken = send(first, second, third) }
+    if let queue {
+      if !isQueued {
+        isQueued = true
+        queue.add(place)
+      }
+    } else if backlog.isEmpty {
+      taken = send(first, second, third)
+    }
     if isBroken { return }
     keep(first, &taken)
     keep(second, &taken)
@@ -67,6 +98,29 @@ package final class Outlet {
       return true
     }
     return false
+  }
+
+  /// What became of bytes that were passed on.
+  package enum Passed { case taken(Int), full, broken }
+
+  /// Lends what was gathered to `send`, until all is taken or the socket is full.
+  package func pass(_ send: (UnsafeRawBufferPointer) -> Passed) {
+    isQueued = false
+    while !isBroken, !backlog.isEmpty {
+      switch send(backlog.unsafeBytes) {
+      case .taken(let count):
+        sent &+= UInt64(count)
+        backlog.consume(count)
+      case .full:
+        allowance = 0
+        return
+      case .broken:
+        shutDown()
+        return
+      }
+    }
+    allowance = Limits.gathered
+    backlog.recycle(keeping: 0)
   }
 
   /// Drops what waits and takes nothing more: the descriptor is about to be closed.

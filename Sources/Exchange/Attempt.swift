@@ -86,7 +86,7 @@ package enum ExchangeEvent: Sendable {
   case served
   /// The process ends and waits no longer.
   case drainEnded
-  /// An attempt could not be started, for want of transfers or memory: what the client is told.
+  /// An attempt could not be started for want of memory: what the client is told.
   case couldNotOpen(Int, LocalError)
 }
 

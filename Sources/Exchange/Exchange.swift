@@ -172,7 +172,7 @@ package struct Exchange: Sendable {
   /// No candidate is left: 1. the last provider's own words, where they are about the request; 2. 429; 3. 503;
   /// 4. 502 with the list of attempts.
   mutating func giveUp(_ why: Exhaustion, _ now: Instant, _ effects: inout [ExchangeEffect]) {
-    if let spare, spare == attempts.lastIndex(where: { $0.fault != .raceLost }), !hasSentHead {  // 1
+    if let spare, spare == attempts.lastIndex(where: { $0.fault?.isUnasked != true }), !hasSentHead {  // 1
       effects.append(.relay(spare))
       conclude(.relayed, &effects)
       return
@@ -220,13 +220,13 @@ package struct Exchange: Sendable {
     }
   }
 
-  /// There was no room for a transfer or its body: our own want, which says nothing of the provider and which no other
+  /// There was no room for its body or its connection: our own want, which says nothing of the provider and which no other
   /// candidate would mend.
   mutating func couldNotOpen(
     _ index: Int, _ error: LocalError, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
     guard attempts[index].phase == .connecting else { return }
-    settle(index, .raceLost, ledger, now)
+    settle(index, .noRoom, ledger, now)
     if !hasLiveAttempt { failClient(error, &effects) }
   }
 
@@ -300,6 +300,9 @@ package struct Exchange: Sendable {
       settle(index, .clientFault, ledger, now)
       effects.append(.relay(index))
       conclude(.relayed, &effects)
+    case (_, .fault(.noRoom)):
+      effects.append(.cancel(index))
+      couldNotOpen(index, .outOfDescriptors, ledger, now, &effects)
     case (_, .fault(let fault)):
       if fault.isAboutTheRequest {
         spare = index

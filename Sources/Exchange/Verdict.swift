@@ -96,6 +96,7 @@ package enum Judge {
     case .cut: .cut
     case .stale: .staleConnection
     case .raceLost: .raceLost
+    case .noRoom: .noRoom
     case .unreadable: .foreign
     }
   }
@@ -175,5 +176,7 @@ package enum TransferEnd: Sendable {
   /// A pooled connection was dead before a byte of the answer came.
   case stale
   case raceLost
+  /// This process may open no further socket.
+  case noRoom
   case unreadable
 }

@@ -54,6 +54,8 @@ package enum Fault: Equatable, Sendable {
   case clientGone
   /// Another connection of the race was ready first; no byte of the request was sent.
   case raceLost
+  /// We had no room to ask it: memory or descriptors.
+  case noRoom
 
   /// Whose fault it is, and so what is left alone.
   package enum Blame: Equatable, Sendable { case provider, account, key, candidate, endpoint, client, nobody }
@@ -69,7 +71,7 @@ package enum Fault: Equatable, Sendable {
     case .modelMissing: .candidate
     case .endpointMissing, .modelLacksEndpoint: .endpoint
     case .tooLong, .requestRefused, .clientFault: .client
-    case .staleConnection, .clientGone, .raceLost, .unsuited: .nobody
+    case .staleConnection, .clientGone, .raceLost, .noRoom, .unsuited: .nobody
     }
   }
 
@@ -81,7 +83,7 @@ package enum Fault: Equatable, Sendable {
       .errorInside,
       .foreign, .redirected, .emptyStream, .tooSlow, .rate, .quota, .keyRejected, .modelMissing,
       .endpointMissing, .modelLacksEndpoint, .tooLong, .requestRefused, .unsuited, .staleConnection,
-      .raceLost:
+      .raceLost, .noRoom:
       true
     }
   }
@@ -95,10 +97,13 @@ package enum Fault: Equatable, Sendable {
     case .unreachable, .tls, .reset, .silence, .serverError, .overloaded, .starting, .timedOut, .cut,
       .errorInside,
       .foreign, .redirected, .emptyStream, .tooSlow, .rate, .quota, .keyRejected, .staleConnection,
-      .clientGone, .raceLost:
+      .clientGone, .raceLost, .noRoom:
       false
     }
   }
+
+  /// Nothing was asked of the provider, and not for its doing.
+  package var isUnasked: Bool { self == .raceLost || self == .noRoom }
 
   /// It may last a billing period.
   var isOfQuota: Bool {
@@ -113,7 +118,8 @@ package enum Fault: Equatable, Sendable {
     case .serverError, .overloaded, .starting, .timedOut, .cut, .errorInside, .foreign, .redirected,
       .emptyStream,
       .tooSlow, .rate, .quota, .keyRejected, .modelMissing, .endpointMissing, .modelLacksEndpoint, .tooLong,
-      .requestRefused, .unsuited, .clientFault, .staleConnection, .clientGone, .raceLost:
+      .requestRefused, .unsuited, .clientFault, .staleConnection, .clientGone, .raceLost,
+      .noRoom:
       false
     }
   }
@@ -122,7 +128,7 @@ package enum Fault: Equatable, Sendable {
   /// no tokens if it was refused, else what was estimated.
   var charge: Charge {
     switch self {
-    case .unreachable, .tls, .raceLost: .nothing
+    case .unreachable, .tls, .raceLost, .noRoom: .nothing
     case .redirected, .rate, .quota, .keyRejected, .modelMissing, .endpointMissing, .modelLacksEndpoint,
       .tooLong, .requestRefused, .unsuited, .clientFault:
       .requestOnly
@@ -165,6 +171,7 @@ package enum Fault: Equatable, Sendable {
     case .staleConnection: "stale_connection"
     case .clientGone: "cancelled"
     case .raceLost: "race_lost"
+    case .noRoom: "no_room"
     }
   }
 }

@@ -30,6 +30,7 @@ extension Fault {
     case .staleConnection: "closed an idle connection"
     case .clientGone: "was not waited for"
     case .raceLost: "was not asked"
+    case .noRoom: "could not be asked: memory or descriptors are short here"
     }
   }
 
@@ -46,7 +47,7 @@ extension Fault {
     case .reset, .silence, .serverError, .overloaded, .starting, .timedOut, .cut, .errorInside, .emptyStream,
       .tooSlow,
       .rate, .endpointMissing, .modelLacksEndpoint, .tooLong, .requestRefused, .unsuited, .clientFault,
-      .staleConnection, .clientGone, .raceLost:
+      .staleConnection, .clientGone, .raceLost, .noRoom:
       nil
     }
   }

@@ -103,7 +103,7 @@ extension Ledger {
       .cut,
       .errorInside, .foreign, .redirected, .emptyStream, .tooSlow, .keyRejected, .modelMissing,
       .endpointMissing, .modelLacksEndpoint, .tooLong, .requestRefused, .unsuited, .clientFault,
-      .staleConnection, .clientGone, .raceLost:
+      .staleConnection, .clientGone, .raceLost, .noRoom:
       let quota = catalog.providers[slot.provider].quotaHeaders
       until = accounts[account].namedReset(quota: quota, now: now) ?? now + Limits.rateCooldown
     }

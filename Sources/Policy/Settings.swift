@@ -18,6 +18,20 @@ package enum Listen: Hashable, Sendable {
   }
 }
 
+/// The files of a listener that speaks TLS, in PEM.
+package struct ListenerTLS: Equatable, Sendable {
+  package var certificate: String
+  package var key: String
+  /// Who must have signed a client's certificate; nil: none is asked for.
+  package var clientAuthorities: String?
+
+  package init(certificate: String, key: String, clientAuthorities: String? = nil) {
+    self.certificate = certificate
+    self.key = key
+    self.clientAuthorities = clientAuthorities
+  }
+}
+
 package struct AdminSettings: Equatable, Sendable {
   package var token: Secret?
   package var listen: [Listen] = []
@@ -112,6 +126,8 @@ package struct DisabledProvider: Equatable, Sendable {
 /// and exchanges in flight keep theirs.
 package struct Configuration: Equatable, Sendable {
   package var listen: [Listen] = [.tcp(host: "127.0.0.1", port: 8080)]
+  /// Of these listeners, and of the admin's, those that speak TLS.
+  package var secured: [Listen: ListenerTLS] = [:]
   package var admin = AdminSettings()
   package var clients: [Client] = []
   package var allowAnonymous = false

@@ -114,14 +114,14 @@ extension Trail {
     return tries
   }
 
-  /// Another attempt at that candidate may go otherwise: only keys and accounts failed so far, or it lost a
-  /// race and was never asked. An attempt under way rules it out. `asksEveryKey`: that one of its keys does not know a
-  /// response says nothing of the others.
+  /// Another attempt at that candidate may go otherwise: only keys and accounts failed so far, or it was never
+  /// asked. An attempt under way rules it out. `asksEveryKey`: that one of its keys does not know a response says nothing
+  /// of the others.
   func allows(_ candidate: CandidateID, asksEveryKey: Bool = false) -> Bool {
     for n in 0..<count where self[n].candidate == candidate.index {
       guard let fault = self[n].fault else { return false }
       // Its connection was slow and another one's request failed: it has not had its turn.
-      if fault == .raceLost { continue }
+      if fault.isUnasked { continue }
       if asksEveryKey, fault == .unsuited { continue }
       guard fault.blame == .account || fault.blame == .key else { return false }
     }
@@ -132,7 +132,7 @@ extension Trail {
   /// had acknowledged the request: it may be tried on a fresh one.
   func isOnlyStale(_ candidate: CandidateID) -> Bool {
     var stale = 0
-    for n in 0..<count where self[n].candidate == candidate.index && self[n].fault != .raceLost {
+    for n in 0..<count where self[n].candidate == candidate.index && self[n].fault?.isUnasked != true {
       let isOfThePool = self[n].fault == .staleConnection || (self[n].fault == .silence && self[n].wasPooled)
       guard isOfThePool else { return false }
       stale += 1
@@ -142,7 +142,7 @@ extension Trail {
 
   /// No attempt failed but for a rate or a quota.
   var allWereRateLimited: Bool {
-    for n in 0..<count where self[n].fault != .raceLost {
+    for n in 0..<count where self[n].fault?.isUnasked != true {
       if self[n].fault?.blame != .account { return false }
     }
     return true

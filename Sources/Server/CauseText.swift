@@ -114,9 +114,9 @@ struct CauseText {
 }
 
 extension Attempt {
-  /// It failed, and not because another one won its race or its client left.
+  /// It failed, and not because another one won its race, we had no room, or its client left.
   fileprivate var saysWhy: Bool {
-    fault != nil && fault != .raceLost && fault != .clientGone
+    fault.map { !$0.isUnasked && $0 != .clientGone } ?? false
   }
 }
 

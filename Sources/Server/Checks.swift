@@ -79,7 +79,7 @@ final class Checks {
     places[provider].askAt = now + Limits.discoverRetry
     var request = TransferRequest(target: setup.target(provider: provider, key: 0, path: .models))
     request.method = .get
-    guard let transfer = upstream.open(request, headerLines: Span(), body: Span(), now: now) else { return }
+    let transfer = upstream.open(request, headerLines: Span(), body: Span(), now: now)
     running[transfer] = provider
     places[provider].startedAt = now
   }
@@ -94,7 +94,7 @@ final class Checks {
     case .heldFull:
       settle(event.transfer, provider, .foreign, now)
       return false
-    case .connected, .head, .content, .blocked, .recorded: return false
+    case .connected, .head, .content, .blocked, .recorded, .roomy: return false
     }
   }
 

@@ -1,13 +1,16 @@
 internal import Base
 internal import CLinux
 internal import Kernel
+internal import Transport
 internal import Wire
 
-/// A client's socket: what it sent and is not yet read, and the way out to it.
+/// A client's socket, in the clear or TLS: what it sent and is not yet read, and the way out to it.
 ///
 /// Owns the descriptor. `Front` moves it from state to state; nobody else changes one.
 final class Connection {
   enum State {
+    /// The TLS handshake is under way.
+    case securing
     /// Between requests: nothing of the next one has come.
     case idle
     /// Part of a head has come.
@@ -26,6 +29,8 @@ final class Connection {
 
   let id: SlotID
   private let descriptor: Descriptor
+  /// What lies on the socket. All reading goes through it, and what `outlet` gathers.
+  var transport: Transport
   let outlet: Outlet
   let reach: Gate.Reach
   /// A client of the admin listener.
@@ -35,6 +40,10 @@ final class Connection {
   var inbound = ByteBuffer()
   var parser: RequestParser
   var decoder = ChunkedDecoder(limit: 0)
+  /// The current request's body, where it is passed on as it comes, until its end was passed on.
+  var feed: ClientFeed?
+  /// What its bytes are passed on to.
+  var passing: Passing?
   /// Bytes of head and body of the current request, once its length is known.
   var requestLength = 0
   /// The answer may be followed by another request.
@@ -63,11 +72,15 @@ final class Connection {
   /// `outlet.sent` when the write side was last seen to move.
   var sentBefore: UInt64 = 0
 
+  /// - Parameter queue: where its outlet waits for the end of a turn, if it is not to be in the clear.
   init(
-    id: SlotID, descriptor: consuming Descriptor, maximumHead: Int, reach: Gate.Reach, isAdmin: Bool
+    id: SlotID, descriptor: consuming Descriptor, maximumHead: Int, reach: Gate.Reach, isAdmin: Bool,
+    gathering queue: OutletQueue?
   ) {
     self.id = id
-    outlet = Outlet(descriptor: descriptor.raw)
+    transport = Transport(plain: descriptor.raw)
+    outlet =
+      queue.map { Outlet(gathering: $0, place: id.slot) } ?? Outlet(descriptor: descriptor.raw)
     self.descriptor = descriptor
     self.reach = reach
     self.isAdmin = isAdmin

@@ -34,7 +34,11 @@ extension Front {
   func endGrace(now: Instant) {
     guard let end = graceEnd, end <= now else { return }
     for place in connections.places {
-      if let connection = connections[place], case .idle = connection.state { close(connection) }
+      guard let connection = connections[place] else { continue }
+      switch connection.state {
+      case .securing, .idle: close(connection)
+      case .readingHead, .readingBody, .answering, .flushing, .lingering, .closed: continue
+      }
     }
   }
 
@@ -42,7 +46,7 @@ extension Front {
   var isQuiet: Bool {
     for place in connections.places {
       switch connections[place]?.state {
-      case .idle, .readingHead, .readingBody, .answering, .flushing: return false
+      case .securing, .idle, .readingHead, .readingBody, .answering, .flushing: return false
       case .lingering, .closed, nil: continue
       }
     }
@@ -62,6 +66,7 @@ extension Runner {
     for place in runs.places {
       if let run = runs[place] { tell(run, .drainEnded, now) }
     }
+    for passing in Array(passings.values) { breakOff(passing, .draining, now) }
   }
 }
 

@@ -2,6 +2,7 @@ internal import Base
 internal import Exchange
 internal import Kernel
 internal import Policy
+internal import Transport
 internal import Wire
 
 /// What the clients' side has to tell the loop: values, in the order they happened.
@@ -14,6 +15,10 @@ enum Happening {
   case left(SlotID)
   /// Bytes that waited for the client's socket have gone out.
   case drained(SlotID)
+  /// More has come of a body that is passed on, or its connection's end.
+  case fed(SlotID)
+  /// A client did not come in: its TLS handshake failed.
+  case unsecured(TLSFault)
 }
 
 /// The clients' side: listeners and connections. Bytes in, complete requests out.
@@ -40,11 +45,17 @@ final class Front {
   /// Accepting pauses: out of descriptors or connections.
   var isPaused = false
   private var closing: [SlotID] = []
+  /// Connections whose bytes leave at the end of the turn.
+  let gathered = OutletQueue()
+  /// TLS connections are read through it.
+  var inbox = ByteBuffer()
 
   struct ListenerPlace {
     let listener: Listener
     let listen: Listen
     var isAdmin: Bool
+    /// What it shows its clients; nil: they come in the clear.
+    var identity: TLSIdentity?
 
     var reach: Gate.Reach {
       listener.address.isUnix ? .unix : listener.address.isLoopback ? .loopback : .network
@@ -79,7 +90,7 @@ final class Front {
       case .aborted:
         continue
       case .outOfDescriptors:
-        switch refuseByReserve(from.listener) {
+        switch refuseByReserve(from) {
         case .one: continue
         case .nobody: return
         case .failed:
@@ -96,9 +107,10 @@ final class Front {
     let connection = connections.insert { id in
       Connection(
         id: id, descriptor: handed.take()!, maximumHead: limits.header,
-        reach: place.reach, isAdmin: place.isAdmin)
+        reach: place.reach, isAdmin: place.isAdmin, gathering: place.identity == nil ? nil : gathered)
     }
     guard let connection else { return }
+    if let identity = place.identity { secure(connection, identity) }
     connection.interest = [.read, .peerClosed]
     do throws(KernelFault) {
       try poller.add(connection.raw, connection.interest, token: connection.token)
@@ -108,7 +120,11 @@ final class Front {
     }
     timers.arm(Int(connection.id.slot), at: now + Limits.headTime)
     // Most clients send their request together with the connection: reading now saves a turn.
-    read(connection, now: now)
+    if case .securing = connection.state {
+      shakeHands(connection, now: now)
+    } else {
+      read(connection, now: now)
+    }
   }
 
   /// Makes room for who waits: of the clients that were answered and ask nothing, the one that has been quiet
@@ -162,7 +178,8 @@ final class Front {
     switch connection.state {
     case .closed: return
     case .answering: happenings.append(.left(connection.id))
-    case .idle, .readingHead, .readingBody, .flushing, .lingering: break
+    case .idle: connection.transport.sayGoodbye()
+    case .securing, .readingHead, .readingBody, .flushing, .lingering: break
     }
     connection.state = .closed
     connection.seat = nil
@@ -186,10 +203,16 @@ final class Front {
 
   func ready(_ id: SlotID, _ event: PolledEvent, now: Instant) {
     guard let connection = connections[id] else { return }
+    if case .securing = connection.state {
+      shakeHands(connection, now: now)
+      if event.hungUp || event.failed { close(connection) }
+      return
+    }
     if event.readable {
       switch connection.state {
+      case .securing: break
       case .idle, .readingHead, .readingBody: read(connection, now: now)
-      case .answering: readAhead(connection)
+      case .answering: if connection.feed == nil { readAhead(connection) } else { readFeed(connection) }
       case .lingering: readAway(connection)
       case .flushing: watch(connection, connection.interest.subtracting(.read))
       case .closed: break
@@ -208,11 +231,16 @@ final class Front {
   private func peerClosed(_ connection: Connection) {
     switch connection.state {
     case .idle, .lingering: close(connection)
-    case .readingHead, .readingBody, .closed:
+    case .securing, .readingHead, .readingBody, .closed:
       // The read that follows finds the end of the stream; nothing more can come.
       break
     case .answering, .flushing:
       if connection.isHalfClosed { return }
+      if connection.feed != nil {
+        // Reading finds it, behind what came before it.
+        watch(connection, connection.interest.subtracting(.peerClosed))
+        return
+      }
       connection.isHalfClosed = true
       // Level-triggered: a FIN stays readable, so stop watching for it. Reset and hang-up always report.
       watch(connection, connection.interest.subtracting([.read, .peerClosed]))
@@ -222,21 +250,25 @@ final class Front {
 
   /// Sends what waits for a client's socket, then goes on with what waited for that.
   func flush(_ connection: Connection, now: Instant) {
-    guard connection.outlet.flush() else {
-      noteWriteProgress(connection, now: now)
-      return
-    }
+    connection.push()
     if connection.outlet.isBroken {
       close(connection)
-      return
+    } else if connection.outlet.isBlocked {
+      noteWriteProgress(connection, now: now)
+    } else {
+      unblocked(connection, now: now)
     }
+  }
+
+  /// Nothing waits for a client's socket any more.
+  func unblocked(_ connection: Connection, now: Instant) {
     watch(connection, connection.interest.subtracting(.write))
     switch connection.state {
     case .answering:
       timers.disarm(Int(connection.id.slot))
       happenings.append(.drained(connection.id))
     case .flushing: afterAnswer(connection, now: now)
-    case .idle, .readingHead, .readingBody, .lingering, .closed: break
+    case .securing, .idle, .readingHead, .readingBody, .lingering, .closed: break
     }
   }
 
@@ -245,7 +277,7 @@ final class Front {
     if connection.outlet.isBroken {
       close(connection)
     } else if connection.outlet.isBlocked {
-      guard !connection.interest.contains(.write) else { return }
+      guard !connection.interest.contains(.write), !connection.outlet.isQueued else { return }
       watch(connection, connection.interest.union(.write))
       connection.sentBefore = connection.outlet.sent
       timers.arm(Int(connection.id.slot), at: now + Limits.writeStall)
@@ -273,7 +305,7 @@ final class Front {
   func timeDue(_ place: Int, now: Instant) {
     guard let connection = connections[place] else { return }
     switch connection.state {
-    case .idle, .lingering: close(connection)  // 1
+    case .securing, .idle, .lingering: close(connection)  // 1
     case .readingHead: refuse(connection, .requestTimeout)  // 2
     case .readingBody: uploadTimeDue(connection, now: now)
     case .answering, .flushing:  // 3
@@ -291,6 +323,7 @@ final class Front {
     connection.share = nil
     if !keepsAlive || isDraining { connection.keepsAlive = false }
     connection.state = .flushing
+    if connection.outlet.isQueued { connection.push() }
     if connection.outlet.isBroken {
       close(connection)
     } else if connection.outlet.isBlocked {
@@ -326,6 +359,7 @@ final class Front {
       close(connection)
       return
     }
+    connection.transport.sayGoodbye()
     Socket.shutdownWrite(connection.raw)
     connection.state = .lingering
     connection.inbound.release()

@@ -54,11 +54,13 @@ extension Front {
   /// listener is not left readable, so that nothing spins.
   ///
   /// accept(2) takes its descriptor before it looks whether anybody waits, so an empty backlog is no failure.
-  func refuseByReserve(_ listener: Listener) -> TurnedAway {
+  func refuseByReserve(_ place: ListenerPlace) -> TurnedAway {
     guard reserve.release() else { return .failed }
     defer { reserve.restore() }
-    switch listener.accept() {
+    switch place.listener.accept() {
     case .accepted(let descriptor, _):
+      // Whoever wants TLS first cannot be told anything without a handshake.
+      if place.identity != nil { return .one }
       // What has come is read first: a close with unread bytes would be a reset, which can overtake the answer.
       var sent = ByteBuffer()
       _ = Socket.receive(descriptor.raw, into: &sent, room: Limits.readPerTurn)

@@ -2,6 +2,7 @@ internal import Base
 internal import Exchange
 internal import Kernel
 internal import Policy
+internal import Transport
 internal import Wire
 
 // How a connection's bytes become a request (RFC 9112 §2).
@@ -11,7 +12,7 @@ extension Front {
     let room = room(for: connection)
     guard mayRead(connection, room: room, now: now) else { return }
     if connection.requestLength > 0 { connection.inbound.reserve(room, total: connection.requestLength) }
-    switch Socket.receive(connection.raw, into: &connection.inbound, room: room) {
+    switch receive(connection, room: room) {
     case .received:
       advance(connection, now: now)
     case .wouldBlock:
@@ -23,6 +24,7 @@ extension Front {
 
   /// A request begins with little: hundreds that come at once leave holes of that size in the heap.
   private func room(for connection: Connection) -> Int {
+    if connection.transport.isSecure { return Limits.connectionRead }
     let missing = connection.requestLength - connection.inbound.count
     if missing > 0 { return min(missing, Limits.readPerTurn) }
     if connection.inbound.isEmpty { return Limits.firstRead }
@@ -37,12 +39,13 @@ extension Front {
       watch(connection, connection.interest.subtracting(.read))
       return
     }
-    switch Socket.receive(connection.raw, into: &connection.inbound, room: Limits.keptBuffer) {
+    switch receive(connection, room: Limits.keptBuffer) {
     case .received, .wouldBlock, .endOfStream: break
     case .reset: close(connection)
     }
   }
 
+  /// What is read away is not looked at, so it need not be decrypted either.
   func readAway(_ connection: Connection) {
     for _ in 0..<16 {
       switch Socket.receive(connection.raw, into: &connection.inbound, room: Limits.readPerTurn) {
@@ -63,7 +66,7 @@ extension Front {
     switch connection.state {
     case .idle, .readingHead: advanceHead(connection, now: now)
     case .readingBody: advanceBody(connection, now: now)
-    case .answering, .flushing, .lingering, .closed: break
+    case .securing, .answering, .flushing, .lingering, .closed: break
     }
   }
 
@@ -94,6 +97,10 @@ extension Front {
   }
 
   private func startBody(_ connection: Connection, now: Instant) {
+    if connection.passage.isPassedOn {
+      startFeed(connection)
+      return
+    }
     let headLength = connection.parser.head.headLength
     switch connection.parser.head.framing {
     case .none:
@@ -146,7 +153,7 @@ extension Front {
     complete(connection)
   }
 
-  private func complete(_ connection: Connection) {
+  func complete(_ connection: Connection) {
     timers.disarm(Int(connection.id.slot))
     connection.state = .answering
     if connection.isHalfClosed {

@@ -45,6 +45,7 @@ extension Runner {
       }
       sendHome(connection, now: now)
     case .metrics, .admin: answerOperator(connection, target, now: now)
+    case .provider(let name, let rest): passOn(connection, to: name, rest, now: now)
     case .none: refuse(connection, .notFound, now: now)
     }
   }
@@ -249,7 +250,7 @@ extension Runner {
       }
     case .liveness: page.append(#"{"status":"ok"}"#)
     case .readiness: status = writeReadiness(now: now)
-    case .proxy, .stored, .home, .metrics, .admin, .none: return
+    case .proxy, .stored, .provider, .home, .metrics, .admin, .none: return
     }
     sendPage(connection, status: status, type: "application/json", rest, now: now)
   }

@@ -2,6 +2,7 @@ internal import Base
 internal import CLinux
 internal import Kernel
 package import Policy
+internal import Transport
 
 // A new configuration for a server that runs. Who reads the tier file is above: `run` returns `.reloadWanted`, and
 // is called again after `reload` or `keepConfiguration`.
@@ -13,6 +14,16 @@ extension Server {
   /// spent, stays.
   @discardableResult package func reload(_ configuration: Configuration) -> Bool {
     let now = Clock.now()
+    let identities: [Listen: TLSIdentity]
+    do throws(StartFault) {
+      identities = try Self.identities(of: configuration)
+    } catch {
+      if case .identity(let fault) = error {
+        log.note(.error, "not reloaded, the former configuration stays", fault.text)
+      }
+      announce()
+      return false
+    }
     var places: [Front.ListenerPlace] = []
     var added: [String] = []
     let wanted =
@@ -20,19 +31,23 @@ extension Server {
     for (listen, isAdmin) in wanted {
       if var kept = front.listeners.first(where: { $0.listen == listen }) {
         kept.isAdmin = isAdmin
+        kept.identity = identities[listen]
         places.append(kept)
         continue
       }
       do throws(KernelFault) {
         let listener = try open(listen)
         added.append(listener.text)
-        places.append(Front.ListenerPlace(listener: listener, listen: listen, isAdmin: isAdmin))
+        places.append(
+          Front.ListenerPlace(
+            listener: listener, listen: listen, isAdmin: isAdmin, identity: identities[listen]))
       } catch {
         log.note(.error, "not reloaded, the former configuration stays", error.text)
         announce()
         return false
       }
     }
+    self.identities = identities
     replaceListeners(places, now: now.instant)
     for address in added { log.note(.info, "listening", address) }
     let former = runner.configuration

@@ -2,6 +2,7 @@ internal import Base
 internal import Exchange
 internal import Kernel
 internal import Policy
+internal import Transport
 internal import Upstream
 internal import Wire
 
@@ -27,6 +28,9 @@ final class Runner {
   private let conversationKey: KeyedHash.Key
   /// Connections of races that others won: their ends still tell about their providers.
   var stragglers: [TransferID: Straggler] = [:]
+  /// Requests that are passed on, and when each is to be looked at, by connection.
+  var passings: [TransferID: Passing] = [:]
+  var passingTimers = Timers()
   /// Effects that wait to be performed; kept for its memory.
   private var effects: [ExchangeEffect] = []
   /// Heads and error bodies are composed here.
@@ -107,6 +111,8 @@ final class Runner {
       if let connection = front.connection(id) { refuse(connection, error, now: now) }
     case .left(let id): left(id, now)
     case .drained(let id): drained(id, now)
+    case .fed(let id): if let passing = front.connection(id)?.passing { fed(passing, now) }
+    case .unsecured(let fault): log.note(.info, "TLS handshake failed", fault.words(for: "the client"))
     }
     cancelAbandoned(now)
   }
@@ -114,7 +120,9 @@ final class Runner {
   /// The client is gone; the exchange goes on if others wait for it.
   private func left(_ id: SlotID, _ now: Moment) {
     watching.remove(id)
-    guard let connection = front.connection(id), let reply = connection.reply else { return }
+    guard let connection = front.connection(id) else { return }
+    if let passing = connection.passing { clientLeft(passing, now) }
+    guard let reply = connection.reply else { return }
     connection.reply = nil
     switch reply.source {
     case .seat(let seat):
@@ -141,6 +149,7 @@ final class Runner {
   private func drained(_ id: SlotID, _ now: Moment) {
     guard let connection = front.connection(id) else { return }
     if connection.page != nil { pageDrained(connection) }
+    if let passing = connection.passing { drained(passing, now) }
     guard let reply = connection.reply else { return }
     switch reply.source {
     case .seat(let seat): pumpAll(sharing.flights.flight(of: seat), now)
@@ -234,7 +243,8 @@ final class Runner {
     if attempt < run.transfers.count { run.transfers[attempt] = nil } else { run.transfers.append(nil) }
     guard run.exchange.shape.endpoint.takesEdits, run.facts.form == .json, !edits.isEmpty else {
       let patch = model.map { Patch([$0], over: run.wholeBody) }
-      return send(attempt, run, patch.map { run.keep($0, for: attempt) }, now)
+      send(attempt, run, patch.map { run.keep($0, for: attempt) }, now)
+      return nil
     }
     let object = run.request.withBytes(run.body) { BodyEdits.object(of: $0) }
     var walk = EditWalk(edits, of: object, adding: model, mostPlaces: Limits.patchedPlaces)
@@ -251,17 +261,19 @@ final class Runner {
   func send(_ attempt: Int, _ run: ExchangeRun, _ walk: inout EditWalk, _ now: Moment) -> ExchangeEvent? {
     guard run.charge(walk.bytesHeld, for: attempt) else { return .couldNotOpen(attempt, .memoryFull) }
     if let body = walk.takeBody() {
-      return send(attempt, run, run.keep(Patch(whole: body), for: attempt), now)
+      send(attempt, run, run.keep(Patch(whole: body), for: attempt), now)
+      return nil
     }
     let splices = walk.splices
-    if splices.isEmpty { return send(attempt, run, nil, now) }
-    return send(attempt, run, run.keep(Patch(splices, over: run.wholeBody), for: attempt), now)
+    let patch = splices.isEmpty ? nil : Patch(splices, over: run.wholeBody)
+    send(attempt, run, patch.map { run.keep($0, for: attempt) }, now)
+    return nil
   }
 
   /// - Parameter pieces: the body; nil: as the client sent it.
   private func send(
     _ attempt: Int, _ run: ExchangeRun, _ pieces: [UnsafeRawBufferPointer]?, _ now: Moment
-  ) -> ExchangeEvent? {
+  ) {
     let made = run.exchange.attempts[attempt]
     var request = TransferRequest(target: target(attempt, run))
     request.race = run.race(made.round)
@@ -269,7 +281,7 @@ final class Runner {
     request.expectsEventStream = run.exchange.shape.wantsStream
     request.needsFreshConnection = made.choice.needsFreshConnection
     request.tag = run.tag(attempt)
-    let transfer = run.withQueryAndLines { query, lines -> TransferID? in
+    let transfer = run.withQueryAndLines { query, lines in
       guard let pieces else {
         let whole: InlineArray<1, UnsafeRawBufferPointer> = [run.wholeBody]
         return upstream.open(
@@ -280,7 +292,6 @@ final class Runner {
     run.transfers[attempt] = transfer
     // The turn's own clock stands still: what we took ourselves is read from the real one.
     run.openedAt = run.openedAt ?? Clock.instant()
-    return transfer == nil ? .couldNotOpen(attempt, .overloaded) : nil
   }
 
   /// The model's name in the provider's spelling, where that differs.

@@ -3,6 +3,7 @@ internal import CLinux
 internal import Exchange
 package import Kernel
 package import Policy
+package import Transport
 package import Upstream
 internal import Wire
 
@@ -30,6 +31,7 @@ package final class Server {
   let log: Log
   private var upstreamDue: Instant?
   private var guests: [Guest] = []
+  var identities: [Listen: TLSIdentity]
   let supervisor: Supervisor
   var phase = Phase.serving
   private var wantsReload = false
@@ -56,6 +58,7 @@ package final class Server {
     } catch {
       throw .upstream(error)
     }
+    identities = try Self.identities(of: configuration)
     let setup = Setup(configuration, upstream: upstream, seed: seed, keeping: nil)
     front = Front(poller: poller, limits: configuration.limits, gate: setup.gate)
     let sharing = Sharing(
@@ -69,11 +72,29 @@ package final class Server {
   package enum StartFault: Error {
     case kernel(KernelFault)
     case upstream(UpstreamError)
+    /// A listener cannot speak TLS.
+    case identity(TLSIdentity.Fault)
+  }
+
+  /// What the listeners of a configuration show that speak TLS.
+  static func identities(of configuration: Configuration) throws(StartFault) -> [Listen: TLSIdentity] {
+    var identities: [Listen: TLSIdentity] = [:]
+    for (listen, tls) in configuration.secured {
+      do throws(TLSIdentity.Fault) {
+        identities[listen] = try TLSIdentity(
+          certificate: tls.certificate, key: tls.key, clientAuthorities: tls.clientAuthorities)
+      } catch {
+        throw .identity(error)
+      }
+    }
+    return identities
   }
 
   /// Starts to listen; throws where an address cannot be had.
   package func listen(on listen: Listen, isAdmin: Bool = false) throws(KernelFault) {
-    front.listeners.append(Front.ListenerPlace(listener: try open(listen), listen: listen, isAdmin: isAdmin))
+    front.listeners.append(
+      Front.ListenerPlace(
+        listener: try open(listen), listen: listen, isAdmin: isAdmin, identity: identities[listen]))
     front.watch(listener: front.listeners.count - 1)
   }
 
@@ -152,6 +173,10 @@ package final class Server {
     }
     while let place = runner.timers.popDue(now.instant) {
       runner.timeDue(place, now: now)
+      settle(now)
+    }
+    while let place = runner.passingTimers.popDue(now.instant) {
+      runner.passingDue(place, now)
       settle(now)
     }
     if runner.checks.nextDue <= now.instant {
@@ -258,6 +283,7 @@ package final class Server {
   }
 
   private func finishTurn(_ now: Moment) {
+    while front.passGathered(now: now.instant) { settle(now) }
     front.destroyClosed()
     runner.sharing.cache.sweep(now: now.instant, steps: 4)
     log.flush()
@@ -293,6 +319,7 @@ package final class Server {
     if let at = front.timers.next { due = min(due, at) }
     if let at = runner.timers.next { due = min(due, at) }
     if let at = runner.replayTimers.next { due = min(due, at) }
+    if let at = runner.passingTimers.next { due = min(due, at) }
     due = min(due, runner.checks.nextDue)
     due = min(due, runner.watching.nextDue)
     if let at = upstreamDue { due = min(due, at) }

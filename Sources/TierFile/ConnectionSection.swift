@@ -73,9 +73,10 @@ extension Reader {
 
   /// The path of a file in PEM, seen from the tier file. It is read again later, and as often as it changes; here it
   /// is seen that it can be.
-  private mutating func certificates(_ key: String, in section: Section) -> String? {
+  mutating func certificates(_ key: String, in section: Section) -> String? {
     guard let node = section[key], let name = text(node, section.path(key)) else { return nil }
     let path = File.path(name, besides: file)
+    if readsOnlyAddresses { return path }
     let place = label(section.path(key))
     do throws(File.Fault) {
       let bytes = try File.read(path, atMost: Limits.certificateFile)

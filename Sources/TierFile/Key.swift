@@ -51,8 +51,8 @@ package struct Key: Sendable {
 
 /// The maps of the tier file whose keys are known.
 package enum SectionName: CaseIterable, Sendable {
-  case root, admin, client, limits, timeouts, cache, affinity, log, cors, provider, tls, cost, model, edit,
-    alias
+  case root, listener, listenerTLS, admin, client, limits, timeouts, cache, affinity, log, cors
+  case provider, tls, cost, model, edit, alias
   /// Of an appsettings.json: not told to anybody who writes a tier file.
   case canonicalModel
 
@@ -60,6 +60,8 @@ package enum SectionName: CaseIterable, Sendable {
   package var name: String {
     switch self {
     case .root: "file"
+    case .listener: "listener"
+    case .listenerTLS: "listener_tls"
     case .admin: "admin"
     case .client: "client"
     case .limits: "limits"

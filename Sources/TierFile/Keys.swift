@@ -7,6 +7,8 @@ extension SectionName {
   package var keys: [Key] {
     switch self {
     case .root: Rows.root
+    case .listener: Rows.listener
+    case .listenerTLS: Rows.listenerTLS
     case .admin: Rows.admin
     case .client: Rows.client
     case .limits: Rows.limits
@@ -35,9 +37,9 @@ private enum Rows {
 
   static let root: [Key] = [
     Key(
-      "listen", .texts, standard: "127.0.0.1:8080",
+      "listen", .texts, .map(.listener), .list(.listener, or: .text), standard: "127.0.0.1:8080",
       about:
-        "Where clients are listened for: host:port with an IP address, [v6]:port, a bare port (on 127.0.0.1), unix:/path, or fd://0 for a socket from systemd; one or a list. An address that other machines reach needs clients."
+        "Where clients are listened for: host:port with an IP address, [v6]:port, a bare port (on 127.0.0.1), unix:/path, or fd://0 for a socket from systemd; with TLS a map; one or a list. An address that other machines reach needs clients."
     ),
     Key(
       "admin", .map(.admin), about: "The admin pages and the page for people at /. Without it they are off."),
@@ -84,7 +86,7 @@ private enum Rows {
       "token_file", .text,
       about: "A file that holds the token, from the tier file's directory unless it begins with /."),
     Key(
-      "listen", .texts,
+      "listen", .texts, .map(.listener), .list(.listener, or: .text),
       about: "Listeners of their own for the admin pages; on loopback and unix sockets they need no token."),
   ]
 
@@ -104,7 +106,9 @@ private enum Rows {
   ]
 
   static let limits: [Key] = [
-    Key("concurrent_requests", atOnce, standard: "100", about: "Exchanges at once."),
+    Key(
+      "concurrent_requests", atOnce, standard: "100",
+      about: "Exchanges at once; each takes two descriptors. No other number bounds them but connections."),
     Key(
       "queue", .whole(0...1_000_000), standard: "100", about: "Requests that wait for one of those places."),
     Key("connections", .whole(1...1_000_000), standard: "512", about: "Clients' connections."),
@@ -249,6 +253,11 @@ private enum Rows {
       "probe", .flag, standard: "false",
       about: "Its model list is asked for at the start and after a cooldown."),
     Key(
+      "raw", .flag, standard: "false",
+      about:
+        "true: /providers/NAME/… is the provider's own API behind its endpoint, with its first key; for clients that `models` does not restrict."
+    ),
+    Key(
       "proxy", .text,
       about:
         "The proxy to reach it through: http://, socks4://, socks4a://, socks5:// or socks5h://."),
@@ -259,6 +268,20 @@ private enum Rows {
     Key(
       "http", .choice(["auto", "1.1", "2"]), standard: "auto",
       about: "auto: HTTP/2 where the provider offers it."),
+  ]
+
+  static let listener: [Key] = [
+    Key("address", .text, about: "As it stands where a listener is no map."),
+    Key(
+      "tls", .map(.listenerTLS),
+      about: "Clients come over TLS. SIGHUP reads the files again; connections go on."),
+  ]
+
+  static let listenerTLS: [Key] = [
+    Key("cert", .text, about: "The certificate, with those that sign it behind it, in PEM."),
+    Key("key", .text, about: "Its key; default: in the same file."),
+    Key(
+      "client_ca", .text, about: "Only clients get in that show a certificate which one of these has signed."),
   ]
 
   static let tls: [Key] = [

@@ -1,22 +1,75 @@
 internal import Base
 internal import CLinux
 internal import Policy
+internal import Transport
 
 extension Reader {
-  /// `listen`: one address or a list.
+  /// `listen`: one listener or a list.
   mutating func listeners(_ node: Node, _ path: String) -> [Listen] {
     var listeners: [Listen] = []
     for item in items(of: node) {
-      guard let text = text(item, path) else { continue }
-      guard let listen = listen(text, at: item.mark, path) else { continue }
+      guard let (listen, tls) = listener(item, path) else { continue }
       if listeners.contains(listen) {
-        error(item.mark, "\(label(path)): \(quote(item)) stands twice")
+        error(item.mark, "\(label(path)): \(listen.text) stands twice")
       } else {
         listeners.append(listen)
+        configuration.secured[listen] = tls
       }
     }
     if items(of: node).isEmpty { error(node.mark, "\(label(path)): no address") }
     return listeners
+  }
+
+  /// One listener: an address, or a map of it and what it speaks.
+  private mutating func listener(_ node: Node, _ path: String) -> (Listen, ListenerTLS?)? {
+    guard case .map = node.content else {
+      return text(node, path).flatMap { listen($0, at: node.mark, path) }.map { ($0, nil) }
+    }
+    guard let section = section(node, path, .listener) else { return nil }
+    let tls = section["tls"].flatMap { listenerTLS($0, section.path("tls")) }
+    guard let address = section["address"] else {
+      error(
+        node.mark, "\(label(path)): no address",
+        hint: "a listener is { address: 0.0.0.0:8443, tls: { cert: … } }")
+      return nil
+    }
+    return text(address, section.path("address")).flatMap {
+      listen($0, at: address.mark, section.path("address"))
+    }.map { ($0, tls) }
+  }
+
+  /// The files of a listener, which have to be usable together.
+  private mutating func listenerTLS(_ node: Node, _ path: String) -> ListenerTLS? {
+    guard let section = section(node, path, .listenerTLS) else { return nil }
+    guard section["cert"] != nil else {
+      error(node.mark, "\(label(path)): no cert", hint: "it names a certificate in PEM")
+      return nil
+    }
+    let before = problemCount
+    guard let certificate = certificates("cert", in: section) else { return nil }
+    let tls = ListenerTLS(
+      certificate: certificate,
+      key: section["key"] == nil ? certificate : certificates("key", in: section) ?? "",
+      clientAuthorities: certificates("client_ca", in: section))
+    if problemCount == before, !readsOnlyAddresses { check(tls, section) }
+    return tls
+  }
+
+  private mutating func check(_ tls: ListenerTLS, _ section: Section) {
+    func place(_ key: String) -> Mark { section.place(of: section[key] == nil ? "cert" : key) }
+    do throws(TLSIdentity.Fault) {
+      let identity = try TLSIdentity(
+        certificate: tls.certificate, key: tls.key, clientAuthorities: tls.clientAuthorities)
+      if let doubt = identity.doubt { warn(place("cert"), "\(label(section.path("cert"))): \(doubt)") }
+    } catch {
+      let key =
+        switch error {
+        case .certificate, .outOfMemory: "cert"
+        case .key, .otherKey: "key"
+        case .clientAuthorities: "client_ca"
+        }
+      self.error(place(key), "\(label(section.path(key))): \(error.text)")
+    }
   }
 
   /// One address:

@@ -21,8 +21,12 @@ package struct RoutingTable {
   // MARK: - Settings
 
   private mutating func addSettings(_ configuration: Configuration) {
-    line("listen", configuration.listen.map { $0.text }.joined(separator: ", "))
-    var admin: [String] = configuration.admin.listen.map { $0.text }
+    func text(_ listen: Listen) -> String {
+      guard let tls = configuration.secured[listen] else { return listen.text }
+      return listen.text + (tls.clientAuthorities == nil ? " (TLS)" : " (TLS, certificates of clients)")
+    }
+    line("listen", configuration.listen.map { text($0) }.joined(separator: ", "))
+    var admin: [String] = configuration.admin.listen.map { text($0) }
     if configuration.admin.token != nil { admin.append("with token ****") }
     line(
       "admin",
@@ -154,6 +158,7 @@ package struct RoutingTable {
     if !provider.edits.isEmpty { notes.append("edits \(provider.edits.map(edit).joined(separator: ", "))") }
     if provider.discovers { notes.append("its own model list, hourly") }
     if provider.probes { notes.append("probed at start") }
+    if provider.isRaw { notes.append("raw at /providers/\(provider.name)/") }
     // A proxy's URL may hold a password.
     if provider.proxy != nil { notes.append("through a proxy") }
     switch provider.http {

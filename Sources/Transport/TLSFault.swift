@@ -15,6 +15,8 @@ package enum TLSFault: Error, Equatable, Sendable {
   case untrusted(String)
   /// What answers does not speak TLS.
   case plainText
+  /// A client has sent a request in the clear.
+  case plainRequest
   /// The server said no: the alert's name (RFC 8446 §6).
   case refused(String)
   /// The server wants a certificate of ours, and none is configured or it does not like it.
@@ -38,7 +40,8 @@ package enum TLSFault: Error, Equatable, Sendable {
     if wire.verify_error != 0 { return ofCertificate(wire) }
     if wire.system_error != 0 { return .system(wire.system_error) }
     switch reason.code {
-    case SSL_R_WRONG_VERSION_NUMBER, SSL_R_HTTP_REQUEST, SSL_R_PACKET_LENGTH_TOO_LONG: return .plainText
+    case SSL_R_HTTP_REQUEST: return .plainRequest
+    case SSL_R_WRONG_VERSION_NUMBER, SSL_R_PACKET_LENGTH_TOO_LONG: return .plainText
     case SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_TLSV1_ALERT_PROTOCOL_VERSION: return .tooOld
     case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED: return .wantsCertificate
     case alerts...: return .refused(alert(reason))
@@ -104,6 +107,7 @@ package enum TLSFault: Error, Equatable, Sendable {
       return "the certificate of \(name) is signed by an authority that is not trusted here\(who)"
     case .untrusted(let text): return "the certificate of \(name) is not trusted: \(text)"
     case .plainText: return "\(name) does not speak TLS on this port: http:// is meant, or another port"
+    case .plainRequest: return "\(name) sent a request in the clear"
     case .refused(let alert): return "\(name) refused the TLS connection: \(alert)"
     case .wantsCertificate: return "\(name) wants a client's certificate (tls.cert)"
     case .tooOld: return "\(name) speaks no TLS that is new enough (1.2 or 1.3)"
@@ -120,7 +124,7 @@ package enum TLSFault: Error, Equatable, Sendable {
   }
 
   /// `3 days`, `1 hour`, `20 minutes`: the largest unit that fits.
-  private static func span(_ seconds: Int64) -> String {
+  static func span(_ seconds: Int64) -> String {
     for (unit, length) in [("day", 86_400), ("hour", 3600), ("minute", 60)] as [(String, Int64)]
     where seconds >= length {
       let count = seconds / length

@@ -62,6 +62,14 @@ internal import COpenSSL
     isReady = false
   }
 
+  /// TLS, the server's side. `shakeHands` has to be called until it is done.
+  package init(_ descriptor: Int32, as identity: TLSIdentity) throws(TLSFault) {
+    ssl = try identity.open(descriptor)
+    self.descriptor = descriptor
+    peer = nil
+    isReady = false
+  }
+
   deinit { SSL_free(ssl) }
 
   package var isSecure: Bool { ssl != nil }

@@ -110,11 +110,12 @@ extension Upstream {
     curl_multi_remove_handle(multi, dial.easy)
     noteSilentCloses(of: dial)
     let message = dial.message
+    let dialFault = TransferFault(ofDial: code, lacksDescriptors: dial.lacksDescriptors)
     put(dial)
     let isHandedOver = descriptor >= 0 && handover < 0
     handover = -1
     if !isHandedOver {
-      let fault = code == CURLE_OK ? TransferFault.localFault : TransferFault(ofDial: code)
+      let fault = code == CURLE_OK ? TransferFault.localFault : dialFault
       let error = Int32(truncatingIfNeeded: systemError)
       let words = connection.target.spec.words(for: fault, code: code, error: error, libcurl: message)
       failed(connection, fault, words: words, error: error, code: Int32(code.rawValue))

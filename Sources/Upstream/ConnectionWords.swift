@@ -30,7 +30,7 @@ extension TransferTarget {
       return "no way to \(place): \(String(cString: strerror(error)))"
     case .connectTimedOut: return "no connection to \(place) within \(connectTimeout.milliseconds) ms"
     case .couldNotConnect, .tlsFailed, .reset, .closedEarly, .reusedConnectionDied, .refusedStream, .lostRace,
-      .protocolError, .localFault:
+      .protocolError, .outOfDescriptors, .localFault:
       return message
     }
   }

@@ -24,6 +24,8 @@ final class Dial {
   private var target: Target?
   /// The connection that is being made; nil: none.
   private(set) var connection: Connection?
+  /// It was given no socket, since this process may have no more.
+  var lacksDescriptors = false
 
   /// nil: memory is out.
   init?(index: UInt32, upstream: Upstream) {
@@ -60,6 +62,7 @@ final class Dial {
     id = ID(index: id.index, use: id.use &+ 1)
     self.connection = connection
     words[0] = 0
+    lacksDescriptors = false
     let target = connection.target
     guard self.target !== target, let destination = target.destination else { return }
     _ = ccurl_set_text(easy, CURLOPT_URL, destination.dialURL)
@@ -80,7 +83,11 @@ final class Dial {
 
 extension TransferFault {
   /// What a result code means (libcurl-errors(3)) of a connection that could not be made.
-  init(ofDial code: CURLcode) {
+  init(ofDial code: CURLcode, lacksDescriptors: Bool) {
+    if lacksDescriptors {
+      self = .outOfDescriptors
+      return
+    }
     switch code {
     case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: self = .couldNotResolve
     case CURLE_OPERATION_TIMEDOUT: self = .connectTimedOut

@@ -30,7 +30,10 @@ extension Upstream {
       address.pointee.family,
       address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue),
       address.pointee.protocol)
-    if descriptor < 0 { return -1 }
+    if descriptor < 0 {
+      dial.lacksDescriptors = linux_errno() == EMFILE || linux_errno() == ENFILE
+      return -1
+    }
     set(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
     set(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE, 10)
     set(descriptor, Int32(IPPROTO_TCP), TCP_KEEPINTVL, 3)
@@ -124,7 +127,7 @@ extension Upstream {
       return true
     }
     // 3
-    if slot.status >= 200 {
+    if slot.status >= 200 || slot.status == 101 && slot.framing.request == .upgrade {
       slot.isHeadSeen = true
       note(.head(status: slot.status), slot)
     }

@@ -11,7 +11,9 @@ extension Upstream {
   /// Begins a transfer's stream. The request leaves when the turn is over.
   func beginStream(_ slot: Slot, _ connection: Connection, _ session: HTTP2Session) {
     Destination.writeFields(of: slot.lent.bytes, isSecure: connection.transport.isSecure, into: &frame)
-    let stream = frame.withMutableBytes { session.submit(tag: slot.index, head: $0, body: slot.segments) }
+    let stream = frame.withMutableBytes {
+      session.submit(tag: slot.index, head: $0, body: slot.segments, isOpen: slot.feeding.isOpen)
+    }
     frame.recycle(keeping: Limits.keptSlotBuffer)
     slot.lent.removeAll()
     guard let stream else {
@@ -19,6 +21,7 @@ extension Upstream {
       return
     }
     slot.stream = stream
+    if slot.feeding.isOpen { feedingStreams.append(slot.id) }
     soil(connection)
   }
 
@@ -35,6 +38,7 @@ extension Upstream {
       connection.isDirty = false
       guard case .http2(let session) = connection.stage else { continue }
       flush(connection, session)
+      settleFeeding(of: connection, session)
       takeEvents(connection, session)
       settle(connection, session)
     }
@@ -130,8 +134,7 @@ extension Upstream {
 
   /// The transfer that an event is about; nil: it has been given up.
   private func rider(_ event: HTTP2Event, _ connection: Connection) -> Slot? {
-    guard event.stream > 0, Int(event.tag) < slots.count else { return nil }
-    let slot = slots[Int(event.tag)]
+    guard event.stream > 0, Int(event.tag) < slots.count, let slot = slots[Int(event.tag)] else { return nil }
     return slot.connection === connection && slot.stream == event.stream && slot.phase == .running
       ? slot : nil
   }
@@ -201,7 +204,7 @@ extension Upstream {
     guard case .http2(let session) = connection.stage else { return }
     pool.remove(connection)
     if case .silent = loss { closeAtOnce(connection.descriptor) }
-    for slot in slots where slot.connection === connection && slot.phase == .running {
+    for case let slot? in slots where slot.connection === connection && slot.phase == .running {
       slot.bodyTaken = max(slot.bodyTaken, session.sent(of: slot.stream))
       slot.connection = nil
       if !slot.isWhole { endLost(slot, loss) }

@@ -22,7 +22,9 @@ package enum TransferFault: Equatable, Sendable {
   case lostRace
   /// What came is not HTTP as we take it: a malformed or too long head.
   case protocolError
-  /// Something on our side: memory, descriptors, an unusable URL.
+  /// This process may open no further socket (EMFILE, ENFILE).
+  case outOfDescriptors
+  /// Something else on our side: memory, an unusable URL.
   case localFault
 }
 
@@ -60,7 +62,8 @@ extension Upstream {
     flushStaging()
     finishObserving(slot)
     if let connection = slot.connection { leave(slot, connection, isAtRest: isAtRest) }
-    let isSent = slot.connectedAt != nil && !slot.isSendBroken && slot.bodyTaken >= slot.bodySize
+    let isSent =
+      slot.connectedAt != nil && !slot.isSendBroken && !slot.feeding.isOpen && slot.bodyTaken >= slot.bodySize
     let outcome = TransferOutcome(
       fault: fault, status: slot.isHeadSeen ? slot.status : 0, received: slot.received, isRequestSent: isSent,
       isReused: slot.isReused, connectTime: slot.connectTime, handshakeTime: slot.handshakeTime, code: code,

@@ -156,9 +156,9 @@ extension Upstream {
   /// Writes what the turn has gathered.
   func flushStaging() {
     guard stagingOwner >= 0 else { return }
-    let slot = slots[stagingOwner]
+    let owner = slots[stagingOwner]
     stagingOwner = -1
-    if let (outlet, framing) = slot.flow.way {
+    if let slot = owner, let (outlet, framing) = slot.flow.way {
       staging.withBytes { bytes in
         bytes.withUnsafeBufferPointer { write(UnsafeRawBufferPointer($0), to: outlet, framing) }
       }

@@ -17,6 +17,7 @@ final class Slot {
   }
 
   let index: UInt32
+  /// The number of its use, which no other transfer has.
   var generation: UInt32 = 0
   var phase = Phase.free
   var target: Target?
@@ -33,6 +34,11 @@ final class Slot {
   var bodyTaken = 0
   /// What is left of the head, as HTTP/1.1 has it.
   var lent = ByteBuffer()
+  /// A body that its owner hands over piece by piece, and what the connection has not taken of it.
+  var feeding = Feeding.none
+  var outgoing = ByteBuffer()
+  /// `outgoing` was full, and the owner waits to hear of room.
+  var isOutgoingFull = false
 
   // The connection.
   /// The one that carries it, or that it waits for; nil: none any more.
@@ -64,7 +70,9 @@ final class Slot {
   var isEventStream = false
   /// The body's first bytes have been seen: they outweigh what the head says.
   var isKindKnown = false
-  var isWatched: Bool { isEventStream || (request.expectsEventStream && !hasContentType) }
+  var isWatched: Bool {
+    !request.isOpaque && (isEventStream || (request.expectsEventStream && !hasContentType))
+  }
   var observer = EventStreamObserver()
   var held = ByteBuffer()
   var flow = Flow.holding
@@ -113,7 +121,9 @@ final class Slot {
   }
 
   /// Something of the request has not been sent, on a connection of its own.
-  var isSending: Bool { !isSendBroken && (!lent.isEmpty || segment < segments.count) }
+  var isSending: Bool {
+    !isSendBroken && (!lent.isEmpty || segment < segments.count || !outgoing.isEmpty)
+  }
 
   /// Some of the body is still the caller's to keep in place.
   var needsBody: Bool {
@@ -129,7 +139,7 @@ final class Slot {
     lent.consume(ofHead)
     var left = sent - ofHead
     bodyTaken += left
-    while left > 0 {
+    while left > 0, segment < segments.count {
       let step = min(left, segments[segment].count - segmentOffset)
       left -= step
       segmentOffset += step
@@ -138,6 +148,7 @@ final class Slot {
         segmentOffset = 0
       }
     }
+    outgoing.consume(left)
   }
 
   func say(_ words: String) {
@@ -148,10 +159,12 @@ final class Slot {
   /// Forgets the transfer: what is left is an unused slot.
   func end() {
     phase = .free
-    generation &+= 1
     target = nil
     segments.removeAll(keepingCapacity: true)
     lent.recycle(keeping: Limits.keptSlotBuffer)
+    feeding = .none
+    outgoing.recycle(keeping: Limits.keptSlotBuffer)
+    isOutgoingFull = false
     connection = nil
     stream = 0
     isReused = false
@@ -186,16 +199,5 @@ final class Slot {
     firstByteAt = nil
     firstContentAt = nil
     lastContentAt = nil
-  }
-
-  /// Gives back what an idle slot need not keep.
-  func shrink() {
-    head.release()
-    held.release()
-    lent.release()
-    pending.release()
-    message.release()
-    segments = []
-    observer = EventStreamObserver()
   }
 }

@@ -6,8 +6,6 @@ internal import Transport
 package import Wire
 
 package struct UpstreamSettings: Sendable {
-  /// Transfers open at the same time.
-  package var transfers = Limits.transfers
   /// As `SSL_CERT_FILE` and `SSL_CERT_DIR` say; nil where unset. They replace the system's own.
   package var certificateFile: String?
   package var certificateDirectory: String?
@@ -32,11 +30,12 @@ package final class Upstream {
   let multi: UnsafeMutableRawPointer
 
   let trust: Trust
-  private let transferLimit: Int
 
-  private(set) var slots: [Slot] = []
-  /// Free slots, the latest used last.
+  /// By place; nil: a free one.
+  private(set) var slots: [Slot?] = []
+  /// Free places, the latest used last.
   private var free: [Int] = []
+  private var lastGeneration: UInt32 = 0
   var targets: [Target?] = []
   var hosts: [HostRecord] = []
   /// Races of which one transfer sends its request, or has sent it.
@@ -52,6 +51,8 @@ package final class Upstream {
   var pool = ConnectionPool()
   /// Connections that have something to send when the turn is over.
   var unflushed: [Connection] = []
+  /// Transfers over HTTP/2 whose bodies come piece by piece.
+  var feedingStreams: [TransferID] = []
   /// What was last read. Lifetime: allocated with the object, freed in deinit.
   let inbox = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.connectionRead, alignment: 16)
 
@@ -84,7 +85,6 @@ package final class Upstream {
     }
     self.multi = multi
     trust = Trust(settings)
-    transferLimit = settings.transfers
     connectCallbacks(multi: multi)
   }
 
@@ -102,12 +102,11 @@ package final class Upstream {
   // MARK: - Transfers
 
   func live(_ id: TransferID) -> Slot? {
-    guard Int(id.slot) < slots.count else { return nil }
-    let slot = slots[Int(id.slot)]
+    guard Int(id.slot) < slots.count, let slot = slots[Int(id.slot)] else { return nil }
     return slot.generation == id.generation && slot.phase != .free ? slot : nil
   }
 
-  /// Starts a transfer; nil: too many are open.
+  /// Starts a transfer. How many there may be is the caller's to bound.
   ///
   /// `query`: what follows the `?` of the URL besides what the target has there, visible ASCII. `headerLines`: complete
   /// field lines, each ended by CRLF; of a field that the target has itself, its own is sent. Both are copied before
@@ -116,8 +115,11 @@ package final class Upstream {
   package func open(
     _ request: TransferRequest, query: Span<UInt8> = Span(), headerLines: Span<UInt8>,
     body: Span<UnsafeRawBufferPointer>, now: Instant
-  ) -> TransferID? {
-    guard let target = targets[Int(request.target.index)], let slot = takeSlot() else { return nil }
+  ) -> TransferID {
+    guard let target = targets[Int(request.target.index)] else {
+      preconditionFailure("a target that was given back")
+    }
+    let slot = takeSlot()
     slot.begin(request, target, body: body, now: now)
     work(now) {
       guard let destination = target.destination else {
@@ -133,11 +135,13 @@ package final class Upstream {
     return slot.id
   }
 
-  private func takeSlot() -> Slot? {
-    if let index = free.popLast() { return slots[index] }
-    if slots.count >= transferLimit { return nil }
-    let slot = Slot(index: UInt32(slots.count))
-    slots.append(slot)
+  func takeSlot() -> Slot {
+    let index = free.popLast() ?? slots.count
+    if index == slots.count { slots.append(nil) }
+    let slot = slots[index] ?? Slot(index: UInt32(index))
+    lastGeneration &+= 1
+    slot.generation = lastGeneration
+    slots[index] = slot
     return slot
   }
 
@@ -161,7 +165,7 @@ package final class Upstream {
       let target = slot.request.target
       if slot.hasWonRace, let race = slot.request.race { wonRaces.remove(race) }
       slot.end()
-      if free.count >= Limits.idleSlots { slot.shrink() }
+      if free.count >= Limits.idleSlots { slots[Int(slot.index)] = nil }
       free.append(Int(slot.index))
       if pathIsDead { dropConnections(of: target, afterMove: hasMoved) }
     }

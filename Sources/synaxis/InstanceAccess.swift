@@ -80,7 +80,8 @@ struct InstanceAccess {
       return nil
     }
     token = token ?? configuration.admin.token?.exposed
-    for listen in configuration.admin.listen + configuration.listen {
+    for listen in configuration.admin.listen + configuration.listen
+    where configuration.secured[listen] == nil {
       switch listen {
       case .tcp(_, port: 0), .inherited: continue
       case .tcp("0.0.0.0", let port): return .tcp(host: "127.0.0.1", port: port)

@@ -4,6 +4,7 @@ internal import Kernel
 internal import Policy
 internal import Server
 internal import TierFile
+internal import Transport
 internal import Upstream
 
 /// `synaxis run`: serves until it is told to stop.
@@ -49,8 +50,8 @@ enum Service {
   ) -> Int32 {
     // libcurl's resolver threads would each reserve an arena of 64 MiB of address space.
     ProcessFacts.useOneArena()
-    ProcessFacts.raiseDescriptorLimit(to: configuration.limits.connections * 3 + 256)
     let log = Log(descriptor: STDERR_FILENO, settings: configuration.log, wall: Clock.now().wall)
+    provideDescriptors(for: configuration.limits, log)
     do throws(Server.StartFault) {
       let supervisor = Supervisor(
         notifySocket: environment["NOTIFY_SOCKET"], watchdogMicroseconds: environment["WATCHDOG_USEC"],
@@ -83,6 +84,7 @@ enum Service {
     } catch {
       switch error {
       case .kernel(let fault): Console.complain("synaxis: \(fault.text)\n")
+      case .identity(let fault): Console.complain("synaxis: \(fault.text)\n")
       case .upstream(.startFailed(let code)):
         Console.complain("synaxis: libcurl does not start (code \(code))\n")
       }
@@ -107,6 +109,19 @@ extension Service {
     }
   }
 
+  /// Raises the limit of descriptors to what the tier file's limits take, as far as the system lets: a connection of
+  /// each client, one to a provider for each exchange, and those that idle or lose races.
+  private static func provideDescriptors(for limits: LimitSettings, _ log: Log) {
+    let allowed = ProcessFacts.raiseDescriptorLimit(to: limits.connections * 3 + 256)
+    let needed =
+      limits.connections + min(limits.concurrentRequests, limits.connections) + Limits.ownDescriptors
+    if allowed >= needed { return }
+    log.note(
+      .warning, "few descriptors",
+      "limits.connections and limits.concurrent_requests take \(needed), this process may have \(allowed) (ulimit -n, LimitNOFILE): who finds none gets 503"
+    )
+  }
+
   /// Gives the server what the tier file says now. Its problems go to the log: nobody looks at a terminal.
   private static func reload(
     _ server: Server, _ reading: Reading?, _ environment: Environment, _ log: Log
@@ -116,6 +131,7 @@ extension Service {
         problem.severity == .error ? .error : .warning, "tier file", problem.text(in: reading?.file ?? ""))
     }
     if let configuration = reading?.configuration {
+      provideDescriptors(for: configuration.limits, log)
       server.reload(configuration)
       tell(configuration, environment, log)
     } else {

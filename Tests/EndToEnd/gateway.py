@@ -162,14 +162,14 @@ class Gateway(Process):
         host, port = self.address
         return f"http://{host}:{port}"
 
-    def connect(self, receive_buffer=None):
+    def connect(self, receive_buffer=None, tls=None):
         connection = socket.socket()
         if receive_buffer:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         connection.settimeout(DEADLINE)
         connection.connect(self.address)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return connection
+        return tls.wrap_socket(connection, server_hostname="127.0.0.1") if tls else connection
 
     def record(self):
         """The next line of an exchange or a refusal, as fields. Each is given once."""

@@ -3,11 +3,14 @@
 import json
 import os
 import resource
+import select
+import shlex
 import socket
+import subprocess
 import threading
 
 import pytest
-from gateway import Gateway, eventually
+from gateway import BINARY, DEADLINE, Gateway, eventually, fields
 from pages import ask, samples, value
 from wire import Reader, post
 
@@ -36,6 +39,81 @@ def numbered(n):
 
 
 # MARK: - Exchanges
+
+
+@pytest.fixture
+def many_descriptors():
+    """As many as the system lets this process have, and those that it starts."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    yield before[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+class Crowd:
+    """A provider that answers nobody before `expected` requests are there."""
+
+    def __init__(self, expected):
+        self.expected = expected
+        self.arrived = 0
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
+        self.listener.setblocking(False)
+        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        waiting = {}
+        poll = select.epoll()
+        poll.register(self.listener, select.EPOLLIN)
+        while self.arrived < self.expected:
+            for place, _ in poll.poll():
+                if place != self.listener.fileno():
+                    waiting[place][1] += waiting[place][0].recv(1 << 16)
+                    if waiting[place][1].endswith(BODY.encode()):
+                        self.arrived += 1
+                        poll.unregister(place)
+                    continue
+                try:
+                    while True:
+                        peer = self.listener.accept()[0]
+                        waiting[peer.fileno()] = [peer, b""]
+                        poll.register(peer, select.EPOLLIN)
+                except BlockingIOError:
+                    pass
+        for peer, _ in waiting.values():
+            peer.sendall(ANSWER.replace(b"Length: 20\r\n", b"Length: 20\r\nConnection: close\r\n"))
+            peer.close()
+        poll.close()
+
+    def stop(self):
+        self.listener.close()
+
+
+def test_the_limit_of_requests_is_the_only_one(start, many_descriptors):
+    """At the largest that the tier file takes, as many run at once as there are descriptors for."""
+    count = min(1300, many_descriptors // 2 - 100)
+    crowd = start(Crowd, count)
+    limits = "limits: { concurrent_requests: 100000, connections: 1000000, queue: 0 }\n"
+    gateway = start(
+        Gateway, f'{limits}providers: {{ a: {{ type: openai, endpoint: "http://{crowd.address}/v1", models: [m] }} }}\n'
+    )
+    clients = [send(gateway) for _ in range(count)]
+    statuses = [Reader(client).read()[0].status for client in clients]
+    assert statuses == [200] * count and crowd.arrived == count
+    ends = {gateway.record()["end"] for _ in range(count)}
+    assert ends == {"complete"}
+
+
+def test_fewer_descriptors_than_the_limits_take_are_told(tmp_path, mock):
+    file = tmp_path / "synaxis.yaml"
+    file.write_text(f"listen: 127.0.0.1:0\nproviders:\n  a: {mock().provider()}\n")
+    run = f"ulimit -n 300; exec {shlex.quote(BINARY)} run -c {shlex.quote(str(file))}"
+    with subprocess.Popen(["sh", "-c", run], stderr=subprocess.PIPE, text=True) as child:
+        first = fields(child.stderr.readline())
+        child.terminate()
+    assert (first["level"], first["msg"]) == ("warning", "few descriptors")
+    assert "take 676, this process may have 300" in first["detail"]
 
 
 def test_those_over_the_limit_wait_in_order_and_those_over_the_queue_are_refused(gateway, provider):
@@ -316,8 +394,8 @@ def few_descriptors(start, provider):
 
 
 def cpu_ticks(pid):
-    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
-    return int(fields[11]) + int(fields[12])
+    figures = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    return int(figures[11]) + int(figures[12])
 
 
 def test_out_of_descriptors(few_descriptors, provider):
@@ -372,3 +450,24 @@ def test_out_of_descriptors(few_descriptors, provider):
     for connection in idle:
         connection.close()
     assert serves()
+
+
+def test_no_descriptor_for_a_provider_is_not_the_providers_fault(start, provider):
+    gateway = start(Gateway, f"providers:\n  a: {provider.entry()}\n")
+    highest = max(map(int, os.listdir(f"/proc/{gateway.pid}/fd")))
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE, (highest + 2, hard))
+    client = gateway.connect()
+    for _ in range(4):
+        client.sendall(post(BODY))
+        head, body = Reader(client).read()
+        assert (head.status, head["retry-after"], body and json.loads(body)["error"]["code"]) == (503, "1", "overloaded")
+        assert "LimitNOFILE" in json.loads(body)["error"]["message"]
+        record = gateway.record()
+        assert record["end"] == "overloaded" and "no_room" in record["attempts"]
+    resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE, (hard, hard))
+    # Three failures would have been an outage.
+    client.sendall(post(BODY))
+    provider.read()
+    provider.current.send(ANSWER)
+    assert Reader(client).read()[0].status == 200

@@ -1,12 +1,10 @@
 """What the documents say is so: their commands run, their tier files are read, their messages and links are there."""
 
-import os
 import re
 import subprocess
 import urllib.request
 
 import pytest
-import yaml
 
 import documents
 from documents import DOCUMENTS, LANGUAGES, UNRUN, blocks, tier_file, variables, why_unrun
@@ -87,6 +85,13 @@ def test_nothing_in_the_list_is_needless():
     commands = [command for document in DOCUMENTS for block in blocks(document) if block.language == "sh"
                 for command, _ in block.commands()]
     assert [start for start in UNRUN if not any(command.startswith(start) for command in commands)] == []
+
+
+def test_the_picture_shows_what_happens():
+    picture = (DOC / "picture.svg").read_bytes()
+    assert len(picture) < 60_000 and b"<script" not in picture
+    checked = subprocess.run([DOC / "picture", BINARY, "--check"], capture_output=True, text=True, timeout=2 * DEADLINE)
+    assert checked.returncode == 0, checked.stderr
 
 
 # MARK: links

@@ -22,6 +22,11 @@ def test_transcript_over_tls(file, start, certificate):
 
 
 @pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
+def test_transcript_of_clients_over_tls(file, start, certificate):
+    Run(file.read_text(), start, listener=certificate).execute()
+
+
+@pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
 def test_transcript_over_http2(file, start, certificate):
     if file.stem in OF_HTTP_1:
         pytest.skip("it is about HTTP/1.1 itself")

@@ -32,10 +32,11 @@ step, unless a backslash stands before it.
 
 import re
 import socket
+import ssl
 import time
 from email.utils import formatdate
 
-from gateway import Gateway, fields
+from gateway import DEADLINE, Gateway, fields
 from wire import Cut, Provider, Reader, reset, tls_context
 
 DEFAULT_CONFIG = """\
@@ -111,17 +112,30 @@ def expect(text, found, what):
     assert re.fullmatch(pattern(text), found), f"{what}: expected {text!r}, found {found!r}"
 
 
+def half_close(connection):
+    if isinstance(connection, ssl.SSLSocket):
+        # TLS wants it said first (RFC 8446 §6.1); what comes is read on.
+        connection.settimeout(0)
+        try:
+            connection.unwrap()
+        except ssl.SSLWantReadError:
+            connection.settimeout(DEADLINE)
+    socket.socket.shutdown(connection, socket.SHUT_WR)
+
+
 class Run:
     """One transcript at work."""
 
-    def __init__(self, text, start, certificate=None, provider=Provider):
+    def __init__(self, text, start, certificate=None, provider=Provider, listener=None):
         """`certificate`: its providers speak https and show this one, a file in PEM with its key. `provider`: what they
-        are."""
+        are. `listener`: such a file for the gateway itself."""
         self.steps = parse(text)
         self.start = start
         self.certificate = certificate
         self.kind = provider
         self.tls = tls_context(certificate) if certificate else None
+        self.listener = listener
+        self.client_tls = ssl.create_default_context(cafile=listener) if listener else None
         self.providers = {}
         self.clients = {}
         self.noted = 0
@@ -152,12 +166,14 @@ class Run:
             # A handshake takes two processes that a busy machine may keep waiting: no race is begun for that.
             patient = "timeouts: { failover: 1s"
             text = text.replace("timeouts: {", patient + ",") if "timeouts: {" in text else f"{patient} }}\n{text}"
+        if self.listener:
+            text = f"listen: {{ address: '127.0.0.1:0', tls: {{ cert: {self.listener} }} }}\n{text}"
         self.gateway = self.start(Gateway, text, environment)
 
     def connect(self, name):
         if name in self.clients:
             self.clients[name].socket.close()
-        self.clients[name] = Reader(self.gateway.connect())
+        self.clients[name] = Reader(self.gateway.connect(tls=self.client_tls))
 
     def check_idle(self):
         for name, provider in self.providers.items():
@@ -209,7 +225,7 @@ class Run:
             case ["resets"]:
                 reset(client.socket)
             case ["half-closes"]:
-                client.socket.shutdown(socket.SHUT_WR)
+                half_close(client.socket)
             case ["reconnects"]:
                 self.connect(name)
             case _:

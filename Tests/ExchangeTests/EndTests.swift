@@ -243,11 +243,25 @@ import Testing
     #expect(scene.name(2) == "b")
   }
 
-  @Test func noRoomForATransferIsNotTheProvidersFault() {
+  @Test func noRoomForABodyIsNotTheProvidersFault() {
     for _ in 0..<5 {
       var scene = Scene(Self.two)
       scene.tell(.started)
-      #expect(scene.tell(.couldNotOpen(0, .overloaded)) == [.answerError(.overloaded), .concluded])
+      #expect(scene.tell(.couldNotOpen(0, .memoryFull)) == [.answerError(.memoryFull), .concluded])
+      #expect(scene.exchange.attempts[0].fault == .noRoom)
+      #expect(scene.ledger.status(of: 0, now: scene.now).state == .online)
+      #expect(scene.ledger.inFlight == 0)
+    }
+  }
+
+  /// Asking the next one would take a descriptor as well.
+  @Test func noDescriptorIsNotTheProvidersFault() {
+    for _ in 0..<5 {
+      var scene = Scene(Self.two)
+      scene.tell(.started)
+      #expect(
+        scene.tell(.ended(0, .fault(.noRoom), tokens: nil))
+          == [.cancel(0), .answerError(.outOfDescriptors), .concluded])
       #expect(scene.ledger.status(of: 0, now: scene.now).state == .online)
       #expect(scene.ledger.inFlight == 0)
     }

@@ -111,7 +111,7 @@ struct ExchangeSimulation {
       opened += 1
       if chance(200) {
         run.transfers[index] = .over
-        return .couldNotOpen(index, .overloaded)
+        return .couldNotOpen(index, .memoryFull)
       }
     case .cancel(let index):
       #expect(run.transfers.indices.contains(index))
@@ -298,7 +298,7 @@ struct ExchangeSimulation {
       .connected(index), .answered(index, status: 200), .contentBegan(index, .good), .heldFull(index, .good),
       .ended(index, .good, tokens: 1),
       .path(index, .unacknowledged(for: .seconds(9), roundTrip: .milliseconds(1))),
-      .couldNotOpen(index, .overloaded),
+      .couldNotOpen(index, .memoryFull),
       .progress(index, AttemptProgress(lastContentAt: nil, isPaused: false)),
     ]
     var effects: [ExchangeEffect] = []

@@ -313,7 +313,7 @@ import Wire
 
   @Test(arguments: [
     (TransferEnd.unreachable, Fault.unreachable), (.tls, .tls), (.reset, .reset), (.cut, .cut),
-    (.stale, .staleConnection), (.raceLost, .raceLost), (.unreadable, .foreign),
+    (.stale, .staleConnection), (.raceLost, .raceLost), (.noRoom, .noRoom), (.unreadable, .foreign),
   ])
   func transfers(_ end: TransferEnd, _ fault: Fault) {
     #expect(Judge.transfer(end) == fault)

@@ -86,7 +86,7 @@ import Testing
       return .timePassed
     case .clientLeft: return .clientLeft
     case .served: return .served
-    case .couldNotOpen: return .couldNotOpen(0, .overloaded)
+    case .couldNotOpen: return .couldNotOpen(0, .memoryFull)
     }
   }
 
@@ -171,7 +171,7 @@ import Testing
     case (.answered, .timePassed): return ([.sendComment(isFirst: true)], .seeking)
 
     // No room for a transfer: a matter of connections only.
-    case (.connecting, .couldNotOpen): return ([.answerError(.overloaded), .concluded], .ended("overloaded"))
+    case (.connecting, .couldNotOpen): return ([.answerError(.memoryFull), .concluded], .ended("overloaded"))
     case (.racing, .couldNotOpen), (.sent, .couldNotOpen), (.answered, .couldNotOpen): return ([], .seeking)
     }
   }

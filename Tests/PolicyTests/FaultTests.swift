@@ -52,7 +52,7 @@ import Testing
     #expect(world.choice() != nil)
   }
 
-  @Test(arguments: [Fault.tooLong, .requestRefused, .clientFault, .clientGone, .raceLost])
+  @Test(arguments: [Fault.tooLong, .requestRefused, .clientFault, .clientGone, .raceLost, .noRoom])
   func coolsNothing(_ fault: Fault) {
     let world = World([provider("a")])
     for _ in 0..<10 {

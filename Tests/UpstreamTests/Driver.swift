@@ -38,7 +38,7 @@ final class Driver {
   func open(
     _ target: TargetID, body: [[UInt8]] = [Array("{\"model\":\"m\"}".utf8)], race: RaceID? = nil,
     method: TransferMethod = .post, lines: String = "Content-Type: application/json\r\n", tag: UInt64 = 0
-  ) -> TransferID? {
+  ) -> TransferID {
     var request = TransferRequest(target: target)
     request.race = race
     request.method = method
@@ -145,8 +145,7 @@ final class Driver {
     log.contains { if case .content = $0.fact { $0.transfer == id } else { false } }
   }
 
-  func end(_ id: TransferID?) throws -> TransferOutcome {
-    let id = try #require(id)
+  func end(_ id: TransferID) throws -> TransferOutcome {
     try #require(run { self.outcome(id) != nil })
     return try #require(outcome(id))
   }

@@ -12,8 +12,8 @@ import Upstream
     #expect(outcome.fault == .couldNotConnect)
     #expect(!outcome.isRequestSent)
     #expect(outcome.systemError == ECONNREFUSED)
-    #expect(!driver.upstream.message(id!).isEmpty)
-    driver.cancel(id!)
+    #expect(!driver.upstream.message(id).isEmpty)
+    driver.cancel(id)
     #expect(driver.watched.isEmpty)
   }
 
@@ -21,7 +21,7 @@ import Upstream
     let driver = try Driver()
     let id = driver.open(driver.target("http://does-not-exist.invalid/"))
     #expect(try driver.end(id).fault == .couldNotResolve)
-    driver.cancel(id!)
+    driver.cancel(id)
     #expect(driver.watched.isEmpty)
   }
 
@@ -29,7 +29,7 @@ import Upstream
     let driver = try Driver()
     let target = driver.target("http://does-not-exist.invalid/")
     for _ in 0..<8 {
-      let id = try #require(driver.open(target))
+      let id = driver.open(target)
       let before = driver.log.count
       driver.cancel(id)
       #expect(driver.log.count == before)
@@ -74,7 +74,7 @@ import Upstream
       }
     }
     let driver = try Driver(trusting: certificate)
-    let id = try #require(driver.open(driver.target(server.url)))
+    let id = driver.open(driver.target(server.url))
     if cut == .resetInBody {
       #expect(driver.run { driver.held(id).count == 3 })
       received.open()
@@ -121,7 +121,7 @@ import Upstream
     let target = driver.target(server.url)
     let first = driver.open(target)
     #expect(try driver.end(first).fault == nil)
-    driver.cancel(first!)
+    driver.cancel(first)
     let body = [[UInt8](repeating: 120, count: way.size)]
     let outcome = try driver.end(driver.open(target, body: body))
     #expect(outcome.fault == .reusedConnectionDied)
@@ -149,9 +149,9 @@ import Upstream
     let fast = TransferTests.plain()
     let driver = try Driver()
     let race = RaceID(7)
-    let late = try #require(driver.open(driver.target("https://127.0.0.1:\(slow.port)/"), race: race))
+    let late = driver.open(driver.target("https://127.0.0.1:\(slow.port)/"), race: race)
     #expect(driver.run { slow.connections == 1 })
-    let winner = try #require(driver.open(driver.target(fast.url), race: race))
+    let winner = driver.open(driver.target(fast.url), race: race)
     #expect(try driver.end(winner).fault == nil)
     #expect(driver.outcome(late) == nil)
     driver.cancel(late)
@@ -169,10 +169,10 @@ import Upstream
     }
     let second = TransferTests.plain()
     let driver = try Driver()
-    let winner = try #require(driver.open(driver.target(first.url), race: RaceID(1)))
+    let winner = driver.open(driver.target(first.url), race: RaceID(1))
     #expect(driver.run { driver.isConnected(winner) && first.requests == 1 })
-    let loser = try #require(driver.open(driver.target(second.url), race: RaceID(1)))
-    let other = try #require(driver.open(driver.target(second.url), race: RaceID(2)))
+    let loser = driver.open(driver.target(second.url), race: RaceID(1))
+    let other = driver.open(driver.target(second.url), race: RaceID(2))
     let outcome = try driver.end(loser)
     #expect(outcome.fault == .lostRace)
     #expect(!outcome.isRequestSent)

@@ -28,8 +28,8 @@ import Testing
     let driver = try Driver()
     let target = target(driver, server)
     // A burst before anything stands waits for the one connection.
-    let ids = try (0..<20).map { n in
-      try #require(driver.open(target, body: [Array("{\"n\":".utf8), Array("\(n)}".utf8)]))
+    let ids = (0..<20).map { n in
+      driver.open(target, body: [Array("{\"n\":".utf8), Array("\(n)}".utf8)])
     }
     for (n, id) in ids.enumerated() {
       let outcome = try driver.end(id)
@@ -59,10 +59,10 @@ import Testing
     }
     let driver = try Driver()
     let target = target(driver, server)
-    let first = try #require(driver.open(target))
+    let first = driver.open(target)
     #expect(driver.run { server.requests == 1 })
     // Its settings have come with the greeting.
-    let ids = try [first] + (0..<3).map { _ in try #require(driver.open(target)) }
+    let ids = [first] + (0..<3).map { _ in driver.open(target) }
     #expect(driver.run { server.requests == 4 })
     #expect(server.connections == 2)
     answers.open()
@@ -116,7 +116,7 @@ import Testing
       peer.awaitEnd()
     }
     let driver = try Driver()
-    let id = try #require(driver.open(target(driver, server)))
+    let id = driver.open(target(driver, server))
     let outcome = try driver.end(id)
     #expect(outcome.fault == fault)
     #expect(outcome.isRequestSent)
@@ -145,7 +145,7 @@ import Testing
     }
     let driver = try Driver()
     let target = target(driver, server)
-    let first = try #require(driver.open(target))
+    let first = driver.open(target)
     #expect(driver.run { driver.status(first) == 200 })
     // The goodbye lies in the same segment as the head.
     let second = driver.open(target)
@@ -154,7 +154,7 @@ import Testing
     #expect(try driver.end(first).fault == nil)
     #expect(server.connections == 2)
     driver.cancel(first)
-    driver.cancel(second!)
+    driver.cancel(second)
     #expect(driver.run { driver.watched.count == 1 })
   }
 
@@ -186,14 +186,14 @@ import Testing
     let driver = try Driver()
     let target = target(driver, server)
     let client = Client(sendBuffer: 32 << 10)
-    let slow = try #require(driver.open(target))
+    let slow = driver.open(target)
     #expect(driver.run { driver.status(slow) == 200 })
     driver.commit(slow, "HEAD", to: client, framing: .identity)
     #expect(driver.run { driver.upstream.progress(slow)!.isPaused })
     for _ in 0..<3 {
       let other = driver.open(target)
       #expect(try driver.end(other).fault == nil)
-      driver.cancel(other!)
+      driver.cancel(other)
     }
     #expect(driver.outcome(slow) == nil)
     #expect(driver.upstream.kept(slow) <= Limits.streamWindow)
@@ -233,7 +233,7 @@ import Testing
     let id = driver.open(
       target(driver, server),
       body: [Array(body[..<10]), [], Array(body[10..<70_000]), Array(body[70_000...])])
-    #expect(driver.upstream.releaseBody(id!) == false)
+    #expect(driver.upstream.releaseBody(id) == false)
     #expect(try driver.end(id).fault == nil)
     #expect(bodies.take() == body)
   }
@@ -254,7 +254,7 @@ import Testing
     let id = driver.open(target, body: [[UInt8](repeating: 120, count: 1 << 20)])
     let outcome = try driver.end(id)
     #expect(outcome.fault == nil && outcome.status == 413 && !outcome.isRequestSent)
-    driver.cancel(id!)
+    driver.cancel(id)
     #expect(try driver.end(driver.open(target)).fault == nil)
     #expect(server.connections == 1)
   }
@@ -271,13 +271,13 @@ import Testing
     }
     let driver = try Driver()
     let target = target(driver, server)
-    let first = try #require(driver.open(target))
+    let first = driver.open(target)
     let second = driver.open(target)
     #expect(driver.run { server.requests == 1 })
     driver.cancel(first)
     #expect(resets.take() == 1)
     #expect(try driver.end(second).fault == nil)
-    #expect(driver.held(second!) == Array("1".utf8))
+    #expect(driver.held(second) == Array("1".utf8))
   }
 
   /// A path that is dead is dead for all that goes over it.
@@ -288,7 +288,7 @@ import Testing
     }
     let driver = try Driver()
     let target = target(driver, server)
-    let ids = try (0..<3).map { _ in try #require(driver.open(target)) }
+    let ids = (0..<3).map { _ in driver.open(target) }
     #expect(driver.run { server.requests == 3 })
     #expect(
       driver.run {
@@ -320,7 +320,7 @@ import Testing
     let driver = try Driver()
     let id = driver.open(target(driver, server))
     #expect(try driver.end(id).fault == nil)
-    driver.cancel(id!)
+    driver.cancel(id)
     let later = Driver.now + Limits.pingAfter
     driver.upstream.timerFired(now: later)
     driver.drain()
@@ -344,7 +344,7 @@ import Testing
     let target = target(driver, server)
     let first = driver.open(target)
     #expect(try driver.end(first).fault == nil)
-    driver.cancel(first!)
+    driver.cancel(first)
     let outcome = try driver.end(driver.open(target))
     #expect(outcome.fault == .reusedConnectionDied && outcome.isReused && outcome.isRequestSent)
     #expect(server.requests == 1)
@@ -355,8 +355,8 @@ import Testing
     let server = Self.echo()
     let driver = try Driver()
     let target = target(driver, server)
-    let ids = try (0..<3).map { n in
-      try #require(driver.open(target, race: n < 2 ? RaceID(1) : nil))
+    let ids = (0..<3).map { n in
+      driver.open(target, race: n < 2 ? RaceID(1) : nil)
     }
     #expect(driver.upstream.abandon(ids[2]))
     let faults = try ids.map { try driver.end($0).fault }
@@ -370,11 +370,11 @@ import Testing
     var spec = TransferTarget(url: "http://127.0.0.1:\(ScriptedServer.closedPort())/")
     spec.versions = .http2
     let target = driver.upstream.prepare(spec)
-    let ids = try (0..<3).map { _ in try #require(driver.open(target)) }
+    let ids = (0..<3).map { _ in driver.open(target) }
     driver.cancel(ids[0])
     for id in ids[1...] { #expect(try driver.end(id).fault == .couldNotConnect) }
     #expect(driver.watched.isEmpty)
-    let late = try #require(driver.open(target))
+    let late = driver.open(target)
     driver.cancel(late)
     #expect(driver.watched.isEmpty)
   }
@@ -392,7 +392,7 @@ import Testing
     }
     let driver = try Driver(trusting: certificate)
     let target = driver.target(server.url)
-    let ids = try (0..<4).map { _ in try #require(driver.open(target)) }
+    let ids = (0..<4).map { _ in driver.open(target) }
     for id in ids {
       #expect(try driver.end(id).fault == nil)
       #expect(driver.head(id).hasPrefix(offersHTTP2 ? "HTTP/2 200" : "HTTP/1.1 200"))

@@ -16,7 +16,7 @@ import Upstream
     let driver = try Driver()
     let target = driver.target(server.url)
     for i in 1...2 {
-      let id = try #require(driver.open(target))
+      let id = driver.open(target)
       #expect(driver.run { server.requests == i })
       var roundTrip = Interval.zero
       #expect(
@@ -43,7 +43,7 @@ import Upstream
     }
     let driver = try Driver()
     let body = [UInt8](repeating: UInt8(ascii: "x"), count: 16 << 20)
-    let id = try #require(driver.open(driver.target(server.url), body: [body]))
+    let id = driver.open(driver.target(server.url), body: [body])
     // A moment after the window has shut, nothing is on its way any more.
     let isHeldUp = driver.run {
       if case .sent(.heldUp) = driver.upstream.pathState(id, now: Driver.now) { return true }
@@ -67,12 +67,12 @@ import Upstream
     defer { close(listener) }
     let driver = try Driver()
     let target = driver.target("http://127.0.0.1:\(port)/")
-    let first = try #require(driver.open(target))
+    let first = driver.open(target)
     #expect(driver.run { driver.isConnected(first) })
     // Fill the queue until a connection is no longer answered.
     var stuck: TransferID?
     for _ in 0..<8 where stuck == nil {
-      let id = try #require(driver.open(target))
+      let id = driver.open(target)
       for _ in 0..<3 { driver.turn(10) }
       if !driver.isConnected(id) { stuck = id }
     }
@@ -86,7 +86,7 @@ import Upstream
   @Test func handshakeWithoutAnAnswer() throws {
     let server = ScriptedServer { _, peer, _ in peer.awaitEnd() }
     let driver = try Driver()
-    let id = try #require(driver.open(driver.target("https://127.0.0.1:\(server.port)/")))
+    let id = driver.open(driver.target("https://127.0.0.1:\(server.port)/"))
     #expect(driver.run { server.connections == 1 })
     let reached = driver.run {
       if case .handshaking = driver.upstream.pathState(id, now: Driver.now) {
@@ -113,9 +113,9 @@ import Upstream
     }
     let driver = try Driver()
     let target = driver.target(server.url)
-    let idle = try #require(driver.open(target))
+    let idle = driver.open(target)
     #expect(driver.run { server.requests == 1 })
-    let working = try #require(driver.open(target))
+    let working = driver.open(target)
     first.open()
     #expect(driver.run { server.requests == 2 && driver.outcome(idle) != nil })
     driver.cancel(idle)
@@ -125,8 +125,8 @@ import Upstream
     busy.open()
     busy.open()
     #expect(try driver.end(working).fault == nil)
-    let next = try #require(driver.open(target))
-    let third = try #require(driver.open(target))
+    let next = driver.open(target)
+    let third = driver.open(target)
     #expect(try driver.end(next).fault == nil)
     #expect(try driver.end(third).fault == nil)
     #expect(server.connections == 3)

@@ -43,7 +43,7 @@ extension Driver {
     }
     let driver = try Driver()
     let client = Client()
-    let id = try #require(driver.open(driver.target(server.url)))
+    let id = driver.open(driver.target(server.url))
     let held = event("a") + event("b")
     #expect(driver.run { driver.held(id).count == held.utf8.count })
     client.take()
@@ -84,7 +84,7 @@ extension Driver {
       peer.awaitEnd()
     }
     let driver = try Driver()
-    let id = try #require(driver.open(driver.target(server.url)))
+    let id = driver.open(driver.target(server.url))
     let before = ": keep-alive\n\n" + event("")
     #expect(driver.run { driver.held(id).count == before.utf8.count })
     #expect(!driver.hasContent(id))
@@ -107,7 +107,7 @@ extension Driver {
   @Test func plainAnswersHaveNoObserver() throws {
     let server = TransferTests.plain()
     let driver = try Driver()
-    let id = try #require(driver.open(driver.target(server.url)))
+    let id = driver.open(driver.target(server.url))
     #expect(try driver.end(id).fault == nil)
     #expect(!driver.hasContent(id))
     #expect(driver.upstream.withObserver(id) { $0.sawDone } == nil)
@@ -126,7 +126,7 @@ extension Driver {
     }
     let driver = try Driver()
     let client = Client()
-    let id = try #require(driver.open(driver.target(server.url)))
+    let id = driver.open(driver.target(server.url))
     #expect(driver.run { driver.status(id) == 200 })
     #expect(driver.commit(id, clientHead, to: client) == 0)
     goOn.open()
@@ -144,7 +144,7 @@ extension Driver {
     let server = TransferTests.plain(body)
     let driver = try Driver()
     let client = Client()
-    let id = try #require(driver.open(driver.target(server.url)))
+    let id = driver.open(driver.target(server.url))
     #expect(try driver.end(id).fault == nil)
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
     #expect(driver.commit(id, head, to: client, framing: .identity) == 100_000)
@@ -171,7 +171,7 @@ extension Driver {
     }
     let driver = try Driver()
     let client = Client(sendBuffer: 32 << 10)
-    let id = try #require(driver.open(driver.target(server.url)))
+    let id = driver.open(driver.target(server.url))
     #expect(driver.run { driver.status(id) == 200 })
     _ = driver.commit(id, clientHead, to: client, framing: framing)
     goOn.open()
@@ -206,7 +206,7 @@ extension Driver {
     }
     let driver = try Driver()
     let client = Client()
-    let id = try #require(driver.open(driver.target(server.url)))
+    let id = driver.open(driver.target(server.url))
     #expect(driver.run { driver.isHeldFull(id) })
     for _ in 0..<5 { driver.turn(1) }
     let held = driver.held(id).count
@@ -231,7 +231,7 @@ extension Driver {
     let driver = try Driver()
     let client = Client()
     client.outlet.shutDown()
-    let id = try #require(driver.open(driver.target(server.url)))
+    let id = driver.open(driver.target(server.url))
     #expect(driver.run { driver.status(id) == 200 })
     _ = driver.commit(id, clientHead, to: client)
     #expect(try driver.end(id).fault == nil)
@@ -250,8 +250,8 @@ extension Driver {
     }
     let driver = try Driver()
     let target = driver.target(server.url)
-    let streams = try (0..<20).map { i in
-      (id: try #require(driver.open(target, body: [Array("stream-\(i)".utf8)])), client: Client())
+    let streams = (0..<20).map { i in
+      (id: driver.open(target, body: [Array("stream-\(i)".utf8)]), client: Client())
     }
     for (id, client) in streams {
       #expect(driver.run { driver.status(id) == 200 })

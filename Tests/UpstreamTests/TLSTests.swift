@@ -32,12 +32,12 @@ import Transport
   private func fault(_ driver: Driver, _ target: TargetID) throws -> String? {
     let id = driver.open(target)
     let outcome = try driver.end(id)
-    defer { driver.cancel(id!) }
+    defer { driver.cancel(id) }
     if outcome.fault == nil { return nil }
     #expect(outcome.fault == .tlsFailed)
     #expect(outcome.isRequestSent == false)
     #expect(!outcome.isHeadSeen)
-    return driver.upstream.message(id!)
+    return driver.upstream.message(id)
   }
 
   @Test func unknownAuthorityIsRefusedAndTheExtraOneIsTrusted() throws {
@@ -152,7 +152,7 @@ import Transport
     let id = driver.open(target(driver, server.port) { $0.tls.authorityFile = certificate.file })
     let outcome = try driver.end(id)
     #expect(outcome.fault == .tlsFailed)
-    #expect(driver.upstream.message(id!) == "127.0.0.1 wants a client's certificate (tls.cert)")
+    #expect(driver.upstream.message(id) == "127.0.0.1 wants a client's certificate (tls.cert)")
   }
 
   @Test func unusableFilesAreNamed() throws {
@@ -233,8 +233,7 @@ import Transport
       peer.awaitEnd()
     }
     let driver = try Driver()
-    let id = try #require(
-      driver.open(target(driver, server.port) { $0.tls.authorityFile = certificate.file }))
+    let id = driver.open(target(driver, server.port) { $0.tls.authorityFile = certificate.file })
     #expect(driver.run { driver.held(id).count == 36_003 })
     driver.cancel(id)
     #expect(driver.watched.isEmpty)
@@ -251,7 +250,7 @@ import Transport
     let driver = try Driver()
     let id = driver.open(target(driver, server.port) { $0.tls.authorityFile = certificate.file })
     #expect(try driver.end(id).fault == (isCutOff ? .closedEarly : nil))
-    #expect(driver.held(id!) == Array("abc".utf8))
+    #expect(driver.held(id) == Array("abc".utf8))
   }
 
   /// A body of many records arrives whole, though the server is slow to read it.
@@ -271,7 +270,7 @@ import Transport
     let id = driver.open(
       target, body: [Array(body[..<100]), Array(body[100..<40_000]), Array(body[40_000...])])
     for _ in 0..<10 { driver.turn(20) }
-    #expect(driver.upstream.releaseBody(id!) == false)
+    #expect(driver.upstream.releaseBody(id) == false)
     reads.open()
     #expect(try driver.end(id).fault == nil)
     #expect(bodies.take() == body.count)
@@ -309,8 +308,8 @@ import Transport
     let fast = TransferTests.plain()
     let driver = try Driver()
     let target = target(driver, server.port) { $0.tls.authorityFile = certificate.file }
-    let late = try #require(driver.open(target, race: RaceID(1)))
-    let winner = try #require(driver.open(driver.target(fast.url), race: RaceID(1)))
+    let late = driver.open(target, race: RaceID(1))
+    let winner = driver.open(driver.target(fast.url), race: RaceID(1))
     let ends = try [driver.end(late), driver.end(winner)]
     #expect(Set(ends.map { $0.fault }) == [nil, .lostRace])
     #expect(server.requests + fast.requests == 1)

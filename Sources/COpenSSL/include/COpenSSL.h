@@ -175,6 +175,70 @@ static inline SSL_CTX *cssl_client_context(int verifies) {
   return context;
 }
 
+/// What of a server's files cannot be used.
+enum cssl_file { cssl_no_file, cssl_certificate_file, cssl_key_file, cssl_other_key, cssl_authorities_file };
+
+/// Of what a client offers, in our order; http/1.1 alone where `context` is NULL (RFC 7301 §3.2).
+static inline int cssl_choose_protocol(
+  SSL *ssl, const unsigned char **name, unsigned char *length, const unsigned char *offered, unsigned count, void *context) {
+  static const unsigned char ours[] = "\x08http/1.1";
+  (void)ssl, (void)context;
+  return SSL_select_next_proto((unsigned char **)name, length, ours, sizeof(ours) - 1, offered, count)
+             == OPENSSL_NPN_NEGOTIATED
+           ? SSL_TLSEXT_ERR_OK
+           : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+/// What all connections of a listener have in common; NULL: `fault` is what cannot be used, or memory is out. Tickets
+/// are all that is kept of sessions, and clients keep them (RFC 8446 §4.6.1).
+static inline SSL_CTX *cssl_server_context(
+  const char *certificate, const char *key, const char *authorities, enum cssl_file *fault) {
+  SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+  STACK_OF(X509_NAME) *names;
+  *fault = cssl_no_file;
+  ERR_clear_error();
+  if(!context) return NULL;
+  SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+  SSL_CTX_set_options(
+    context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+  SSL_CTX_set_mode(
+    context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_read_ahead(context, 1);
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_session_id_context(context, (const unsigned char *)"synaxis", 7);
+  SSL_CTX_set_default_passwd_cb(context, cssl_no_passphrase);
+  SSL_CTX_set_alpn_select_cb(context, cssl_choose_protocol, NULL);
+  if(SSL_CTX_use_certificate_chain_file(context, certificate) != 1)
+    *fault = cssl_certificate_file;
+  else if(SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1)
+    *fault = ERR_GET_LIB(ERR_peek_last_error()) == ERR_LIB_X509 ? cssl_other_key : cssl_key_file;
+  else if(SSL_CTX_check_private_key(context) != 1)
+    *fault = cssl_other_key;
+  else if(authorities) {
+    names = SSL_load_client_CA_file(authorities);
+    if(names && SSL_CTX_load_verify_file(context, authorities) == 1) {
+      SSL_CTX_set_client_CA_list(context, names);
+      SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, cssl_note_verdict);
+    } else {
+      sk_X509_NAME_pop_free(names, X509_NAME_free);
+      *fault = cssl_authorities_file;
+    }
+  }
+  if(*fault == cssl_no_file) return context;
+  SSL_CTX_free(context);
+  return NULL;
+}
+
+/// Seconds for which a server's certificate has been out of date; negative: it is good for so long. `is_early`: it is
+/// not good yet.
+static inline int64_t cssl_seconds_past(SSL_CTX *context, int *is_early) {
+  X509 *certificate = SSL_CTX_get0_certificate(context);
+  int days = 0, seconds = 0;
+  *is_early = X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0;
+  (void)ASN1_TIME_diff(&days, &seconds, X509_get0_notAfter(certificate), NULL);
+  return (int64_t)days * 86400 + seconds;
+}
+
 // MARK: Connections
 
 /// A connection to be made on a connected socket, which stays the caller's; NULL: memory is out.
