@@ -193,6 +193,10 @@ package enum Limits {
   /// Bytes read from a connection in one turn, and pieces of a request per sendmsg(2).
   package static let connectionRead = 32 * 1024
   package static let sendPieces = 16
+  /// Bytes of a request's body that wait for the provider's connection, and of a client's that wait to be passed on,
+  /// where the body goes through as it comes.
+  package static let outgoing = 128 * 1024
+  package static let passing = 64 * 1024
   /// Ended transfers whose places and buffers are kept for the next ones, and libcurl's handles likewise.
   package static let idleSlots = 16
   package static let idleDials = 4

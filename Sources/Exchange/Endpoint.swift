@@ -146,6 +146,8 @@ package enum RequestTarget: Equatable, Sendable {
   case models
   /// `/v1/models/{id}`: the range is the id, still percent-encoded, slashes included.
   case model(id: Range<Int>)
+  /// `/providers/{name}/…`: what a provider is asked for as it is; ranges of its name and of the rest.
+  case provider(name: Range<Int>, rest: Range<Int>)
   case liveness, readiness
   /// The page for people.
   case home
@@ -170,6 +172,14 @@ extension RequestTarget {
       return
     }
     var start = min(path.behindSlashes(0), end)
+    if let name = path.behind("providers", at: start, upTo: path.count) {
+      let slash = path.behindSegment(name, upTo: path.count)
+      if slash < path.count {
+        // Its slashes are its own.
+        self = .provider(name: name..<slash, rest: slash + 1..<path.count)
+        return
+      }
+    }
     let own = Self.own(path.extracting(0..<end))
     if own != .none {
       self = own

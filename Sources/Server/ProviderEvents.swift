@@ -17,6 +17,10 @@ extension Runner {
       follow(straggler, event, now: now)
       return
     }
+    if !passings.isEmpty, let passing = passings[event.transfer] {
+      follow(passing, event, now: now)
+      return
+    }
     let (id, attempt) = ExchangeRun.untag(event.tag)
     guard let run = runs[id], attempt < run.transfers.count, run.transfers[attempt] == event.transfer else {
       upstream.cancel(event.transfer)
@@ -46,6 +50,7 @@ extension Runner {
       {
         front.settle(connection, now: now.instant)
       }
+    case .roomy: break
     case .recorded: if let flight = run.flight { pumpAll(flight, now) }
     case .ended(let outcome): ended(run, attempt, event.transfer, outcome, now: now)
     }

@@ -43,6 +43,7 @@ extension Runner {
       }
       sendHome(connection, now: now)
     case .metrics, .admin: answerOperator(connection, target, now: now)
+    case .provider(let name, let rest): passOn(connection, to: name, rest, now: now)
     case .none: refuse(connection, .notFound, now: now)
     }
   }
@@ -233,7 +234,7 @@ extension Runner {
       }
     case .liveness: page.append(#"{"status":"ok"}"#)
     case .readiness: status = writeReadiness(now: now)
-    case .proxy, .home, .metrics, .admin, .none: return
+    case .proxy, .provider, .home, .metrics, .admin, .none: return
     }
     sendPage(connection, status: status, type: "application/json", rest, now: now)
   }

@@ -26,6 +26,9 @@ final class Runner {
   var reader = RequestReader()
   /// Connections of races that others won: their ends still tell about their providers.
   var stragglers: [TransferID: Straggler] = [:]
+  /// Requests that are passed on, and when each is to be looked at, by connection.
+  var passings: [TransferID: Passing] = [:]
+  var passingTimers = Timers()
   /// Effects that wait to be performed; kept for its memory.
   private var effects: [ExchangeEffect] = []
   /// Heads and error bodies are composed here.
@@ -99,6 +102,7 @@ final class Runner {
       if let connection = front.connection(id) { refuse(connection, error, now: now) }
     case .left(let id): left(id, now)
     case .drained(let id): drained(id, now)
+    case .fed(let id): if let passing = front.connection(id)?.passing { fed(passing, now) }
     case .unsecured(let fault): log.note(.info, "TLS handshake failed", fault.words(for: "the client"))
     }
     cancelAbandoned(now)
@@ -107,7 +111,9 @@ final class Runner {
   /// The client is gone; the exchange goes on if others wait for it.
   private func left(_ id: SlotID, _ now: Moment) {
     watching.remove(id)
-    guard let connection = front.connection(id), let reply = connection.reply else { return }
+    guard let connection = front.connection(id) else { return }
+    if let passing = connection.passing { clientLeft(passing, now) }
+    guard let reply = connection.reply else { return }
     connection.reply = nil
     switch reply.source {
     case .seat(let seat):
@@ -134,6 +140,7 @@ final class Runner {
   private func drained(_ id: SlotID, _ now: Moment) {
     guard let connection = front.connection(id) else { return }
     if connection.page != nil { pageDrained(connection) }
+    if let passing = connection.passing { drained(passing, now) }
     guard let reply = connection.reply else { return }
     switch reply.source {
     case .seat(let seat): pumpAll(sharing.flights.flight(of: seat), now)

@@ -24,20 +24,25 @@ final class Setup {
   /// What is asked of a provider.
   enum Path {
     case endpoint(Endpoint), models
+    /// Its API as it is: what is asked for is put behind the slash.
+    case raw
 
-    static let count = Endpoint.allCases.count + 1
+    static let count = Endpoint.allCases.count + 2
 
     fileprivate var place: Int {
       switch self {
       case .models: 0
-      case .endpoint(let endpoint): Int(endpoint.rawValue) + 1
+      case .raw: 1
+      case .endpoint(let endpoint): Int(endpoint.rawValue) + 2
       }
     }
 
     /// Of Anthropic's own API.
     fileprivate var isAnthropic: Bool {
-      if case .endpoint(.messages) = self { return true }
-      return false
+      switch self {
+      case .endpoint(.messages), .raw: true
+      case .endpoint, .models: false
+      }
     }
 
     /// The URL that the name is put behind. A name with a version of its own takes the place of the base URL's.
@@ -53,6 +58,7 @@ final class Setup {
     fileprivate var name: StaticString {
       switch self {
       case .models: "models"
+      case .raw: ""
       case .endpoint(let endpoint): endpoint.name
       }
     }

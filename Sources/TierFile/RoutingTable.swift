@@ -153,6 +153,7 @@ package struct RoutingTable {
     if !provider.edits.isEmpty { notes.append("edits \(provider.edits.map(edit).joined(separator: ", "))") }
     if provider.discovers { notes.append("its own model list, hourly") }
     if provider.probes { notes.append("probed at start") }
+    if provider.isRaw { notes.append("raw at /providers/\(provider.name)/") }
     // A proxy's URL may hold a password.
     if provider.proxy != nil { notes.append("through a proxy") }
     switch provider.http {
