@@ -5,6 +5,7 @@ package import Kernel
 package import Policy
 package import Transport
 package import Upstream
+internal import Wire
 
 /// A part of the same process that lives on the same loop: it has a descriptor that becomes readable when it
 /// has work, and a time at which it wants a turn.
@@ -64,7 +65,7 @@ package final class Server {
       configuration.cache, limits: configuration.limits, seed: seed, secondSeed: secondSeed)
     runner = Runner(
       front: front, upstream: upstream, log: log, setup: setup, sharing: sharing, seed: seed,
-      now: Clock.instant())
+      conversationKey: KeyedHash.Key(first: secondSeed, second: seed), now: Clock.instant())
   }
 
   /// Why the server could not start.
