@@ -193,6 +193,10 @@ package enum Limits {
   /// Bytes read from a connection in one turn, and pieces of a request per sendmsg(2).
   package static let connectionRead = 32 * 1024
   package static let sendPieces = 16
+  /// Bytes of a request's body that wait for the provider's connection, and of a client's that wait to be passed on,
+  /// where the body goes through as it comes.
+  package static let outgoing = 128 * 1024
+  package static let passing = 64 * 1024
   /// Ended transfers whose places and buffers are kept for the next ones, and libcurl's handles likewise.
   package static let idleSlots = 16
   package static let idleDials = 4
@@ -253,6 +257,14 @@ package enum Limits {
   package static let providerName = 128
   /// Places of a request's body that are sent changed as pieces of their own; with more the body is written anew.
   package static let patchedPlaces = 64
+  /// Bytes of either end of a long text that tell a conversation's opening from others.
+  package static let openingEnd = 1024
+  /// Attempts at once that one conversation may have at the place where it was answered last.
+  package static let attemptsAtHome = 4
+  /// Responses whose makers are remembered.
+  package static let storedResponses = 4096
+  /// Bytes of a stored response's name.
+  package static let responseName = 256
   /// Names that are compared for the text of a 404, and how many it tells.
   package static let nearestCompared = 512
   package static let nearestTold = 3

@@ -10,6 +10,9 @@ package enum LocalError: Error, Equatable, Sendable {
   case originNotAllowed
   case hostNotAllowed
   case modelNotAllowed
+  /// `/providers/NAME/…` is not for clients that `models` restricts, and not open at this provider.
+  case rawNotAllowed
+  case rawOff
   case adminOff
   case invalidToken
   case modelNotFound
@@ -36,6 +39,9 @@ package enum LocalError: Error, Equatable, Sendable {
   case outOfDescriptors
   case draining
   case deadlineExceeded
+  /// What `/providers/NAME/…` was asked for did not get there, or nothing came back.
+  case providerFailed
+  case providerStalled
   case upstreamCut
   case upstreamStalled
   case pathLost
@@ -78,6 +84,8 @@ package enum LocalError: Error, Equatable, Sendable {
     case .originNotAllowed: Row(status: 403, code: "origin_not_allowed", kind: .permission, side: .client)
     case .hostNotAllowed: Row(status: 403, code: "host_not_allowed", kind: .permission, side: .client)
     case .modelNotAllowed: Row(status: 403, code: "model_not_allowed", kind: .permission, side: .client)
+    case .rawNotAllowed: Row(status: 403, code: "raw_not_allowed", kind: .permission, side: .client)
+    case .rawOff: Row(status: 403, code: "raw_off", kind: .permission, side: .client)
     case .adminOff: Row(status: 403, code: "admin_off", kind: .permission, side: .client)
     case .invalidToken: Row(status: 401, code: "invalid_admin_token", kind: .authentication, side: .client)
     case .modelNotFound: Row(status: 404, code: "model_not_found", kind: .request, side: .client)
@@ -109,6 +117,8 @@ package enum LocalError: Error, Equatable, Sendable {
       Row(status: 503, code: "overloaded", kind: .server, side: .local)
     case .draining: Row(status: 503, code: "draining", kind: .server, side: .local, closes: true)
     case .deadlineExceeded: Row(status: 504, code: "deadline_exceeded", kind: .server, side: .upstream)
+    case .providerFailed: Row(status: 502, code: "provider_failed", kind: .server, side: .upstream)
+    case .providerStalled: Row(status: 504, code: "provider_stalled", kind: .server, side: .upstream)
     case .upstreamCut: Row(status: 502, code: "upstream_cut", kind: .server, side: .upstream)
     case .upstreamStalled: Row(status: 504, code: "upstream_stalled", kind: .server, side: .upstream)
     case .pathLost: Row(status: 502, code: "path_lost", kind: .server, side: .upstream)

@@ -99,18 +99,26 @@ package final class HTTP2Session {
   /// Begins a request. `head`: lines `name: value`, each ended by CRLF, those of pseudo-header fields first; names are
   /// put into lower case. nil: there can be no further stream here.
   ///
+  /// `isOpen`: the body has no pieces yet and comes by `feed`.
+  ///
   /// Lifetime: the body's pieces are read until the stream is closed or reset.
   package func submit(
-    tag: UInt32, head: UnsafeMutableRawBufferPointer, body: [UnsafeRawBufferPointer]
+    tag: UInt32, head: UnsafeMutableRawBufferPointer, body: [UnsafeRawBufferPointer], isOpen: Bool = false
   ) -> Int32? {
     let stream = withUnsafeTemporaryAllocation(of: ch2_piece.self, capacity: body.count) { pieces in
       for (at, bytes) in body.enumerated() {
         pieces.initializeElement(at: at, to: ch2_piece(base: bytes.baseAddress, count: bytes.count))
       }
       let start = head.baseAddress?.assumingMemoryBound(to: CChar.self)
-      return ch2_submit(session, tag, start, head.count, pieces.baseAddress, body.count)
+      return ch2_submit(session, tag, start, head.count, pieces.baseAddress, body.count, isOpen ? 1 : 0)
     }
     return stream > 0 ? stream : nil
+  }
+
+  /// Gives an open stream all bytes of its body that have not been taken, in place of what it was given before.
+  /// Lifetime: they are read until the next call, or until the stream is closed or reset.
+  package func feed(_ bytes: UnsafeRawBufferPointer, isLast: Bool, to stream: Int32) {
+    ch2_feed(session, stream, bytes.baseAddress, bytes.count, isLast ? 1 : 0)
   }
 
   /// How many bytes of a body have been taken, of a stream that is not closed.

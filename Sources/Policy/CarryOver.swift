@@ -10,12 +10,16 @@ extension Ledger {
   ///    are now.
   /// 3. A candidate with the same names at such a provider keeps its cooldown and latency.
   /// 4. What such providers and candidates lack stays known.
+  /// 5. Conversations stay at home with such keys and candidates.
   ///
   /// Both ledgers go on with the same objects. So exchanges in flight, which keep the old one, count here, and what
   /// they learn is known here: an attempt that began before the reload still takes its place of `concurrent`, and
   /// its 429 cools the account. What the new file does not have, or has otherwise, ends with the old ledger.
-  package convenience init(_ catalog: Catalog, keeping old: Ledger) {
+  package convenience init(
+    _ catalog: Catalog, keeping old: Ledger, affinity: AffinitySettings = AffinitySettings()
+  ) {
     self.init(catalog, dice: old.dice, memory: old.memory)
+    memory.homes.adopt(affinity)
     for (new, provider) in catalog.providers.enumerated() {
       guard let before = old.catalog.providers.firstIndex(where: { $0.name == provider.name }),
         Self.isSameWay(provider, old.catalog.providers[before])
@@ -46,6 +50,7 @@ extension Ledger {
       let newKey = keyPlaces[new].lowerBound + place
       let oldKey = old.keyPlaces[before].lowerBound + match
       keys[newKey] = old.keys[oldKey]
+      numbers.keep(key: newKey, as: oldKey, of: old.numbers)  // 5
       guard keepsAccount else { continue }
       if now.quotaIsShared {
         for key in keyPlaces[new] { accounts[key] = old.accounts[oldKey] }
@@ -64,6 +69,7 @@ extension Ledger {
     for candidate in catalog.candidates where candidate.provider == new {
       guard let same = known[candidate.name], same.upstreamName == candidate.upstreamName else { continue }
       candidates[candidate.id.index] = old.candidates[same.id.index]
+      numbers.keep(candidate: candidate.id.index, as: same.id.index, of: old.numbers)
       keepsMissing = keepsMissing || providers[new].missing === old.candidates[same.id.index]
     }
     if !keepsMissing { providers[new].missing = nil }

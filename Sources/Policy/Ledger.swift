@@ -47,11 +47,25 @@ package final class Ledger {
     init(name: String) { self.name = name }
   }
 
-  /// What is of no one provider.
+  /// What is of no one provider: shared by all ledgers of a process.
   final class Memory {
     var lacks: [Lack] = []
     /// Attempts that were ever begun.
     var attempts: UInt64 = 0
+    /// Where conversations were answered last.
+    let homes: Homes
+    /// Who made the responses that providers keep.
+    let makers = Homes(Memory.stored)
+
+    init(_ affinity: AffinitySettings) { homes = Homes(affinity) }
+
+    /// OpenAI keeps responses for 30 days.
+    private static var stored: AffinitySettings {
+      var settings = AffinitySettings()
+      settings.ttl = .seconds(30 * 86400)
+      settings.entries = Limits.storedResponses
+      return settings
+    }
   }
 
   /// An attempt under way.
@@ -67,6 +81,11 @@ package final class Ledger {
     var endpoint: UInt8 = 0
     var isCommitted = false
     var isSuspect = false
+    /// How long it takes says how fast the model is.
+    var isTimed = true
+    /// What it belongs to, and its seat there: see `Homes`.
+    var conversation: Fingerprint?
+    var seat = Homes.Seat()
     var reservation = Account.Reservation()
   }
 
@@ -80,12 +99,16 @@ package final class Ledger {
   var candidates: [CandidateState]
   let memory: Memory
   var dice: Dice
-  private var slots: [Slot] = []
+  /// What candidates and keys are called in the memory's homes.
+  var numbers: HomeNumbers
+  var slots: [Slot] = []
   private var freeSlots: [Int32] = []
 
   /// `seed` decides the jitter and the choices of two: equal seeds and equal calls give equal answers.
-  package convenience init(_ catalog: Catalog, seed: UInt64) {
-    self.init(catalog, dice: Dice(seed: seed), memory: Memory())
+  package convenience init(
+    _ catalog: Catalog, seed: UInt64, affinity: AffinitySettings = AffinitySettings()
+  ) {
+    self.init(catalog, dice: Dice(seed: seed), memory: Memory(affinity))
   }
 
   /// One that has learned nothing of what is in the catalog.
@@ -104,6 +127,7 @@ package final class Ledger {
       keyPlaces.append(first..<keys.count)
       providers.append(ProviderState())
     }
+    numbers = HomeNumbers(memory.homes, candidates: candidates.count, keys: keys.count)
   }
 
   /// Attempts that were begun and not yet ended.
@@ -135,10 +159,12 @@ package final class Ledger {
     slots[index].endpoint = choice.endpoint
     slots[index].isCommitted = false
     slots[index].isSuspect = false
+    slots[index].isTimed = choice.isTimed
     slots[index].probe = providers[provider].breaker.takeProbe(now: now)
     slots[index].reservation = accounts[key].reserve(
       tokens: choice.tokens, budgets: catalog.providers[provider].budgets,
       quota: catalog.providers[provider].quotaHeaders, now: now)
+    enterHome(index, choice.conversation, now: now)
     return AttemptTicket(slot: Int32(index), generation: slots[index].generation)
   }
 
@@ -160,6 +186,7 @@ package final class Ledger {
     let index = open(ticket)
     guard !slots[index].isCommitted else { return }
     slots[index].isCommitted = true
+    settleHome(index, now: now)
     succeed(slots[index], timeToFirstToken: timeToFirstToken, now: now)
   }
 
@@ -168,6 +195,8 @@ package final class Ledger {
   package func end(_ ticket: AttemptTicket, _ outcome: AttemptOutcome, now: Instant) -> Consequence? {
     let index = open(ticket)
     let slot = slots[index]
+    if outcome.fault == nil, !slot.isCommitted { settleHome(index, now: now) }
+    memory.homes.leave(slots[index].seat)
     slots[index].isOpen = false
     slots[index].generation &+= 1
     freeSlots.append(Int32(index))

@@ -94,7 +94,7 @@ final class Checks {
     case .heldFull:
       settle(event.transfer, provider, .foreign, now)
       return false
-    case .connected, .head, .content, .blocked, .recorded: return false
+    case .connected, .head, .content, .blocked, .recorded, .roomy: return false
     }
   }
 

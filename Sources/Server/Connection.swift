@@ -40,6 +40,10 @@ final class Connection {
   var inbound = ByteBuffer()
   var parser: RequestParser
   var decoder = ChunkedDecoder(limit: 0)
+  /// The current request's body, where it is passed on as it comes, until its end was passed on.
+  var feed: ClientFeed?
+  /// What its bytes are passed on to.
+  var passing: Passing?
   /// Bytes of head and body of the current request, once its length is known.
   var requestLength = 0
   /// The answer may be followed by another request.

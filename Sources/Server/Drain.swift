@@ -66,6 +66,7 @@ extension Runner {
     for place in runs.places {
       if let run = runs[place] { tell(run, .drainEnded, now) }
     }
+    for passing in Array(passings.values) { breakOff(passing, .draining, now) }
   }
 }
 

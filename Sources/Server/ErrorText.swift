@@ -11,6 +11,9 @@ struct ErrorText {
   var nearest: [String] = []
   /// Who would have that model.
   var leftOut: [DisabledProvider] = []
+  /// Who was asked as it is, and what became of that.
+  var provider = ""
+  var words = ""
 
   init(_ error: LocalError) { self.error = error }
 
@@ -87,6 +90,11 @@ struct ErrorText {
       out.append("This client may not use the model `")
       appendModel(to: &out)
       out.append("`.")
+    case .rawNotAllowed:
+      out.append(
+        "This client may use some models only (`models`), and a provider's own API knows no such bound.")
+    case .rawOff:
+      out.append("The provider's own API is not open here. Set `raw: true` at the provider to open it.")
     case .adminOff:
       out.append(
         "This page is not served here without a token, and none is set. Set `admin.token` in the tier file, ")
@@ -100,8 +108,9 @@ struct ErrorText {
         "There is nothing here. The API is at /v1, for example POST /v1/chat/completions. Requests are routed "
       )
       out.append(
-        "by the `model` in their body; what has none (files, batches, fine-tuning) is asked of the provider itself."
+        "by the `model` in their body; what has none (files, batches, fine-tuning) is asked at /providers/NAME/, "
       )
+      out.append("of a provider with `raw: true`.")
     case .methodNotAllowed(let allow):
       out.append("This place answers to ")
       out.append(allow)
@@ -150,6 +159,16 @@ struct ErrorText {
       out.append(
         "This process may open no further connection to a provider (`ulimit -n`, LimitNOFILE). Try again.")
     case .draining: out.append("This instance is shutting down.")
+    case .providerFailed:
+      out.append("The provider ")
+      out.append(provider)
+      out.append(" could not be asked")
+      if !words.isEmpty { out.append(": ") }
+      out.append(words)
+    case .providerStalled:
+      out.append("Nothing went to the provider ")
+      out.append(provider)
+      out.append(", and nothing came from it, for `timeouts.stream_idle`.")
     case .upstreamCut:
       out.append("The provider's answer broke off before its end. What has come is not complete.")
     case .upstreamStalled:

@@ -15,6 +15,8 @@ enum Happening {
   case left(SlotID)
   /// Bytes that waited for the client's socket have gone out.
   case drained(SlotID)
+  /// More has come of a body that is passed on, or its connection's end.
+  case fed(SlotID)
   /// A client did not come in: its TLS handshake failed.
   case unsecured(TLSFault)
 }
@@ -210,7 +212,7 @@ final class Front {
       switch connection.state {
       case .securing: break
       case .idle, .readingHead, .readingBody: read(connection, now: now)
-      case .answering: readAhead(connection)
+      case .answering: if connection.feed == nil { readAhead(connection) } else { readFeed(connection) }
       case .lingering: readAway(connection)
       case .flushing: watch(connection, connection.interest.subtracting(.read))
       case .closed: break
@@ -234,6 +236,11 @@ final class Front {
       break
     case .answering, .flushing:
       if connection.isHalfClosed { return }
+      if connection.feed != nil {
+        // Reading finds it, behind what came before it.
+        watch(connection, connection.interest.subtracting(.peerClosed))
+        return
+      }
       connection.isHalfClosed = true
       // Level-triggered: a FIN stays readable, so stop watching for it. Reset and hang-up always report.
       watch(connection, connection.interest.subtracting([.read, .peerClosed]))

@@ -97,6 +97,10 @@ extension Front {
   }
 
   private func startBody(_ connection: Connection, now: Instant) {
+    if connection.passage.isPassedOn {
+      startFeed(connection)
+      return
+    }
     let headLength = connection.parser.head.headLength
     switch connection.parser.head.framing {
     case .none:
@@ -149,7 +153,7 @@ extension Front {
     complete(connection)
   }
 
-  private func complete(_ connection: Connection) {
+  func complete(_ connection: Connection) {
     timers.disarm(Int(connection.id.slot))
     connection.state = .answering
     if connection.isHalfClosed {

@@ -86,12 +86,16 @@ package final class Gate {
     switch target {
     case .liveness, .readiness, .home, .metrics, .admin: return passage  // 4
     case .proxy: passage.isExchange = head.method == .post
+    case .stored: passage.isExchange = true
+    case .provider:
+      passage.isExchange = true
+      passage.isPassedOn = true
     case .models, .model, .none: break
     }
     passage.account = account(head, in: bytes)  // 5
     if passage.account == nil, !allowsAnonymous, !accounts.isEmpty || reach == .network {
       passage.refusal = .invalidKey
-    } else if passage.isExchange, Self.isEncoded(head, in: bytes) {  // 6
+    } else if passage.isExchange, !passage.isPassedOn, Self.isEncoded(head, in: bytes) {  // 6
       passage.refusal = .unsupportedEncoding
     }
     return passage
@@ -176,5 +180,7 @@ package struct Passage {
   package internal(set) var isPreflight = false
   /// A request for a provider: it counts and waits for its turn.
   package internal(set) var isExchange = false
+  /// Its body is not read here but passed on as it comes.
+  package internal(set) var isPassedOn = false
   package internal(set) var refusal: LocalError?
 }

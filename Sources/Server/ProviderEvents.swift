@@ -17,6 +17,10 @@ extension Runner {
       follow(straggler, event, now: now)
       return
     }
+    if !passings.isEmpty, let passing = passings[event.transfer] {
+      follow(passing, event, now: now)
+      return
+    }
     let (id, attempt) = ExchangeRun.untag(event.tag)
     guard let run = runs[id], attempt < run.transfers.count, run.transfers[attempt] == event.transfer else {
       upstream.cancel(event.transfer)
@@ -32,6 +36,7 @@ extension Runner {
         Judge.stream(answer, sawError: sawError, shape: shape, now: now)
       }
       noteDetail(run, attempt, event.transfer, verdict)
+      noteMaker(run, attempt, event.transfer, verdict, now)
       tell(run, .contentBegan(attempt, verdict), now)
     case .heldFull:
       let verdict = judge(run, attempt, event.transfer, now: now) { answer, shape, _ in
@@ -46,6 +51,7 @@ extension Runner {
       {
         front.settle(connection, now: now.instant)
       }
+    case .roomy: break
     case .recorded: if let flight = run.flight { pumpAll(flight, now) }
     case .ended(let outcome): ended(run, attempt, event.transfer, outcome, now: now)
     }
@@ -96,6 +102,7 @@ extension Runner {
     upstream.withObserver(transfer) { run.usage = $0.usage }
     noteUsage(run, attempt, transfer, verdict)
     noteDetail(run, attempt, transfer, verdict)
+    noteMaker(run, attempt, transfer, verdict, now)
     tell(run, .ended(attempt, verdict, tokens: run.usage.sum), now)
   }
 

@@ -23,9 +23,14 @@ final class Runner {
   var watching = Watching()
   var runs: SlotTable<ExchangeRun>
   var timers = Timers()
-  var reader = RequestReader()
+  var reader: RequestReader
+  /// What conversations are known by is hashed with.
+  private let conversationKey: KeyedHash.Key
   /// Connections of races that others won: their ends still tell about their providers.
   var stragglers: [TransferID: Straggler] = [:]
+  /// Requests that are passed on, and when each is to be looked at, by connection.
+  var passings: [TransferID: Passing] = [:]
+  var passingTimers = Timers()
   /// Effects that wait to be performed; kept for its memory.
   private var effects: [ExchangeEffect] = []
   /// Heads and error bodies are composed here.
@@ -56,8 +61,10 @@ final class Runner {
 
   init(
     front: Front, upstream: Upstream, log: Log, setup: Setup, sharing: Sharing, seed: UInt64,
-    now: Instant
+    conversationKey: KeyedHash.Key, now: Instant
   ) {
+    self.conversationKey = conversationKey
+    reader = RequestReader(key: conversationKey, hearsOpenings: setup.configuration.affinity.enabled)
     self.sharing = sharing
     self.front = front
     self.upstream = upstream
@@ -75,6 +82,7 @@ final class Runner {
   /// in flight keep the one that they began with.
   func adopt(_ configuration: Configuration, now: Instant) {
     self.configuration = configuration
+    reader = newReader
     setup = Setup(
       checks.merged(into: configuration), upstream: upstream, seed: serial, keeping: setup)
     front.gate = setup.gate
@@ -82,6 +90,10 @@ final class Runner {
     metrics.adopt(setup.catalog, clients: configuration.clients)
     // The token may have changed, and the providers: who may still look comes again.
     endWatching(now: now)
+  }
+
+  var newReader: RequestReader {
+    RequestReader(key: conversationKey, hearsOpenings: configuration.affinity.enabled)
   }
 
   func newRequestID() -> RequestID {
@@ -99,6 +111,7 @@ final class Runner {
       if let connection = front.connection(id) { refuse(connection, error, now: now) }
     case .left(let id): left(id, now)
     case .drained(let id): drained(id, now)
+    case .fed(let id): if let passing = front.connection(id)?.passing { fed(passing, now) }
     case .unsecured(let fault): log.note(.info, "TLS handshake failed", fault.words(for: "the client"))
     }
     cancelAbandoned(now)
@@ -107,7 +120,9 @@ final class Runner {
   /// The client is gone; the exchange goes on if others wait for it.
   private func left(_ id: SlotID, _ now: Moment) {
     watching.remove(id)
-    guard let connection = front.connection(id), let reply = connection.reply else { return }
+    guard let connection = front.connection(id) else { return }
+    if let passing = connection.passing { clientLeft(passing, now) }
+    guard let reply = connection.reply else { return }
     connection.reply = nil
     switch reply.source {
     case .seat(let seat):
@@ -134,6 +149,7 @@ final class Runner {
   private func drained(_ id: SlotID, _ now: Moment) {
     guard let connection = front.connection(id) else { return }
     if connection.page != nil { pageDrained(connection) }
+    if let passing = connection.passing { drained(passing, now) }
     guard let reply = connection.reply else { return }
     switch reply.source {
     case .seat(let seat): pumpAll(sharing.flights.flight(of: seat), now)
@@ -209,6 +225,11 @@ final class Runner {
 
   private func target(_ attempt: Int, _ run: ExchangeRun) -> TargetID {
     let choice = run.exchange.attempts[attempt].choice
+    if let stored = run.stored {
+      run.targets.append(
+        run.setup.newTarget(provider: choice.provider, key: choice.key, storedResponse: stored.path))
+      return run.targets[run.targets.count - 1]
+    }
     return run.setup.target(
       provider: choice.provider, key: choice.key, path: .endpoint(run.exchange.shape.endpoint))
   }
@@ -256,6 +277,7 @@ final class Runner {
     let made = run.exchange.attempts[attempt]
     var request = TransferRequest(target: target(attempt, run))
     request.race = run.race(made.round)
+    request.method = run.stored?.method ?? .post
     request.expectsEventStream = run.exchange.shape.wantsStream
     request.needsFreshConnection = made.choice.needsFreshConnection
     request.tag = run.tag(attempt)
@@ -278,7 +300,9 @@ final class Runner {
     let route = run.exchange.shape.route
     let candidate = catalog[choice.candidate]
     let requested = run.facts.model
-    guard catalog.needsModelSplice(choice.candidate, route: route, requested: requested.span) else {
+    guard run.stored == nil,
+      catalog.needsModelSplice(choice.candidate, route: route, requested: requested.span)
+    else {
       return nil
     }
     var name = ByteBuffer()
@@ -357,6 +381,7 @@ final class Runner {
   private func conclude(_ run: ExchangeRun, _ now: Moment) {
     timers.disarm(Int(run.id.slot))
     for attempt in run.transfers.indices { cancel(attempt, run) }
+    for target in run.targets { upstream.forget(target) }
     log.attempts(of: run, now: now)
     metrics.record(run)
     if run.setup === setup {

@@ -5,6 +5,7 @@ package import Kernel
 package import Policy
 package import Transport
 package import Upstream
+internal import Wire
 
 /// A part of the same process that lives on the same loop: it has a descriptor that becomes readable when it
 /// has work, and a time at which it wants a turn.
@@ -64,7 +65,7 @@ package final class Server {
       configuration.cache, limits: configuration.limits, seed: seed, secondSeed: secondSeed)
     runner = Runner(
       front: front, upstream: upstream, log: log, setup: setup, sharing: sharing, seed: seed,
-      now: Clock.instant())
+      conversationKey: KeyedHash.Key(first: secondSeed, second: seed), now: Clock.instant())
   }
 
   /// Why the server could not start.
@@ -172,6 +173,10 @@ package final class Server {
     }
     while let place = runner.timers.popDue(now.instant) {
       runner.timeDue(place, now: now)
+      settle(now)
+    }
+    while let place = runner.passingTimers.popDue(now.instant) {
+      runner.passingDue(place, now)
       settle(now)
     }
     if runner.checks.nextDue <= now.instant {
@@ -284,7 +289,9 @@ package final class Server {
     log.flush()
     let isClearing = !runner.sharing.cache.isSettled
     if isClearing { runner.sharing.cache.settle(steps: Limits.evictionsPerTurn) }
-    giveBackMemory(now.instant, isWorking: upstream.takeHasFreed() || isClearing || runner.runs.count > 0)
+    // Both are asked: each forgets what it has said.
+    let (first, second) = (upstream.takeHasFreed(), front.admission.takeHasFreed())
+    giveBackMemory(now.instant, isWorking: first || second || isClearing || runner.runs.count > 0)
     supervisor.turn(now: now.instant)
   }
 
@@ -314,6 +321,7 @@ package final class Server {
     if let at = front.timers.next { due = min(due, at) }
     if let at = runner.timers.next { due = min(due, at) }
     if let at = runner.replayTimers.next { due = min(due, at) }
+    if let at = runner.passingTimers.next { due = min(due, at) }
     due = min(due, runner.checks.nextDue)
     due = min(due, runner.watching.nextDue)
     if let at = upstreamDue { due = min(due, at) }

@@ -10,8 +10,8 @@ package struct Key: Sendable {
     case whole(ClosedRange<Int>)
     /// A count from 1 on.
     case quantity
-    /// In bytes.
-    case size(ClosedRange<Int>)
+    /// In bytes: from `least` to 2^`power`, and less where addresses have 32 bits (`sizes`).
+    case size(least: Int, power: Int)
     case number(ClosedRange<Double>)
     case duration(ClosedRange<Interval>)
     /// One of these words.
@@ -47,11 +47,16 @@ package struct Key: Sendable {
     self.standard = standard
     self.about = about
   }
+
+  /// The sizes that a setting may have here: to 2^`power` bytes, and to 1 GiB where addresses have 32 bits.
+  package static func sizes(least: Int, power: Int) -> ClosedRange<Int> {
+    least...(1 << min(power, Int.bitWidth - 2))
+  }
 }
 
 /// The maps of the tier file whose keys are known.
 package enum SectionName: CaseIterable, Sendable {
-  case root, listener, listenerTLS, admin, client, limits, timeouts, cache, log, cors
+  case root, listener, listenerTLS, admin, client, limits, timeouts, cache, affinity, log, cors
   case provider, tls, cost, model, edit, alias
   /// Of an appsettings.json: not told to anybody who writes a tier file.
   case canonicalModel
@@ -67,6 +72,7 @@ package enum SectionName: CaseIterable, Sendable {
     case .limits: "limits"
     case .timeouts: "timeouts"
     case .cache: "cache"
+    case .affinity: "affinity"
     case .log: "log"
     case .cors: "cors"
     case .provider: "provider"

@@ -14,6 +14,7 @@ extension SectionName {
     case .limits: Rows.limits
     case .timeouts: Rows.timeouts
     case .cache: Rows.cache
+    case .affinity: Rows.affinity
     case .log: Rows.log
     case .cors: Rows.cors
     case .provider: Rows.provider
@@ -55,6 +56,11 @@ private enum Rows {
     Key("timeouts", .map(.timeouts), about: "How long things may take."),
     Key(
       "cache", .flag, .map(.cache), about: "The response cache and the sharing of calls; off turns both off."),
+    Key(
+      "affinity", .flag, .map(.affinity),
+      about:
+        "A conversation stays with the provider and key that answered it last, which have its prompt cached."
+    ),
     Key("log", .map(.log), about: "The log on stderr."),
     Key("cors", .map(.cors), about: "Web pages that may call."),
     Key(
@@ -106,10 +112,10 @@ private enum Rows {
     Key(
       "queue", .whole(0...1_000_000), standard: "100", about: "Requests that wait for one of those places."),
     Key("connections", .whole(1...1_000_000), standard: "512", about: "Clients' connections."),
-    Key("request_body", .size(1024...Units.most(32)), standard: "32MiB", about: "One request's body."),
-    Key("header", .size(1024...(1 << 20)), standard: "32KiB", about: "One request's head."),
+    Key("request_body", .size(least: 1024, power: 32), standard: "32MiB", about: "One request's body."),
+    Key("header", .size(least: 1024, power: 20), standard: "32KiB", about: "One request's head."),
     Key(
-      "memory", .size((1 << 20)...Units.most(40)), standard: "64MiB",
+      "memory", .size(least: 1 << 20, power: 40), standard: "64MiB",
       about:
         "All bodies and buffers together, as far as they have come. A body that finds no room is not read until there is some, or gets 503 after 10 s."
     ),
@@ -146,7 +152,7 @@ private enum Rows {
       "ttl", .duration(.seconds(1)...Interval.seconds(30 * 86400)), standard: "5m",
       about: "How long an answer is good."),
     Key(
-      "size", .size((16 << 10)...Units.most(36)), standard: "8MiB", about: "All stored answers together."),
+      "size", .size(least: 16 << 10, power: 36), standard: "8MiB", about: "All stored answers together."),
     Key(
       "vary", .texts, standard: "[authorization]",
       about:
@@ -159,6 +165,17 @@ private enum Rows {
     Key(
       "max_temperature", .number(0...10),
       about: "With sampled: hotter requests are neither stored nor answered."),
+  ]
+
+  static let affinity: [Key] = [
+    Key("enabled", .flag, standard: "true", about: "Conversations stay where they were answered last."),
+    Key(
+      "ttl", .duration(.seconds(1)...day), standard: "10m",
+      about: "How long after its last turn. Providers keep a prompt for 5 to 60 min."),
+    Key(
+      "entries", .whole(16...1_000_000), standard: "4096",
+      about:
+        "Conversations that are known at a time, the one used longest ago out first; about 70 bytes each."),
   ]
 
   static let log: [Key] = [
@@ -235,6 +252,11 @@ private enum Rows {
     Key(
       "probe", .flag, standard: "false",
       about: "Its model list is asked for at the start and after a cooldown."),
+    Key(
+      "raw", .flag, standard: "false",
+      about:
+        "true: /providers/NAME/… is the provider's own API behind its endpoint, with its first key; for clients that `models` does not restrict."
+    ),
     Key(
       "proxy", .text,
       about:

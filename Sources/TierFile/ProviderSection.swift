@@ -74,6 +74,7 @@ extension Reader {
     if let edits = section["edits"] { provider.edits += readEdits(edits, section.path("edits")) }
     if let flag = flag("discover", in: section) { provider.discovers = flag }
     if let flag = flag("probe", in: section) { provider.probes = flag }
+    if let flag = flag("raw", in: section) { provider.isRaw = flag }
     readConnection(into: &provider, section, endpoint)
     if let models = section["models"] {
       let before = problemCount

@@ -12,7 +12,7 @@ struct Destination {
   let hostName: String
   /// Behind the method: ` /path`, and what of the query is the target's own.
   private let path: [UInt8]
-  private let hasQuery: Bool
+  private let ownQuery: [UInt8]?
   /// Behind the query: ` HTTP/1.1`, `Host` and the target's own fields, each line with its end.
   private let start: [UInt8]
 
@@ -30,8 +30,7 @@ struct Destination {
     let port = url.port ?? usualPort
     let authority = url.host + (port == usualPort ? "" : ":\(port)")
     var target = url.path
-    if let query = url.query { target += "?\(query)" }
-    hasQuery = url.query != nil
+    ownQuery = url.query.map { Array($0.utf8) }
     var text = " HTTP/1.1\r\nHost: \(authority)\r\nAccept-Encoding: identity\r\n"
     if !isSecure, spec.versions != .http2, let proxy = spec.proxy, proxy.hasPrefix("http://") {
       guard let proxy = URLParts(proxy) else { return nil }
@@ -65,8 +64,7 @@ struct Destination {
     return framing.contains(name.filter { $0 != " " })
   }
 
-  /// Composes a request's head. `lines`: field lines; an empty one, which would end the head, is left out, and so
-  /// are those of `names`.
+  /// Composes a request's head.
   func compose(
     _ method: TransferMethod, query: Span<UInt8>, lines: Span<UInt8>, but names: FieldNames, bodySize: Int,
     into head: inout ByteBuffer
@@ -74,10 +72,31 @@ struct Destination {
     switch method {
     case .get: head.append("GET")
     case .post: head.append("POST")
+    case .delete: head.append("DELETE")
     }
+    begin(behind: Span(), query: query, lines: lines, but: names, into: &head)
+    if method == .post {
+      head.append("Content-Length: ")
+      head.append(decimal: bodySize)
+      head.append("\r\n")
+    }
+    head.append("\r\n")
+  }
+
+  /// Continues a head behind its method, up to the fields that say how the body is framed. `rest`: behind the target's
+  /// own path. `lines`: field lines; an empty one, which would end the head, is left out, and so are those of `names`.
+  func begin(
+    behind rest: Span<UInt8>, query: Span<UInt8>, lines: Span<UInt8>, but names: FieldNames,
+    into head: inout ByteBuffer
+  ) {
     head.append(path.span)
+    head.append(rest)
+    if let ownQuery {
+      head.append(UInt8(ascii: "?"))
+      head.append(ownQuery.span)
+    }
     if !query.isEmpty {
-      head.append(UInt8(ascii: hasQuery ? "&" : "?"))
+      head.append(UInt8(ascii: ownQuery != nil ? "&" : "?"))
       head.append(query)
     }
     head.append(start.span)
@@ -86,12 +105,6 @@ struct Destination {
       head.append(line)
       head.append("\r\n")
     }
-    if method == .post {
-      head.append("Content-Length: ")
-      head.append(decimal: bodySize)
-      head.append("\r\n")
-    }
-    head.append("\r\n")
   }
 
   /// Writes the fields of a head that was composed as HTTP/2 has them (RFC 9113 §8.3.1), a line each.
@@ -111,6 +124,8 @@ struct Destination {
       } else if line.count > 5, line.extracting(0..<5).equalsIgnoringCase("host:") {
         fields.append(":authority:")
         fields.append(line.extracting(5..<line.count))
+      } else if line.hasPrefixIgnoringCase("transfer-encoding:") {
+        return
       } else {
         fields.append(line)
       }

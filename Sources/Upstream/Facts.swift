@@ -127,7 +127,7 @@ extension Upstream {
       return true
     }
     // 3
-    if slot.status >= 200 {
+    if slot.status >= 200 || slot.status == 101 && slot.framing.request == .upgrade {
       slot.isHeadSeen = true
       note(.head(status: slot.status), slot)
     }

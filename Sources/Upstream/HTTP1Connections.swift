@@ -16,7 +16,9 @@ extension Upstream {
   func send(_ slot: Slot, _ connection: Connection) {
     while slot.isSending {
       switch sendOnce(slot, connection) {
-      case .bytes(let count): slot.advance(by: count)
+      case .bytes(let count):
+        slot.advance(by: count)
+        noteRoom(slot)
       case .wouldBlock: return
       case .failed: slot.isSendBroken = true
       }
@@ -38,6 +40,7 @@ extension Upstream {
         let skipped = at == slot.segment ? slot.segmentOffset : 0
         add(UnsafeRawBufferPointer(rebasing: slot.segments[at][skipped...]))
       }
+      add(slot.outgoing.unsafeBytes)
       return connection.transport.send(UnsafeBufferPointer(rebasing: pieces[..<count]))
     }
   }
@@ -116,7 +119,8 @@ extension Upstream {
       case .needMore: return at
       case .complete:
         let isAtRest =
-          at == bytes.count && !slot.isSending && !slot.isSendBroken && slot.connection?.end == nil
+          at == bytes.count && !slot.isSending && !slot.isSendBroken && !slot.feeding.isOpen
+          && slot.connection?.end == nil
         end(slot, nil, isAtRest: isAtRest && slot.framing.keepsConnection)
         return at
       case .malformed:

@@ -11,7 +11,9 @@ extension Upstream {
   /// Begins a transfer's stream. The request leaves when the turn is over.
   func beginStream(_ slot: Slot, _ connection: Connection, _ session: HTTP2Session) {
     Destination.writeFields(of: slot.lent.bytes, isSecure: connection.transport.isSecure, into: &frame)
-    let stream = frame.withMutableBytes { session.submit(tag: slot.index, head: $0, body: slot.segments) }
+    let stream = frame.withMutableBytes {
+      session.submit(tag: slot.index, head: $0, body: slot.segments, isOpen: slot.feeding.isOpen)
+    }
     frame.recycle(keeping: Limits.keptSlotBuffer)
     slot.lent.removeAll()
     guard let stream else {
@@ -19,6 +21,7 @@ extension Upstream {
       return
     }
     slot.stream = stream
+    if slot.feeding.isOpen { feedingStreams.append(slot.id) }
     soil(connection)
   }
 
@@ -35,6 +38,7 @@ extension Upstream {
       connection.isDirty = false
       guard case .http2(let session) = connection.stage else { continue }
       flush(connection, session)
+      settleFeeding(of: connection, session)
       takeEvents(connection, session)
       settle(connection, session)
     }

@@ -62,7 +62,8 @@ extension Upstream {
     flushStaging()
     finishObserving(slot)
     if let connection = slot.connection { leave(slot, connection, isAtRest: isAtRest) }
-    let isSent = slot.connectedAt != nil && !slot.isSendBroken && slot.bodyTaken >= slot.bodySize
+    let isSent =
+      slot.connectedAt != nil && !slot.isSendBroken && !slot.feeding.isOpen && slot.bodyTaken >= slot.bodySize
     let outcome = TransferOutcome(
       fault: fault, status: slot.isHeadSeen ? slot.status : 0, received: slot.received, isRequestSent: isSent,
       isReused: slot.isReused, connectTime: slot.connectTime, handshakeTime: slot.handshakeTime, code: code,

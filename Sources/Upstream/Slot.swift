@@ -34,6 +34,11 @@ final class Slot {
   var bodyTaken = 0
   /// What is left of the head, as HTTP/1.1 has it.
   var lent = ByteBuffer()
+  /// A body that its owner hands over piece by piece, and what the connection has not taken of it.
+  var feeding = Feeding.none
+  var outgoing = ByteBuffer()
+  /// `outgoing` was full, and the owner waits to hear of room.
+  var isOutgoingFull = false
 
   // The connection.
   /// The one that carries it, or that it waits for; nil: none any more.
@@ -65,7 +70,9 @@ final class Slot {
   var isEventStream = false
   /// The body's first bytes have been seen: they outweigh what the head says.
   var isKindKnown = false
-  var isWatched: Bool { isEventStream || (request.expectsEventStream && !hasContentType) }
+  var isWatched: Bool {
+    !request.isOpaque && (isEventStream || (request.expectsEventStream && !hasContentType))
+  }
   var observer = EventStreamObserver()
   var held = ByteBuffer()
   var flow = Flow.holding
@@ -114,7 +121,9 @@ final class Slot {
   }
 
   /// Something of the request has not been sent, on a connection of its own.
-  var isSending: Bool { !isSendBroken && (!lent.isEmpty || segment < segments.count) }
+  var isSending: Bool {
+    !isSendBroken && (!lent.isEmpty || segment < segments.count || !outgoing.isEmpty)
+  }
 
   /// Some of the body is still the caller's to keep in place.
   var needsBody: Bool {
@@ -130,7 +139,7 @@ final class Slot {
     lent.consume(ofHead)
     var left = sent - ofHead
     bodyTaken += left
-    while left > 0 {
+    while left > 0, segment < segments.count {
       let step = min(left, segments[segment].count - segmentOffset)
       left -= step
       segmentOffset += step
@@ -139,6 +148,7 @@ final class Slot {
         segmentOffset = 0
       }
     }
+    outgoing.consume(left)
   }
 
   func say(_ words: String) {
@@ -152,6 +162,9 @@ final class Slot {
     target = nil
     segments.removeAll(keepingCapacity: true)
     lent.recycle(keeping: Limits.keptSlotBuffer)
+    feeding = .none
+    outgoing.recycle(keeping: Limits.keptSlotBuffer)
+    isOutgoingFull = false
     connection = nil
     stream = 0
     isReused = false

@@ -59,7 +59,7 @@ package struct TransferTarget: Hashable, Sendable {
   }
 }
 
-package enum TransferMethod: Sendable { case get, post }
+package enum TransferMethod: Sendable { case get, post, delete }
 
 /// One request to a target.
 package struct TransferRequest: Sendable {
@@ -72,6 +72,8 @@ package struct TransferRequest: Sendable {
   /// An answer without a Content-Type is watched as an event stream. One that says `text/event-stream`
   /// always is.
   package var expectsEventStream = false
+  /// Nothing of the answer's body is looked at.
+  package var isOpaque = false
   /// Given back with every event of the transfer.
   package var tag: UInt64 = 0
 
@@ -101,6 +103,8 @@ package struct TransferEvent: Sendable {
     case blocked
     /// Bytes were recorded that followers have not had. Told once a turn.
     case recorded
+    /// The connection has taken most of what `feed` was given: there is room for more.
+    case roomy
     /// Nothing comes after it. The slot, its head and its held bytes stay until `cancel`.
     case ended(TransferOutcome)
   }

@@ -51,6 +51,8 @@ package final class Upstream {
   var pool = ConnectionPool()
   /// Connections that have something to send when the turn is over.
   var unflushed: [Connection] = []
+  /// Transfers over HTTP/2 whose bodies come piece by piece.
+  var feedingStreams: [TransferID] = []
   /// What was last read. Lifetime: allocated with the object, freed in deinit.
   let inbox = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.connectionRead, alignment: 16)
 
@@ -133,7 +135,7 @@ package final class Upstream {
     return slot.id
   }
 
-  private func takeSlot() -> Slot {
+  func takeSlot() -> Slot {
     let index = free.popLast() ?? slots.count
     if index == slots.count { slots.append(nil) }
     let slot = slots[index] ?? Slot(index: UInt32(index))

@@ -28,6 +28,16 @@ package struct AnswerFraming: Sendable {
     case malformed
   }
 
+  /// What was asked for decides what may come (RFC 9112 §6.3, RFC 9110 §7.8).
+  package enum Request: Sendable {
+    case ordinary
+    /// HEAD: whatever the head says, nothing follows it.
+    case head
+    /// A change of protocol: all that follows a 101 is the other protocol's.
+    case upgrade
+  }
+  package var request = Request.ordinary
+
   private var state = State.statusLine
   private var chunks = ChunkedDecoder.answer
   /// The status line's three digits; 0 before it.
@@ -157,9 +167,12 @@ package struct AnswerFraming: Sendable {
   /// RFC 9112 §6.3: 1. an interim answer, the real one follows; what follows a 101 is no HTTP; 2. one that has no
   /// body; 3. chunks, which outweigh a length; 4. a length; 5. all up to the connection's end.
   private mutating func endHead() {
-    if status < 200 {  // 1
+    if status == 101, request == .upgrade {  // 1
+      endsConnection = true
+      state = .untilClose
+    } else if status < 200 {
       state = status == 101 ? .malformed : .statusLine
-    } else if status == 204 || status == 304 {  // 2
+    } else if status == 204 || status == 304 || request == .head {  // 2
       state = .complete
     } else if isChunked {  // 3
       if length != nil { endsConnection = true }

@@ -1,12 +1,10 @@
 """What the documents say is so: their commands run, their tier files are read, their messages and links are there."""
 
-import os
 import re
 import subprocess
 import urllib.request
 
 import pytest
-import yaml
 
 import documents
 from documents import DOCUMENTS, LANGUAGES, UNRUN, blocks, tier_file, variables, why_unrun
@@ -87,6 +85,43 @@ def test_nothing_in_the_list_is_needless():
     commands = [command for document in DOCUMENTS for block in blocks(document) if block.language == "sh"
                 for command, _ in block.commands()]
     assert [start for start in UNRUN if not any(command.startswith(start) for command in commands)] == []
+
+
+def test_the_picture_shows_what_happens():
+    picture = (DOC / "picture.svg").read_bytes()
+    assert len(picture) < 60_000 and b"<script" not in picture
+    checked = subprocess.run([DOC / "picture", BINARY, "--check"], capture_output=True, text=True, timeout=2 * DEADLINE)
+    assert checked.returncode == 0, checked.stderr
+
+
+# The figures of the README's table, by the rows of the page that they come from.
+FIGURES = {
+    "CPU per request, µs": "CPU per request, 32 connections, 0.3 KB",
+    "added to a request, p50, µs": "added to a request, p50, 1 connection",
+    "memory idle / loaded, MB RSS": "resident memory (RSS) idle / 200 streams / 10 s after, MB",
+    "ready after exec": "ready after exec",
+    "binary, MB": "binary without its libraries, MB",
+}
+
+
+def rows(document):
+    """The rows of all tables by their first cell; of several with the same the first."""
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in document.read_text().splitlines() if row[:1] == "|"]
+    return {row[0]: row[1:] for row in reversed(cells)}
+
+
+def test_the_comparison_has_the_figures_that_were_measured():
+    told, measured, text = rows(ROOT / "README.md"), rows(DOC / "performance.md"), (DOC / "performance.md").read_text()
+    for row, source in FIGURES.items():
+        for column in (0, 1):
+            ours = re.findall(r"\d[\d.,]*", told[row][column])
+            assert ours and ours == re.findall(r"\d[\d.,]*", measured[source][column])[:len(ours)], (row, source)
+        # What LiteLLM took stands in a sentence.
+        litellm = told[row][2].split(" idle")[0].split(" ²")[0]
+        assert litellm == "–" or litellm.split()[0] in text.partition("LiteLLM 1.")[2][:300], row
+    readme = (ROOT / "README.md").read_text()
+    assert f"{measured['first provider refuses: added'][0]} where a provider refuses" in readme
+    assert f"{measured['packets dropped, fresh connections'][0]} where its host falls silent" in readme
 
 
 # MARK: links
@@ -174,6 +209,13 @@ def names(text, head):
     """What the first column of the table with that head names."""
     rows = text.split(head, 1)[1].split("\n\n", 1)[0].splitlines()[2:]
     return {name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])}
+
+
+def test_codes_of_errors():
+    told = (DOC / "requests.md").read_text().split("| status | `code` |")[1].split("\n\n")[0]
+    rows = dict(re.findall(r"^\| ([\d, ]+) \| (.*) \|$", told, re.M))
+    for status, code in re.findall(r'Row\(status: (\d+), code: "(\w+)"', (ROOT / "Sources/Exchange/LocalError.swift").read_text()):
+        assert any(status in statuses and f"`{code}`" in words for statuses, words in rows.items()), (status, code)
 
 
 def test_fields_of_the_log():

@@ -24,7 +24,7 @@ import TierFile
     case .listenerTLS:
       let certificate = key == "cert" ? "" : "cert: nowhere.pem, "
       return "listen: [{ address: 127.0.0.1:0, tls: { \(certificate)\(key): \(value) } }]\n\(providers)"
-    case .admin, .cache, .log, .cors: return "\(section.name): { \(key): \(value) }\n\(providers)"
+    case .admin, .cache, .affinity, .log, .cors: return "\(section.name): { \(key): \(value) }\n\(providers)"
     case .client:
       let rest = ["name": "c", "key": "k"].filter { $0.key != key && !key.hasPrefix("\($0.key)_") }
       let given = rest.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" } + ["\(key): \(value)"]
@@ -58,6 +58,13 @@ import TierFile
 
   private static func text(_ interval: Interval) -> String { "\(interval.milliseconds)ms" }
 
+  private static func edges(_ range: ClosedRange<Int>) -> ([String], [String]) {
+    (
+      ["\(range.lowerBound)", "\(range.upperBound)"],
+      ["\(range.upperBound)0"] + (range.lowerBound > 0 ? ["\(range.lowerBound - 1)"] : [])
+    )
+  }
+
   /// The bounds of the table are the reader's: they are accepted, and what lies beyond is not.
   @Test(arguments: SectionName.own)
   func bounds(_ section: SectionName) {
@@ -66,9 +73,9 @@ import TierFile
         var inside: [String] = []
         var beyond: [String] = []
         switch kind {
-        case .whole(let range), .size(let range):
-          inside = ["\(range.lowerBound)", "\(range.upperBound)"]
-          beyond = ["\(range.upperBound)0"] + (range.lowerBound > 0 ? ["\(range.lowerBound - 1)"] : [])
+        case .whole(let range): (inside, beyond) = Self.edges(range)
+        case .size(let least, let power):
+          (inside, beyond) = Self.edges(Key.sizes(least: least, power: power))
         case .duration(let range):
           inside = [Self.text(range.lowerBound), Self.text(range.upperBound)]
           beyond = ["\(range.upperBound.milliseconds + 1)ms"]

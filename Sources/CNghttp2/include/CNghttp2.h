@@ -48,6 +48,8 @@ struct ch2_stream {
   size_t sent;
   size_t at, offset, count;
   int is_forgotten;
+  /// More of the body comes by `ch2_feed`, one piece at a time.
+  int is_open;
   struct ch2_piece pieces[];
 };
 
@@ -217,6 +219,7 @@ static inline ssize_t ch2_read_body(
     if(self->offset == piece->count) self->at++, self->offset = 0;
   }
   self->sent += given;
+  if(self->is_open) return given ? (ssize_t)given : NGHTTP2_ERR_DEFERRED;
   if(self->at == self->count) *flags |= NGHTTP2_DATA_FLAG_EOF;
   return (ssize_t)given;
 }
@@ -292,17 +295,18 @@ static inline ssize_t ch2_output(struct ch2_session *self, const uint8_t **bytes
 }
 
 /// Begins a request. `head`: lines `name: value`, each ended by CRLF, pseudo-header fields first (`:method: GET`);
-/// names are put into lower case in place. `body`: pieces that are read later; count 0 for none. Returns the stream, or
-/// a negative error.
+/// names are put into lower case in place. `body`: pieces that are read later; count 0 for none. `is_open`: no pieces, but
+/// what `ch2_feed` brings. Returns the stream, or a negative error.
 static inline int32_t ch2_submit(
-  struct ch2_session *self, uint32_t tag, char *head, size_t size, const struct ch2_piece *body, size_t pieces) {
+  struct ch2_session *self, uint32_t tag, char *head, size_t size, const struct ch2_piece *body, size_t pieces,
+  int is_open) {
   enum { most = 128 };
   nghttp2_nv fields[most];
   size_t count = 0;
   int32_t id;
   nghttp2_data_provider provider;
   char *end = head + size;
-  struct ch2_stream *stream = calloc(1, sizeof(*stream) + pieces * sizeof(struct ch2_piece));
+  struct ch2_stream *stream = calloc(1, sizeof(*stream) + (pieces + 1) * sizeof(struct ch2_piece));
   if(!stream) return NGHTTP2_ERR_NOMEM;
   while(head < end && count < most) {
     char *stop = memchr(head, '\r', (size_t)(end - head));
@@ -322,9 +326,10 @@ static inline int32_t ch2_submit(
   for(size_t i = 0; i < pieces; i++)
     if(body[i].count) stream->pieces[stream->count++] = body[i];
   stream->tag = tag;
+  stream->is_open = is_open;
   provider.source.ptr = stream;
   provider.read_callback = ch2_read_body;
-  id = nghttp2_submit_request(self->session, NULL, fields, count, stream->count ? &provider : NULL, stream);
+  id = nghttp2_submit_request(self->session, NULL, fields, count, stream->count || is_open ? &provider : NULL, stream);
   if(id < 0) {
     free(stream);
     return id;
@@ -340,6 +345,18 @@ static inline struct ch2_stream *ch2_find(struct ch2_session *self, int32_t id) 
   struct ch2_stream *at = self->streams;
   while(at && at->id != id) at = at->next;
   return at;
+}
+
+/// Gives an open stream the bytes of its body that have not been taken, in place of those that it was given before.
+static inline void ch2_feed(struct ch2_session *self, int32_t id, const void *bytes, size_t count, int is_last) {
+  struct ch2_stream *stream = ch2_find(self, id);
+  if(!stream || !stream->is_open) return;
+  stream->pieces[0].base = bytes;
+  stream->pieces[0].count = count;
+  stream->at = stream->offset = 0;
+  stream->count = count ? 1 : 0;
+  stream->is_open = !is_last;
+  nghttp2_session_resume_data(self->session, id);
 }
 
 /// Streams that the other side lets us have at once.

@@ -1,0 +1,104 @@
+internal import Base
+internal import Exchange
+internal import Kernel
+internal import Wire
+
+/// A client's bytes that are passed on as they come: where they end, and how they are told from their framing.
+struct ClientFeed {
+  private enum Rest {
+    case length(Int)
+    case chunked(ChunkedDecoder)
+    /// A protocol of its own, up to the connection's end.
+    case tunnel
+  }
+  private var rest: Rest
+  /// The client's connection has come to its end.
+  var hasEnded = false
+  /// Bytes that were passed on.
+  private(set) var bytes: UInt64 = 0
+
+  init(_ framing: BodyFraming) {
+    switch framing {
+    case .none: rest = .length(0)
+    case .length(let length): rest = .length(length)
+    case .chunked: rest = .chunked(ChunkedDecoder(limit: .max))
+    }
+  }
+
+  static func tunnel() -> ClientFeed {
+    var feed = ClientFeed(.none)
+    feed.rest = .tunnel
+    return feed
+  }
+
+  /// All of it was passed on.
+  var isOver: Bool {
+    switch rest {
+    case .length(let left): left == 0
+    case .chunked(let decoder): decoder.isFinished
+    case .tunnel: false
+    }
+  }
+
+  /// The next piece of what is passed on, at most `most` bytes, and how many bytes it takes to have read it. Empty: more
+  /// has to come. nil: these are no chunks.
+  mutating func next(_ inbound: Span<UInt8>, most: Int) -> (piece: Range<Int>, taken: Int)? {
+    let reach = min(inbound.count, most)
+    var at = reach
+    var piece = 0..<reach
+    switch rest {
+    case .length(let left):
+      piece = 0..<min(reach, left)
+      at = piece.upperBound
+      rest = .length(left - at)
+    case .chunked(var decoder):
+      at = 0
+      guard let found = decoder.nextData(inbound.extracting(0..<reach), &at) else { return nil }
+      piece = found
+      rest = .chunked(decoder)
+    case .tunnel: break
+    }
+    bytes &+= UInt64(piece.count)
+    return (piece, at)
+  }
+}
+
+// Bodies that are passed on: read as there is room for them behind, and not into `limits.memory`.
+extension Front {
+  /// The head of a request has come whose body is passed on: the runner takes it from here.
+  func startFeed(_ connection: Connection) {
+    connection.requestLength = connection.parser.head.headLength
+    connection.feed = ClientFeed(connection.parser.head.framing)
+    complete(connection)
+  }
+
+  /// Reads once. What nobody has taken yet is left to the kernel.
+  func readFeed(_ connection: Connection) {
+    guard connection.inbound.count < Limits.passing else {
+      watch(connection, connection.interest.subtracting(.read))
+      return
+    }
+    switch receive(connection, room: Limits.passing) {
+    case .received: happenings.append(.fed(connection.id))
+    case .wouldBlock: break
+    case .endOfStream:
+      connection.feed?.hasEnded = true
+      connection.isHalfClosed = true
+      watch(connection, connection.interest.subtracting([.read, .peerClosed]))
+      happenings.append(.fed(connection.id))
+    case .reset: close(connection)
+    }
+  }
+
+  /// Reads on, or not, as there is room.
+  func watchFeed(_ connection: Connection) {
+    if connection.isHalfClosed { return }
+    if connection.feed == nil {
+      watch(connection, connection.interest.union([.read, .peerClosed]))
+    } else if connection.inbound.count < Limits.passing {
+      watch(connection, connection.interest.union(.read))
+    } else {
+      watch(connection, connection.interest.subtracting(.read))
+    }
+  }
+}

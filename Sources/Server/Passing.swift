@@ -1,0 +1,107 @@
+internal import Base
+internal import Exchange
+internal import Policy
+internal import Upstream
+internal import Wire
+
+/// One request for a provider's own API, which is passed on as it is while it comes: no exchange, no second provider.
+///
+/// It lives from the end of the request's head to the end of the answer, or until either side is gone.
+final class Passing {
+  let connection: SlotID
+  let setup: Setup
+  /// Its place among the providers.
+  let provider: Int
+  let requestID: RequestID
+  let trace: TraceID?
+  let client: String?
+  let startedAt: Instant
+  let method: [UInt8]
+  /// Behind the provider's own path, and behind the `?`.
+  let rest: [UInt8]
+  let query: [UInt8]
+  /// The client's fields that cross, each ended by CRLF.
+  let lines: [UInt8]
+  let body: FedBody
+  let isHTTP10: Bool
+  let isHead: Bool
+  /// Nobody minds if it is asked twice: a pooled connection that turns out to be dead is tried first.
+  let isSafe: Bool
+  var expectsContinue: Bool
+
+  var transfer: TransferID?
+  var isSecondTry = false
+  /// The answer's head is out.
+  var hasHead = false
+  var status = 0
+  var framing = RelayFraming.identity
+  var isCloseDelimited = false
+  /// When the provider was last given something of the body.
+  var fedAt: Instant
+  var bytesIn: UInt64 = 0
+
+  var name: String { setup.catalog.providers[provider].name }
+
+  init(
+    _ connection: Connection, setup: Setup, provider: Int, rest: Range<Int>, lines: Span<UInt8>,
+    requestID: RequestID, trace: TraceID?, client: String?, now: Instant
+  ) {
+    let head = connection.parser.head
+    func copy(_ range: Range<Int>) -> [UInt8] {
+      connection.inbound.withBytes(range) { $0.withUnsafeBufferPointer { Array($0) } }
+    }
+    self.connection = connection.id
+    self.setup = setup
+    self.provider = provider
+    self.requestID = requestID
+    self.trace = trace
+    self.client = client
+    startedAt = now
+    fedAt = now
+    method = copy(head.methodName)
+    self.rest = copy(rest)
+    query = copy(head.query)
+    self.lines = lines.withUnsafeBufferPointer { Array($0) }
+    switch head.framing {
+    case .length(let length): body = .length(length)
+    case .chunked: body = .chunked
+    case .none:
+      switch head.method {
+      case .post, .put, .patch: body = .length(0)
+      case .get, .head, .delete, .options, .other: body = .none
+      }
+    }
+    isHTTP10 = head.minorVersion == 0
+    isHead = head.method == .head
+    isSafe = body == .none && (head.method == .get || isHead)
+    expectsContinue = head.expectsContinue
+  }
+}
+
+extension Log {
+  /// The one line of a request that was passed on.
+  func passed(
+    _ passing: Passing, end: StaticString, bytesIn: UInt64, bytesOut: UInt64, upstreamID: Span<UInt8>,
+    words: String, now: Moment
+  ) {
+    let (method, rest) = (passing.method, passing.rest)
+    line(.info) { line in
+      line.add("msg", "passed")
+      line.add("id", passing.requestID.span)
+      if let trace = passing.trace { line.add("trace_id") { trace.write(into: &$0) } }
+      line.add("client", passing.client ?? "-")
+      line.add("provider", passing.name)
+      line.add("method", method.span.extracting(0..<min(method.count, Limits.loggedField)))
+      line.add("path", rest.span.extracting(0..<min(rest.count, Limits.loggedField)))
+      if !upstreamID.isEmpty {
+        line.add("upstream_id", upstreamID.extracting(0..<min(upstreamID.count, Limits.upstreamID)))
+      }
+      line.add("status", passing.status)
+      if !words.isEmpty { line.add("reason", words) }
+      line.add("end", end)
+      line.add("total_ms", milliseconds: now.instant - passing.startedAt)
+      line.add("bytes_in", bytesIn)
+      line.add("bytes_out", bytesOut)
+    }
+  }
+}
