@@ -86,6 +86,7 @@ package final class Gate {
     switch target {
     case .liveness, .readiness, .home, .metrics, .admin: return passage  // 4
     case .proxy: passage.isExchange = head.method == .post
+    case .stored: passage.isExchange = true
     case .provider:
       passage.isExchange = true
       passage.isPassedOn = true

@@ -18,7 +18,7 @@ import TierFile
     case .timeouts:
       let room = key == "failover" ? "connect: 1d, " : "failover: 1ms, "
       return "timeouts: { \(room)\(key): \(value) }\n\(providers)"
-    case .admin, .cache, .log, .cors: return "\(section.name): { \(key): \(value) }\n\(providers)"
+    case .admin, .cache, .affinity, .log, .cors: return "\(section.name): { \(key): \(value) }\n\(providers)"
     case .client:
       let rest = ["name": "c", "key": "k"].filter { $0.key != key && !key.hasPrefix("\($0.key)_") }
       let given = rest.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" } + ["\(key): \(value)"]
