@@ -10,8 +10,8 @@ package struct Key: Sendable {
     case whole(ClosedRange<Int>)
     /// A count from 1 on.
     case quantity
-    /// In bytes.
-    case size(ClosedRange<Int>)
+    /// In bytes: from `least` to 2^`power`, and less where addresses have 32 bits (`sizes`).
+    case size(least: Int, power: Int)
     case number(ClosedRange<Double>)
     case duration(ClosedRange<Interval>)
     /// One of these words.
@@ -46,6 +46,11 @@ package struct Key: Sendable {
     self.kinds = kinds
     self.standard = standard
     self.about = about
+  }
+
+  /// The sizes that a setting may have here: to 2^`power` bytes, and to 1 GiB where addresses have 32 bits.
+  package static func sizes(least: Int, power: Int) -> ClosedRange<Int> {
+    least...(1 << min(power, Int.bitWidth - 2))
   }
 }
 

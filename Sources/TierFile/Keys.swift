@@ -106,10 +106,10 @@ private enum Rows {
     Key(
       "queue", .whole(0...1_000_000), standard: "100", about: "Requests that wait for one of those places."),
     Key("connections", .whole(1...1_000_000), standard: "512", about: "Clients' connections."),
-    Key("request_body", .size(1024...Units.most(32)), standard: "32MiB", about: "One request's body."),
-    Key("header", .size(1024...(1 << 20)), standard: "32KiB", about: "One request's head."),
+    Key("request_body", .size(least: 1024, power: 32), standard: "32MiB", about: "One request's body."),
+    Key("header", .size(least: 1024, power: 20), standard: "32KiB", about: "One request's head."),
     Key(
-      "memory", .size((1 << 20)...Units.most(40)), standard: "64MiB",
+      "memory", .size(least: 1 << 20, power: 40), standard: "64MiB",
       about:
         "All bodies and buffers together, as far as they have come. A body that finds no room is not read until there is some, or gets 503 after 10 s."
     ),
@@ -146,7 +146,7 @@ private enum Rows {
       "ttl", .duration(.seconds(1)...Interval.seconds(30 * 86400)), standard: "5m",
       about: "How long an answer is good."),
     Key(
-      "size", .size((16 << 10)...Units.most(36)), standard: "8MiB", about: "All stored answers together."),
+      "size", .size(least: 16 << 10, power: 36), standard: "8MiB", about: "All stored answers together."),
     Key(
       "vary", .texts, standard: "[authorization]",
       about:

@@ -175,13 +175,14 @@ struct Reader {
 
   mutating func size(_ key: String, in section: Section, as other: Key? = nil) -> Int? {
     guard let node = section[key], let text = text(node, section.path(key)) else { return nil }
-    for case .size(let range) in other?.kinds ?? section.kinds(key) {
+    for case .size(let least, let power) in other?.kinds ?? section.kinds(key) {
       guard let value = Units.size(text) else {
         error(
           node.mark, "\(label(section.path(key))) must be a size, this is \(quote(node))",
           hint: "write 32KiB, 8MiB, 1MB, or a number of bytes")
         return nil
       }
+      let range = Key.sizes(least: least, power: power)
       return within(value, range, node, section.path(key)) { Units.text(bytes: $0) }
     }
     preconditionFailure("not a size in the table")

@@ -77,8 +77,7 @@ package enum Schema {
       switch kind {
       case .whole(let range):
         return range.upperBound < 1_000_000 ? " From \(range.lowerBound) to \(range.upperBound)." : ""
-      case .size(let range):
-        return " From \(Units.text(bytes: range.lowerBound)) to \(Units.text(bytes: range.upperBound))."
+      case .size(let least, let power): return " From \(Units.bounds(least: least, power: power))."
       case .duration(let range):
         return " From \(Units.text(range.lowerBound)) to \(Units.text(range.upperBound))."
       case .number(let range): return range.upperBound < 1000 ? " From 0 to \(Int(range.upperBound))." : ""

@@ -43,8 +43,11 @@ enum Units {
     return Int(clamping: Int64(value * scale + 0.5))
   }
 
-  /// The largest size that a setting may have: 2^`power` bytes, and 1 GiB where addresses have 32 bits.
-  static func most(_ power: Int) -> Int { 1 << min(power, Int.bitWidth - 2) }
+  /// The bounds of a size in words, the same on every machine.
+  static func bounds(least: Int, power: Int) -> String {
+    let most = power < 30 ? text(bytes: 1 << power) : "\(1 << (power - 30))GiB"
+    return "\(text(bytes: least)) to \(most)\(power > 30 ? " (1GiB on a 32-bit machine)" : "")"
+  }
 
   /// Digits with at most one point between them, no sign and no exponent.
   static func decimal(_ bytes: ArraySlice<UInt8>) -> Double? {

@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import socket
+import time
 
 import pytest
 
@@ -206,6 +207,32 @@ def test_events_stay_small(gateway, mock):
         told_of |= {each["name"] for each in told["providers"]}
     assert max(sizes) < 2048, sizes
     assert seen == sorted(set(seen)) and len(seen) < 90
+
+
+def test_looking_costs_little(gateway, mock):
+    """Whoever looks takes at most 300 KB, however much happens, and no event comes before its time."""
+    at = gateway(mock(), more=WITH_TOKEN)
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "x" * 300}]})
+
+    def ask_many():
+        with at.connect() as connection:
+            reader = Reader(connection)
+            for _ in range(300):
+                connection.sendall(post(body))
+                assert reader.read()[0].status == 200
+
+    for _ in range(3):
+        ask_many()
+    before, began = at.status("RssAnon"), time.monotonic()
+    watcher = Watcher(at)
+    watcher.event()
+    sizes = []
+    for _ in range(3):
+        ask_many()
+        sizes.append(watcher.event()[2])
+    assert at.status("RssAnon") - before < 300 << 10
+    # One event in two seconds, each bounded: 1 KB/s. What the first may hold was due before anybody looked.
+    assert len(sizes) <= (time.monotonic() - began) / 2 + 1 and max(sizes) < 2048
 
 
 def test_who_reads_late(gateway, mock):

@@ -181,6 +181,13 @@ def names(text, head):
     return {name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])}
 
 
+def test_codes_of_errors():
+    told = (DOC / "requests.md").read_text().split("| status | `code` |")[1].split("\n\n")[0]
+    rows = dict(re.findall(r"^\| ([\d, ]+) \| (.*) \|$", told, re.M))
+    for status, code in re.findall(r'Row\(status: (\d+), code: "(\w+)"', (ROOT / "Sources/Exchange/LocalError.swift").read_text()):
+        assert any(status in statuses and f"`{code}`" in words for statuses, words in rows.items()), (status, code)
+
+
 def test_fields_of_the_log():
     told = names((DOC / "operating.md").read_text(), "| field |")
     written = set()

@@ -52,6 +52,13 @@ import TierFile
 
   private static func text(_ interval: Interval) -> String { "\(interval.milliseconds)ms" }
 
+  private static func edges(_ range: ClosedRange<Int>) -> ([String], [String]) {
+    (
+      ["\(range.lowerBound)", "\(range.upperBound)"],
+      ["\(range.upperBound)0"] + (range.lowerBound > 0 ? ["\(range.lowerBound - 1)"] : [])
+    )
+  }
+
   /// The bounds of the table are the reader's: they are accepted, and what lies beyond is not.
   @Test(arguments: SectionName.own)
   func bounds(_ section: SectionName) {
@@ -60,9 +67,9 @@ import TierFile
         var inside: [String] = []
         var beyond: [String] = []
         switch kind {
-        case .whole(let range), .size(let range):
-          inside = ["\(range.lowerBound)", "\(range.upperBound)"]
-          beyond = ["\(range.upperBound)0"] + (range.lowerBound > 0 ? ["\(range.lowerBound - 1)"] : [])
+        case .whole(let range): (inside, beyond) = Self.edges(range)
+        case .size(let least, let power):
+          (inside, beyond) = Self.edges(Key.sizes(least: least, power: power))
         case .duration(let range):
           inside = [Self.text(range.lowerBound), Self.text(range.upperBound)]
           beyond = ["\(range.upperBound.milliseconds + 1)ms"]
