@@ -257,6 +257,14 @@ package enum Limits {
   package static let providerName = 128
   /// Places of a request's body that are sent changed as pieces of their own; with more the body is written anew.
   package static let patchedPlaces = 64
+  /// Bytes of either end of a long text that tell a conversation's opening from others.
+  package static let openingEnd = 1024
+  /// Attempts at once that one conversation may have at the place where it was answered last.
+  package static let attemptsAtHome = 4
+  /// Responses whose makers are remembered.
+  package static let storedResponses = 4096
+  /// Bytes of a stored response's name.
+  package static let responseName = 256
   /// Names that are compared for the text of a 404, and how many it tells.
   package static let nearestCompared = 512
   package static let nearestTold = 3

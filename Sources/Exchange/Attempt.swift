@@ -170,6 +170,10 @@ package struct ExchangeShape: Sendable {
   package var route: Route
   /// The provider that the client asked for.
   package var preference: Int?
+  /// What the request belongs to.
+  package var conversation: Fingerprint?
+  /// The stored response that it asks for or continues.
+  package var response: Fingerprint?
   package var estimatedTokens: Quantity
   package var timeouts: TimeoutSettings
   package var hedge: Interval?

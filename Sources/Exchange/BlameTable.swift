@@ -48,6 +48,9 @@ enum BlameTable {
       // sends as 400.
       Row(400...499, saying: .wrongTransport, .wrongTransport),
 
+      // Another provider, or another key, may have made it.
+      Row(400...404, saying: .responseUnknown, .unsuited),
+
       // OpenRouter (openrouter.ai/docs/errors: 403 for a flagged input, 402 for more tokens than the credit pays
       // for), xAI. Before the rows of account and key, which the same statuses mean otherwise.
       Row(402...403, saying: .requestRefused, .requestRefused),

@@ -7,6 +7,8 @@ internal import Base
 package enum Endpoint: UInt8, CaseIterable, Sendable {
   case chatCompletions, completions, fimCompletions, embeddings
   case responses, compactResponses, countInputTokens
+  /// A response that a provider keeps: its name, and what is asked of it, stand behind.
+  case storedResponse
   case messages, countMessageTokens
   case moderations, chatModerations, classifications, chatClassifications, decisions
   case rerank, score
@@ -21,7 +23,7 @@ package enum Endpoint: UInt8, CaseIterable, Sendable {
   fileprivate init?(path: Span<UInt8>) {
     var raw: UInt8 = 0
     while let endpoint = Endpoint(rawValue: raw) {
-      if path.isPath(endpoint.name) {
+      if endpoint != .storedResponse, path.isPath(endpoint.name) {
         self = endpoint
         return
       }
@@ -40,6 +42,7 @@ package enum Endpoint: UInt8, CaseIterable, Sendable {
     case .responses: "responses"
     case .compactResponses: "responses/compact"
     case .countInputTokens: "responses/input_tokens"
+    case .storedResponse: "responses/{id}"
     case .messages: "messages"
     case .countMessageTokens: "messages/count_tokens"
     case .moderations: "moderations"
@@ -100,8 +103,8 @@ package enum Endpoint: UInt8, CaseIterable, Sendable {
 
   package var operation: Operation {
     switch self {
-    case .chatCompletions, .responses, .compactResponses, .messages, .chat2, .decisions, .realtime,
-      .responsesSocket:
+    case .chatCompletions, .responses, .compactResponses, .storedResponse, .messages, .chat2, .decisions,
+      .realtime, .responsesSocket:
       .chat
     case .completions, .fimCompletions: .textCompletion
     case .embeddings, .embed2: .embeddings
@@ -144,7 +147,7 @@ package enum Endpoint: UInt8, CaseIterable, Sendable {
   package var streamEnd: StreamEnd {
     switch self {
     case .chatCompletions, .completions, .fimCompletions: .doneOrFinish
-    case .responses, .messages: .terminalEvent
+    case .responses, .storedResponse, .messages: .terminalEvent
     default: .transport
     }
   }
@@ -153,11 +156,14 @@ package enum Endpoint: UInt8, CaseIterable, Sendable {
   package var errorDialect: ErrorDialect {
     switch self {
     case .messages: .messages
-    case .responses: .responses
+    case .responses, .storedResponse: .responses
     default: .plain
     }
   }
 }
+
+/// What of a stored response is asked for, and so how.
+package enum StoredResponse: Equatable, Sendable { case itself, cancellation, inputItems }
 
 package enum ErrorDialect: Sendable { case plain, responses, messages }
 
@@ -165,6 +171,8 @@ package enum ErrorDialect: Sendable { case plain, responses, messages }
 package enum RequestTarget: Equatable, Sendable {
   /// An exchange with a provider.
   case proxy(Endpoint)
+  /// `/v1/responses/{id}`, `…/cancel` or `…/input_items`: the ranges are the name, and all behind `responses/`.
+  case stored(name: Range<Int>, StoredResponse, Range<Int>)
   case models
   /// `/v1/models/{id}`: the range is the id, still percent-encoded, slashes included.
   case model(id: Range<Int>)
@@ -217,6 +225,10 @@ extension RequestTarget {
     let name = path.extracting(start..<end)
     if let endpoint = Endpoint(path: name) {
       self = .proxy(endpoint)
+    } else if let place = path.behind("responses", at: start, upTo: end),
+      let stored = Self.stored(path, place..<end)
+    {
+      self = stored
     } else if name.isPath("models") {
       self = .models
     } else if let id = path.behind("models", at: start, upTo: end) {
@@ -224,6 +236,27 @@ extension RequestTarget {
     } else {
       self = .none
     }
+  }
+
+  /// What is asked of a response: names are made of letters, digits, `_`, `-` and `.`, so that nothing else can be
+  /// reached by one.
+  private static func stored(_ path: Span<UInt8>, _ range: Range<Int>) -> RequestTarget? {
+    let end = path.behindSegment(range.lowerBound, upTo: range.upperBound)
+    let name = range.lowerBound..<end
+    guard name.count <= Limits.responseName, path[name.lowerBound] != UInt8(ascii: ".") else { return nil }
+    for at in name {
+      switch path[at] {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "."):
+        continue
+      default: return nil
+      }
+    }
+    if end == range.upperBound { return .stored(name: name, .itself, range) }
+    let rest = path.extracting(end..<range.upperBound)
+    if rest.equals("/cancel") { return .stored(name: name, .cancellation, range) }
+    if rest.equals("/input_items") { return .stored(name: name, .inputItems, range) }
+    return nil
   }
 
   private static func own(_ path: Span<UInt8>) -> RequestTarget {

@@ -107,9 +107,11 @@ package struct Exchange: Sendable {
 
   /// What the router is asked.
   package var routeRequest: RouteRequest {
-    RouteRequest(
+    var request = RouteRequest(
       route: shape.route, preference: shape.preference, estimatedTokens: shape.estimatedTokens,
-      endpoint: shape.endpoint.rawValue, deadline: deadline)
+      endpoint: shape.endpoint.rawValue, conversation: shape.conversation, deadline: deadline)
+    request.response = shape.response
+    return request
   }
 
   /// Asks the router for the next candidate and opens it, beside those of its round that still connect.

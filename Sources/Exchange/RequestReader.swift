@@ -17,6 +17,11 @@ package struct RequestFacts: Sendable {
   /// A guess of the tokens it will cost, until the answer tells: a quarter of the body's bytes, and what it
   /// allows the answer to have.
   package var estimatedTokens: Quantity
+
+  /// Those of a request that names no model.
+  package static var none: RequestFacts {
+    RequestFacts(form: .json, modelRange: 0..<0, model: [], wantsStream: false, estimatedTokens: 0)
+  }
 }
 
 extension RequestFacts {
@@ -30,12 +35,20 @@ extension RequestFacts {
 ///
 /// In one go (`read`), or with pauses: `begin`, then `goOn` until it has the facts.
 package struct RequestReader: Sendable {
-  package private(set) var probe = JSONProbe()
+  package private(set) var probe: JSONProbe
+  /// What conversations and stored responses are known by is hashed with; nil: nobody asks for it.
+  let hashKey: KeyedHash.Key?
+  let hearsOpenings: Bool
   /// The form that is being read; nil: JSON is.
   private var form: MultipartReading?
   private var names = RecentNames()
 
-  package init() {}
+  /// - Parameter hearsOpenings: whether conversations are to be known.
+  package init(key: KeyedHash.Key? = nil, hearsOpenings: Bool = false) {
+    hashKey = key
+    self.hearsOpenings = hearsOpenings
+    probe = JSONProbe(openingKey: hearsOpenings ? key : nil)
+  }
 
   /// - Parameter contentType: the field's value; empty where it was not sent, which is read as JSON, since
   ///   curl users forget it and OpenAI takes it.

@@ -81,6 +81,8 @@ package enum Judge {
   private static func error(
     _ answer: borrowing Answer, hasHeadOut: Bool, shape: ExchangeShape, now: Moment
   ) -> Verdict {
+    // Whether it does not know the response or has no such endpoint: another may have made it.
+    if shape.endpoint == .storedResponse, 404...405 ~= answer.head.status { return .fault(.unsuited) }
     let verdict = status(answer, now: now)
     return verdict == .relay && hasHeadOut ? .fault(.unsuited) : verdict
   }

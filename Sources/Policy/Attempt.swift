@@ -17,6 +17,9 @@ package struct Choice: Equatable, Sendable {
   let nameHash: UInt64
   /// The request's.
   let endpoint: UInt8
+  /// Whose home is where it is answered; nil also where that is full, so that one turn too many moves nothing.
+  let conversation: Fingerprint?
+  let isTimed: Bool
 }
 
 /// The receipt of an attempt that was begun: to be given back once, with `Ledger.end`.
@@ -151,17 +154,22 @@ package struct RouteRequest: Sendable {
   package var estimatedTokens: Quantity
   /// Where at a provider it goes: a number below 64, which is only compared here.
   package var endpoint: UInt8
+  /// What the request belongs to: it goes where that was answered last.
+  package var conversation: Fingerprint?
+  /// The stored response that it asks for or continues: only who made that knows it.
+  package var response: Fingerprint?
   /// Waiting for a cooling candidate ends here.
   package var deadline: Instant
 
   package init(
     route: Route, preference: Int? = nil, estimatedTokens: Quantity = 0, endpoint: UInt8 = 0,
-    deadline: Instant
+    conversation: Fingerprint? = nil, deadline: Instant
   ) {
     self.route = route
     self.preference = preference
     self.estimatedTokens = estimatedTokens
     self.endpoint = endpoint
+    self.conversation = conversation
     self.deadline = deadline
   }
 }

@@ -9,10 +9,19 @@ extension Ledger {
   ///    account: cooldown, learned quota, and what its budgets have spent, whatever their limits are now.
   /// 3. A candidate with the same names at such a provider keeps its cooldown and latency.
   ///
-  /// Exchanges in flight keep the old ledger and end their tickets there, which changes nothing here.
-  package convenience init(_ catalog: Catalog, keeping old: Ledger) {
-    self.init(catalog, seed: 1)
+  /// 4. Conversations stay at home with such keys and candidates.
+  ///
+  /// Exchanges in flight keep the old ledger and end their tickets there, which changes nothing here but where
+  /// conversations are at home.
+  package convenience init(
+    _ catalog: Catalog, keeping old: Ledger, affinity: AffinitySettings = AffinitySettings()
+  ) {
+    self.init(catalog, seed: 1, affinity: affinity)
     dice = old.dice
+    homes = old.homes
+    makers = old.makers
+    homes.adopt(affinity)
+    numbers = HomeNumbers(homes, candidates: candidates.count, keys: keys.count)
     adoptAttempts(of: old)
     for (new, provider) in catalog.providers.enumerated() {
       guard let before = old.catalog.providers.firstIndex(where: { $0.name == provider.name }),
@@ -52,6 +61,7 @@ extension Ledger {
       let oldKey = old.providers[before].keys.lowerBound + match
       keys[newKey].cooldown = old.keys[oldKey].cooldown
       keys[newKey].lastUsed = old.keys[oldKey].lastUsed
+      numbers.keep(key: newKey, as: oldKey, of: old.numbers)  // 4.
       if keepsAccount {
         accounts[keys[newKey].account] = old.accounts[old.keys[oldKey].account]
         accounts[keys[newKey].account].startOver()
@@ -68,6 +78,7 @@ extension Ledger {
       // 3.
       guard let same = known[candidate.name], same.upstreamName == candidate.upstreamName else { continue }
       candidates[candidate.id.index] = old.candidates[same.id.index]
+      numbers.keep(candidate: candidate.id.index, as: same.id.index, of: old.numbers)
       if old.providers[before].missing == same.id.index { providers[new].missing = candidate.id.index }
     }
   }

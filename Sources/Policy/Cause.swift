@@ -53,13 +53,14 @@ extension Ledger {
   /// Those of a route's candidates that cannot be tried now, in their order; where two have the same to say, once.
   package func obstructions(of request: RouteRequest, now: Instant) -> [Obstruction] {
     let route = request.route
+    let bearings = bearings(of: request, now: now)
     var found: [Obstruction] = []
     for n in 0..<route.count {
       let id = catalog.candidate(n, of: route)
       let standing = standing(
         of: id, nameHash: route.nameHash, endpoint: request.endpoint,
-        tokens: max(1, request.estimatedTokens), trail: Trail(), now: now)
-      guard standing.due > now else { continue }
+        tokens: max(1, request.estimatedTokens), trail: Trail(), bearings: bearings, now: now)
+      guard standing.due > now, standing.obstacle != .notTheMaker else { continue }
       let provider = catalog.candidates[id.index].provider
       let lack = lacks.first {
         $0.until == standing.due
@@ -82,7 +83,8 @@ extension Ledger {
   ) -> Cause? {
     let key = providers[provider].keys.lowerBound + standing.key
     switch standing.obstacle {
-    case nil, .probing, .account(.concurrency), .account(.ownBudget), .account(.learnedQuota): return nil
+    case nil, .probing, .notTheMaker, .account(.concurrency), .account(.ownBudget), .account(.learnedQuota):
+      return nil
     case .breaker:
       guard let fault = providers[provider].breaker.fault else { return nil }
       let failure = providers[provider].failure
@@ -103,6 +105,7 @@ extension Ledger {
     case .account(.concurrency): "has as many requests as its `concurrent` allows"
     case .account(.ownBudget): "has used up what its `rpm`, `rpd`, `tpm` or `tpd` allows"
     case .account(.learnedQuota): "has used up its quota, as its answers said"
+    case .notTheMaker: "did not make that response"
     case nil, .breaker, .model, .endpoint, .keyRejected, .noKeyLeft, .account(.cooling): "is left alone"
     }
   }

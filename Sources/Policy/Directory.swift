@@ -32,6 +32,8 @@ package final class Catalog: Sendable {
   let servedCandidates: [[CandidateID]]
   let wildcards: [CandidateID?]
   let wildcardList: List
+  /// One candidate of each provider that has any.
+  let everyoneList: List
   /// Listed names and aliases, for `modelList` and `nearest`.
   let aliasTexts: [String]
   let listedTexts: [String]
@@ -78,6 +80,8 @@ package final class Catalog: Sendable {
     }
     wildcards = plan.wildcards
     wildcardList = plan.append(plan.wildcards.compactMap { $0 })
+    everyoneList = plan.append(
+      zip(plan.served, plan.wildcards).compactMap { served, wildcard in served.members.first ?? wildcard })
     providerNames = NameTable(configuration.providers.map { CatalogPlan.lowercased($0.name) })
     servedNames = plan.served.map { NameTable($0.names) }
     servedCandidates = plan.served.map { $0.members }

@@ -58,6 +58,11 @@ package final class Ledger {
     var endpoint: UInt8 = 0
     var isCommitted = false
     var isSuspect = false
+    /// How long it takes says how fast the model is.
+    var isTimed = true
+    /// What it belongs to, and its seat there: see `Homes`.
+    var conversation: Fingerprint?
+    var seat = Homes.Seat()
     var reservation = Account.Reservation()
   }
 
@@ -68,12 +73,17 @@ package final class Ledger {
   var candidates: [CandidateState]
   var lacks: [Lack] = []
   var dice: Dice
-  private var slots: [Slot] = []
+  /// Where conversations were answered last, and what candidates and keys are called there.
+  var homes: Homes
+  /// Who made the responses that providers keep.
+  var makers: Homes
+  var numbers: HomeNumbers
+  var slots: [Slot] = []
   private var freeSlots: [Int32] = []
   private var attempts: UInt64 = 0
 
   /// `seed` decides the jitter and the choices of two: equal seeds and equal calls give equal answers.
-  package init(_ catalog: Catalog, seed: UInt64) {
+  package init(_ catalog: Catalog, seed: UInt64, affinity: AffinitySettings = AffinitySettings()) {
     self.catalog = catalog
     dice = Dice(seed: seed)
     providers = []
@@ -91,6 +101,17 @@ package final class Ledger {
       providers.append(ProviderState(keys: first..<keys.count))
     }
     lacks.reserveCapacity(Limits.lacks)
+    homes = Homes(affinity)
+    makers = Homes(Self.stored)
+    numbers = HomeNumbers(homes, candidates: candidates.count, keys: keys.count)
+  }
+
+  /// OpenAI keeps responses for 30 days.
+  private static var stored: AffinitySettings {
+    var settings = AffinitySettings()
+    settings.ttl = .seconds(30 * 86400)
+    settings.entries = Limits.storedResponses
+    return settings
   }
 
   /// Attempts that were begun and not yet ended.
@@ -122,10 +143,12 @@ package final class Ledger {
     slots[index].endpoint = choice.endpoint
     slots[index].isCommitted = false
     slots[index].isSuspect = false
+    slots[index].isTimed = choice.isTimed
     slots[index].probe = providers[provider].breaker.takeProbe(now: now)
     slots[index].reservation = accounts[keys[key].account].reserve(
       tokens: choice.tokens, budgets: catalog.providers[provider].budgets,
       quota: catalog.providers[provider].quotaHeaders, now: now)
+    enterHome(index, choice.conversation, now: now)
     return AttemptTicket(slot: Int32(index), generation: slots[index].generation)
   }
 
@@ -147,6 +170,7 @@ package final class Ledger {
     let index = open(ticket)
     guard !slots[index].isCommitted else { return }
     slots[index].isCommitted = true
+    settleHome(index, now: now)
     succeed(slots[index], timeToFirstToken: timeToFirstToken, now: now)
   }
 
@@ -155,6 +179,8 @@ package final class Ledger {
   package func end(_ ticket: AttemptTicket, _ outcome: AttemptOutcome, now: Instant) -> Consequence? {
     let index = open(ticket)
     let slot = slots[index]
+    if outcome.fault == nil, !slot.isCommitted { settleHome(index, now: now) }
+    homes.leave(slots[index].seat)
     slots[index].isOpen = false
     slots[index].generation &+= 1
     freeSlots.append(Int32(index))

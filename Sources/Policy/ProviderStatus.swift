@@ -78,7 +78,7 @@ extension Ledger {
     case .breaker, .probing:
       providers[provider].breaker.fault?.isOfThePath == true ? .offline : .cooling
     case .keyRejected, .noKeyLeft: .offline
-    case .model, .endpoint, .account: .cooling
+    case .model, .endpoint, .account, .notTheMaker: .cooling
     }
   }
 

@@ -61,14 +61,14 @@ extension Ledger {
       // It is back: what its failures counted as says nothing of its speed.
       candidates[slot.candidate].latency = Latency()
     }
-    providers[slot.provider].latency.add(sample, now: now)
+    if slot.isTimed { providers[slot.provider].latency.add(sample, now: now) }
     providers[slot.provider].good.add(1, now: now)
     providers[slot.provider].isStarting = false
     providers[slot.provider].endpoints |= 1 << UInt64(slot.endpoint)
     providers[slot.provider].lastOutcome = now
     providers[slot.provider].failure = nil
     providers[slot.provider].staleSince = nil
-    candidates[slot.candidate].latency.add(sample, now: now)
+    if slot.isTimed { candidates[slot.candidate].latency.add(sample, now: now) }
   }
 
   private func fail(_ fault: Fault, _ slot: Slot, now: Instant) -> Consequence? {

@@ -2,7 +2,11 @@ internal import Base
 
 /// Where a request's model may go: a list of candidates of one catalog, in the file's order.
 package struct Route: Equatable, Sendable {
-  package enum Kind: Equatable, Sendable { case alias, exact, listed, wildcard }
+  package enum Kind: Equatable, Sendable {
+    case alias, exact, listed, wildcard
+    /// One candidate of each provider: for what is about no model.
+    case everyone
+  }
   package let kind: Kind
   /// Places in `Catalog.lists`.
   let list: Range<Int>
@@ -69,6 +73,9 @@ extension Catalog {
     }
     return .unknown
   }
+
+  /// For what is about no model.
+  package var everyone: Route { route(.everyone, everyoneList, passing: 0..<0, of: Span()) }
 
   private func route(_ kind: Route.Kind, _ list: List, passing: Range<Int>, of model: Span<UInt8>) -> Route {
     Route(

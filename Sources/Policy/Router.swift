@@ -18,6 +18,8 @@ extension Ledger {
   package func next(for request: RouteRequest, trail: inout Trail, now: Instant) -> Decision {
     let tokens = max(1, request.estimatedTokens)
     if trail.isFull { return .exhausted(exhaustion(request, trail, now: now)) }
+    let bearings = bearings(of: request, now: now)
+    let conversation = bearings.home?.isFull == true ? nil : request.conversation
     var pick = Pick()
     var stale: Choice?
     var lone: Choice?
@@ -28,15 +30,18 @@ extension Ledger {
       let id = catalog.candidate(n, of: request.route)
       let isStale = trail.isOnlyStale(id)
       let askAgainAt = trail.asksAgain(id)
-      guard isStale || askAgainAt != nil || trail.allows(id) else { continue }
+      guard isStale || askAgainAt != nil || trail.allows(id, asksEveryKey: bearings.asksEveryKey) else {
+        continue
+      }
       let standing = standing(
         of: id, nameHash: request.route.nameHash, endpoint: request.endpoint, tokens: tokens, trail: trail,
-        now: now)
+        bearings: bearings, now: now)
       let provider = catalog.candidates[id.index].provider
       let choice = Choice(
         candidate: id, provider: provider, key: standing.key, needsFreshConnection: isStale,
         isAskedAgain: askAgainAt != nil, tokens: tokens, nameHash: request.route.nameHash,
-        endpoint: request.endpoint)
+        endpoint: request.endpoint, conversation: conversation,
+        isTimed: !bearings.isAboutNoModel)
       if let askAgainAt {
         let due = max(askAgainAt, standing.dueWithoutBreaker)
         let since = trail.startingSince ?? now
@@ -46,7 +51,9 @@ extension Ledger {
         if isStale {
           stale = stale ?? choice
         } else {
-          pick.offer(choice, rank: rank(id, preference: request.preference, trail: trail), dice: &dice)
+          var rank = rank(id, preference: request.preference, trail: trail)
+          rank.home = isHome(bearings.home, id, key: standing.key) ? 0 : 1
+          pick.offer(choice, rank: rank, dice: &dice)
         }
       } else {
         if standing.dueWithoutBreaker <= now, request.route.isLone || providers[provider].isStarting {
@@ -78,10 +85,14 @@ extension Ledger {
     if trail.count > 0, !trail.allWereRateLimited { return .allFailed }
     var until = Instant.distantFuture
     var areAllRateLimited = request.route.count > 0
+    let bearings = bearings(of: request, now: now)
     for n in 0..<request.route.count {
       let standing = standing(
         of: catalog.candidate(n, of: request.route), nameHash: request.route.nameHash,
-        endpoint: request.endpoint, tokens: max(1, request.estimatedTokens), trail: Trail(), now: now)
+        endpoint: request.endpoint, tokens: max(1, request.estimatedTokens), trail: Trail(),
+        bearings: bearings,
+        now: now)
+      if standing.obstacle == .notTheMaker { continue }
       until = min(until, max(standing.due, now))
       if !standing.isRateLimited { areAllRateLimited = false }
     }
@@ -89,15 +100,16 @@ extension Ledger {
     return .unavailable(until: until == .distantFuture ? nil : until)
   }
 
-  /// What comes before latency: doubt about the path, the wish, the room for a long request, the tier. Lower is
-  /// tried first.
+  /// What comes before latency: doubt about the path, the wish, the room for a long request, the tier, the conversation's
+  /// home. Lower is tried first.
   struct Rank: Comparable {
     var doubt: Int
     var preference: Int
     var room: Int
     var tier: Int
+    var home = 1
     static func < (a: Rank, b: Rank) -> Bool {
-      (a.doubt, a.preference, a.room, a.tier) < (b.doubt, b.preference, b.room, b.tier)
+      (a.doubt, a.preference, a.room, a.tier, a.home) < (b.doubt, b.preference, b.room, b.tier, b.home)
     }
   }
 

@@ -83,6 +83,15 @@ package struct CacheSettings: Equatable, Sendable {
   package var keepsClientsApart: Bool { vary.contains("authorization") }
 }
 
+/// The `affinity` section: conversations stay where they were answered last.
+package struct AffinitySettings: Equatable, Sendable {
+  package var enabled = true
+  /// How long after its last use a provider is taken to have a prompt in its cache.
+  package var ttl = Interval.seconds(600)
+  package var entries = 4096
+  package init() {}
+}
+
 /// The `log` section.
 package struct LogSettings: Equatable, Sendable {
   package enum Format: Equatable, Sendable { case logfmt, json }
@@ -130,6 +139,7 @@ package struct Configuration: Equatable, Sendable {
   package var limits = LimitSettings()
   package var timeouts = TimeoutSettings()
   package var cache = CacheSettings()
+  package var affinity = AffinitySettings()
   package var log = LogSettings()
   /// Start a second request at the next candidate when no content has come by then; nil: never.
   package var hedge: Interval?

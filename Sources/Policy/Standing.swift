@@ -3,7 +3,7 @@ internal import Base
 /// Whether a candidate can take an attempt, with which key, and what stands in its way.
 struct Standing: Equatable {
   enum Obstacle: Equatable {
-    case breaker, probing, model, endpoint, keyRejected, noKeyLeft, account(Account.Obstacle)
+    case breaker, probing, model, endpoint, keyRejected, noKeyLeft, notTheMaker, account(Account.Obstacle)
   }
 
   /// Now or earlier: it can. `distantFuture`: not in this exchange.
@@ -25,15 +25,16 @@ struct Standing: Equatable {
 extension Ledger {
   /// A candidate's health as of `now`: the candidate's own cooldown, that of the endpoint, the provider's breaker,
   /// and the best of the keys that this exchange has not used up. Of the keys that are ready it is the one with the fewest
-  /// attempts under way, then the one used longest ago.
+  /// attempts under way, then the one used longest ago; the home's comes before them.
   func standing(
     of candidate: CandidateID, nameHash: UInt64, endpoint: UInt8, tokens: Quantity, trail: borrowing Trail,
-    now: Instant
+    bearings: Bearings = Bearings(), now: Instant
   ) -> Standing {
     let provider = catalog.candidates[candidate.index].provider
-    var standing = bestKey(of: provider, candidate: candidate, tokens: tokens, trail: trail, now: now)
+    var standing = bestKey(
+      of: provider, candidate: candidate, tokens: tokens, trail: trail, bearings: bearings, now: now)
     // The model's cooldown, the endpoint's and the breaker's, where each lasts longer than the one before.
-    if candidates[candidate.index].cooldown.until > max(standing.due, now) {
+    if !bearings.isAboutNoModel, candidates[candidate.index].cooldown.until > max(standing.due, now) {
       standing.due = candidates[candidate.index].cooldown.until
       standing.obstacle = .model
     }
@@ -50,7 +51,9 @@ extension Ledger {
 
   /// A provider's health, whatever the model.
   func standing(ofProvider provider: Int, now: Instant) -> Standing {
-    var standing = bestKey(of: provider, candidate: CandidateID(-1), tokens: 1, trail: Trail(), now: now)
+    var standing = bestKey(
+      of: provider, candidate: CandidateID(-1), tokens: 1, trail: Trail(), bearings: Bearings(),
+      now: now)
     addBreaker(of: provider, to: &standing, now: now)
     return standing
   }
@@ -65,14 +68,19 @@ extension Ledger {
   }
 
   private func bestKey(
-    of provider: Int, candidate: CandidateID, tokens: Quantity, trail: borrowing Trail, now: Instant
+    of provider: Int, candidate: CandidateID, tokens: Quantity, trail: borrowing Trail,
+    bearings: Bearings, now: Instant
   ) -> Standing {
     let budgets = catalog.providers[provider].budgets
     var best = Standing(due: .distantFuture, obstacle: .noKeyLeft, dueWithoutBreaker: .distantFuture)
     var bestKey = -1
-    for key in providers[provider].keys {
+    if let maker = bearings.maker, !providers[provider].keys.contains(maker) {
+      best.obstacle = .notTheMaker
+      return best
+    }
+    for key in providers[provider].keys where bearings.maker == nil || bearings.maker == key {
       let place = key - providers[provider].keys.lowerBound
-      if trail.count > 0, trail.tries(candidate, key: place) > 1 { continue }
+      if trail.count > 0, trail.tries(candidate, key: place) > (bearings.asksEveryKey ? 0 : 1) { continue }
       var (due, obstacle) = accounts[keys[key].account].due(
         tokens: tokens, budgets: budgets, pairs: catalog.providers[provider].quotaHeaders.pairs, now: now)
       if keys[key].cooldown.until > due {
@@ -81,7 +89,7 @@ extension Ledger {
       }
       due = max(due, now)
       let isBetter =
-        bestKey < 0 || due < best.due
+        bestKey < 0 || due < best.due || (due <= now && isHome(bearings.home, candidate, key: place))
         || (due == best.due
           && (keys[key].inFlight, keys[key].lastUsed) < (keys[bestKey].inFlight, keys[bestKey].lastUsed))
       guard isBetter else { continue }
@@ -89,6 +97,7 @@ extension Ledger {
       best.due = due
       best.key = place
       best.obstacle = due <= now ? nil : obstacle.map { .account($0) } ?? .keyRejected
+      if due <= now, isHome(bearings.home, candidate, key: place) { break }
     }
     return best
   }
@@ -106,12 +115,14 @@ extension Trail {
   }
 
   /// Another attempt at that candidate may go otherwise: only keys and accounts failed so far, or it was never
-  /// asked. An attempt under way rules it out.
-  func allows(_ candidate: CandidateID) -> Bool {
+  /// asked. An attempt under way rules it out. `asksEveryKey`: that one of its keys does not know a response says nothing
+  /// of the others.
+  func allows(_ candidate: CandidateID, asksEveryKey: Bool = false) -> Bool {
     for n in 0..<count where self[n].candidate == candidate.index {
       guard let fault = self[n].fault else { return false }
       // Its connection was slow and another one's request failed: it has not had its turn.
       if fault.isUnasked { continue }
+      if asksEveryKey, fault == .unsuited { continue }
       guard fault.blame == .account || fault.blame == .key else { return false }
     }
     return true

@@ -34,7 +34,7 @@ extension Runner {
     case .admin(let rest):
       let place = path.lowerBound + rest.lowerBound..<path.lowerBound + rest.upperBound
       answerAdmin(connection, place, now: now)
-    case .proxy, .models, .model, .provider, .liveness, .readiness, .home, .none:
+    case .proxy, .stored, .models, .model, .provider, .liveness, .readiness, .home, .none:
       refuse(connection, .notFound, now: now)
     }
   }

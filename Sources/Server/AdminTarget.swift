@@ -46,7 +46,7 @@ extension RequestTarget {
   var isForOperators: Bool {
     switch self {
     case .admin, .home, .metrics, .liveness, .readiness: true
-    case .proxy, .provider, .models, .model, .none: false
+    case .proxy, .stored, .provider, .models, .model, .none: false
     }
   }
 }

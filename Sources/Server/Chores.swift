@@ -15,13 +15,14 @@ final class BodyReading {
   let endpoint: Endpoint
   /// When its last byte had come.
   let arrivedAt: Instant
-  var reader = RequestReader()
+  var reader: RequestReader
   var facts: RequestFacts?
   var key: RequestKey?
   /// How far the body may be gone through by now; 0: not begun.
   var limit = 0
 
-  init(_ connection: SlotID, _ endpoint: Endpoint, now: Instant) {
+  init(_ connection: SlotID, _ endpoint: Endpoint, _ reader: RequestReader, now: Instant) {
+    self.reader = reader
     self.connection = connection
     self.endpoint = endpoint
     arrivedAt = now
@@ -74,12 +75,13 @@ extension Runner {
       return false
     }
     guard let facts = reading.facts else { return false }
-    guard let shape = shape(connection, facts, reading.endpoint, now) else { return true }
+    guard var shape = shape(connection, facts, reading.endpoint, now) else { return true }
     if reading.key == nil, wantsKey(connection, facts, shape) {
       reading.key = requestKey(connection, facts, reading.endpoint)
       reading.limit = 0
       return false
     }
+    note(in: &shape, connection, facts, reading.reader)
     let key = reading.key.take()?.finish()
     begin(connection, facts, shape, key: key, arrivedAt: reading.arrivedAt, now)
     return true

@@ -30,6 +30,10 @@ final class ExchangeRun {
   /// Under which the complete answer is stored; nil: it is not.
   let storeKey: Fingerprint?
   let startedAt: Instant
+  /// What it asks of a response that a provider keeps.
+  let stored: StoredRequest?
+  /// Targets that nobody else has.
+  var targets: [TargetID] = []
   var transfers: [TransferID?] = []
   /// The bodies of attempts that differ from the client's, by attempt: kept for as long as a transfer may read them.
   private var patches: [(attempt: Int, patch: Patch)] = []
@@ -60,6 +64,7 @@ final class ExchangeRun {
     body = arrival.body
     isShared = arrival.isShared
     storeKey = arrival.storeKey
+    stored = arrival.stored
     query = arrival.query
     startedAt = now
     var request = arrival.request.take()
@@ -146,6 +151,7 @@ struct Arrival: ~Copyable {
   var query: Range<Int>
   var isShared: Bool
   var storeKey: Fingerprint?
+  var stored: StoredRequest?
 }
 
 /// The body of one attempt, as pieces: ranges of the client's bytes and what replaces some of them, or a new body.

@@ -92,6 +92,7 @@ package final class Gate {
         passage.isPassedOn = true
         passage.isUpgrade = true
       }
+    case .stored: passage.isExchange = true
     case .provider:
       passage.isExchange = true
       passage.isPassedOn = true

@@ -41,6 +41,7 @@ extension Runner {
         Judge.stream(answer, sawError: sawError, shape: shape, now: now)
       }
       noteDetail(run, attempt, event.transfer, verdict)
+      noteMaker(run, attempt, event.transfer, verdict, now)
       tell(run, .contentBegan(attempt, verdict), now)
     case .heldFull:
       let verdict = judge(run, attempt, event.transfer, now: now) { answer, shape, _ in
@@ -109,6 +110,7 @@ extension Runner {
     upstream.withObserver(transfer) { run.usage = $0.usage }
     noteUsage(run, attempt, transfer, verdict)
     noteDetail(run, attempt, transfer, verdict)
+    noteMaker(run, attempt, transfer, verdict, now)
     tell(run, .ended(attempt, verdict, tokens: run.usage.sum), now)
   }
 

@@ -38,6 +38,8 @@ extension Runner {
         return
       }
       route(connection, to: endpoint, now: now)
+    case .stored(let name, let wanted, let rest):
+      routeStored(connection, name: name, wanted, rest, now: now)
     case .models, .model, .liveness, .readiness:
       guard asks else {
         refuse(connection, .methodNotAllowed(allow: "GET, HEAD"), now: now)
@@ -60,7 +62,7 @@ extension Runner {
   private func route(_ connection: Connection, to endpoint: Endpoint, now: Moment) {
     let body = connection.body
     if body.count > Limits.bodySlice {
-      chores.append(.reading(BodyReading(connection.id, endpoint, now: now.instant)))
+      chores.append(.reading(BodyReading(connection.id, endpoint, newReader, now: now.instant)))
       return
     }
     let facts: RequestFacts
@@ -73,7 +75,8 @@ extension Runner {
       refuse(connection, error, now: now)
       return
     }
-    guard let shape = shape(connection, facts, endpoint, now) else { return }
+    guard var shape = shape(connection, facts, endpoint, now) else { return }
+    note(in: &shape, connection, facts, reader)
     var key: Fingerprint?
     if wantsKey(connection, facts, shape) {
       let unfinished = requestKey(connection, facts, endpoint)
@@ -105,6 +108,19 @@ extension Runner {
     return shape
   }
 
+  /// Notes what a request that `reader` has just read belongs to.
+  func note(
+    in shape: inout ExchangeShape, _ connection: Connection, _ facts: RequestFacts,
+    _ reader: borrowing RequestReader
+  ) {
+    connection.inbound.withBytes {
+      let body = $0.extracting(connection.body)
+      shape.response = reader.response(continuedBy: body, at: shape.endpoint)
+      shape.conversation = reader.conversation(
+        of: facts, body, at: shape.endpoint, connection.parser.head, $0, client: clientName(of: connection))
+    }
+  }
+
   private func wish(_ connection: Connection, _ facts: RequestFacts, _ shape: ExchangeShape) -> Sharing.Wish {
     connection.inbound.withBytes {
       sharing.wish(connection.parser.head, $0, endpoint: shape.endpoint, facts: facts, route: shape.route)
@@ -130,7 +146,7 @@ extension Runner {
   /// 1. From the cache. 2. From the exchange of an identical request. 3. From an exchange of its own.
   func begin(
     _ connection: Connection, _ facts: RequestFacts, _ shape: ExchangeShape, key: Fingerprint?,
-    arrivedAt: Instant, _ now: Moment
+    stored: StoredRequest? = nil, arrivedAt: Instant, _ now: Moment
   ) {
     let head = connection.parser.head
     let body = connection.body
@@ -180,7 +196,7 @@ extension Runner {
       sharing.seat(reply, at: seat)
       let arrival = Arrival(
         request: connection.takeRequest(), body: body, query: head.query,
-        isShared: wish.coalesces || wish.stores, storeKey: wish.stores ? key : nil)
+        isShared: wish.coalesces || wish.stores, storeKey: wish.stores ? key : nil, stored: stored)
       start(arrival, facts: facts, shape: shape, for: seat, now: now)
     case .refused: refuse(connection, .overloaded, model: facts.model, now: now)
     }
@@ -242,7 +258,7 @@ extension Runner {
       }
     case .liveness: page.append(#"{"status":"ok"}"#)
     case .readiness: status = writeReadiness(now: now)
-    case .proxy, .provider, .home, .metrics, .admin, .none: return
+    case .proxy, .stored, .provider, .home, .metrics, .admin, .none: return
     }
     sendPage(connection, status: status, type: "application/json", rest, now: now)
   }

@@ -23,7 +23,9 @@ final class Runner {
   var watching = Watching()
   var runs: SlotTable<ExchangeRun>
   var timers = Timers()
-  var reader = RequestReader()
+  var reader: RequestReader
+  /// What conversations are known by is hashed with.
+  private let conversationKey: KeyedHash.Key
   /// Connections of races that others won: their ends still tell about their providers.
   var stragglers: [TransferID: Straggler] = [:]
   /// Requests that are passed on, and when each is to be looked at, by connection.
@@ -59,8 +61,10 @@ final class Runner {
 
   init(
     front: Front, upstream: Upstream, log: Log, setup: Setup, sharing: Sharing, seed: UInt64,
-    now: Instant
+    conversationKey: KeyedHash.Key, now: Instant
   ) {
+    self.conversationKey = conversationKey
+    reader = RequestReader(key: conversationKey, hearsOpenings: setup.configuration.affinity.enabled)
     self.sharing = sharing
     self.front = front
     self.upstream = upstream
@@ -78,6 +82,7 @@ final class Runner {
   /// in flight keep the one that they began with.
   func adopt(_ configuration: Configuration, now: Instant) {
     self.configuration = configuration
+    reader = newReader
     setup = Setup(
       checks.merged(into: configuration), upstream: upstream, seed: serial, keeping: setup)
     front.gate = setup.gate
@@ -85,6 +90,10 @@ final class Runner {
     metrics.adopt(setup.catalog, clients: configuration.clients)
     // The token may have changed, and the providers: who may still look comes again.
     endWatching(now: now)
+  }
+
+  var newReader: RequestReader {
+    RequestReader(key: conversationKey, hearsOpenings: configuration.affinity.enabled)
   }
 
   func newRequestID() -> RequestID {
@@ -222,6 +231,11 @@ final class Runner {
 
   func target(_ attempt: Int, _ run: ExchangeRun) -> TargetID {
     let choice = run.exchange.attempts[attempt].choice
+    if let stored = run.stored {
+      run.targets.append(
+        run.setup.newTarget(provider: choice.provider, key: choice.key, storedResponse: stored.path))
+      return run.targets[run.targets.count - 1]
+    }
     return run.setup.target(
       provider: choice.provider, key: choice.key, path: .endpoint(run.exchange.shape.endpoint))
   }
@@ -273,6 +287,7 @@ final class Runner {
     let made = run.exchange.attempts[attempt]
     var request = TransferRequest(target: target(attempt, run))
     request.race = run.race(made.round)
+    request.method = run.stored?.method ?? .post
     request.expectsEventStream = run.exchange.shape.wantsStream
     request.needsFreshConnection = made.choice.needsFreshConnection
     request.tag = run.tag(attempt)
@@ -295,7 +310,9 @@ final class Runner {
     let route = run.exchange.shape.route
     let candidate = catalog[choice.candidate]
     let requested = run.facts.model
-    guard catalog.needsModelSplice(choice.candidate, route: route, requested: requested.span) else {
+    guard run.stored == nil,
+      catalog.needsModelSplice(choice.candidate, route: route, requested: requested.span)
+    else {
       return nil
     }
     var name = ByteBuffer()
@@ -374,6 +391,7 @@ final class Runner {
   private func conclude(_ run: ExchangeRun, _ now: Moment) {
     timers.disarm(Int(run.id.slot))
     for attempt in run.transfers.indices { cancel(attempt, run) }
+    for target in run.targets { upstream.forget(target) }
     log.attempts(of: run, now: now)
     metrics.record(run)
     if run.setup === setup {

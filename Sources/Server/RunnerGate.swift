@@ -10,10 +10,16 @@ extension Runner {
   /// Nil where the request may become an exchange: 1. its client was not taken out of the file meanwhile and
   /// has not begun too many others since its head came; 2. it may use this model.
   func refusal(of connection: Connection, model: Span<UInt8>) -> LocalError? {
+    if let refusal = refusal(of: connection) { return refusal }  // 1
     guard let account = connection.passage.account else { return nil }
-    if setup.gate.index(of: account) == nil { return .invalidKey }  // 1
-    if account.isBusy { return .clientRateLimited(.seconds(1)) }
     return account.mayUse(model, of: setup.catalog) ? nil : .modelNotAllowed  // 2
+  }
+
+  /// As above, where it is about no model.
+  func refusal(of connection: Connection) -> LocalError? {
+    guard let account = connection.passage.account else { return nil }
+    if setup.gate.index(of: account) == nil { return .invalidKey }
+    return account.isBusy ? .clientRateLimited(.seconds(1)) : nil
   }
 
   /// The client's name in the configuration, for log, metrics and the cache's key.
@@ -120,7 +126,7 @@ extension Runner {
     scratch.removeAll()
     scratch.appendStatusLine(204)
     scratch.appendField("X-Request-ID", id.span)
-    scratch.appendField("Access-Control-Allow-Methods", "GET, HEAD, POST")
+    scratch.appendField("Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE")
     let head = connection.parser.head
     connection.inbound.withBytes { bytes in
       if let fields = head.value(of: .accessControlRequestHeaders), fields.count <= Limits.preflightFields {

@@ -5,6 +5,7 @@ package import Kernel
 package import Policy
 package import Transport
 package import Upstream
+internal import Wire
 
 /// A part of the same process that lives on the same loop: it has a descriptor that becomes readable when it
 /// has work, and a time at which it wants a turn.
@@ -64,7 +65,7 @@ package final class Server {
       configuration.cache, limits: configuration.limits, seed: seed, secondSeed: secondSeed)
     runner = Runner(
       front: front, upstream: upstream, log: log, setup: setup, sharing: sharing, seed: seed,
-      now: Clock.instant())
+      conversationKey: KeyedHash.Key(first: secondSeed, second: seed), now: Clock.instant())
   }
 
   /// Why the server could not start.
@@ -288,7 +289,9 @@ package final class Server {
     log.flush()
     let isClearing = !runner.sharing.cache.isSettled
     if isClearing { runner.sharing.cache.settle(steps: Limits.evictionsPerTurn) }
-    giveBackMemory(now.instant, isWorking: upstream.takeHasFreed() || isClearing || runner.runs.count > 0)
+    // Both are asked: each forgets what it has said.
+    let (first, second) = (upstream.takeHasFreed(), front.admission.takeHasFreed())
+    giveBackMemory(now.instant, isWorking: first || second || isClearing || runner.runs.count > 0)
     supervisor.turn(now: now.instant)
   }
 

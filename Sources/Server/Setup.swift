@@ -75,9 +75,9 @@ final class Setup {
     self.upstream = upstream
     catalog = Catalog(configuration, seed: seed)
     if let old {
-      ledger = Ledger(catalog, keeping: old.ledger)
+      ledger = Ledger(catalog, keeping: old.ledger, affinity: configuration.affinity)
     } else {
-      ledger = Ledger(catalog, seed: seed)
+      ledger = Ledger(catalog, seed: seed, affinity: configuration.affinity)
     }
     gate = Gate(configuration, keeping: old?.gate)
     edits = configuration.providers.map { BodyEdits($0.edits) }
@@ -98,12 +98,25 @@ final class Setup {
   func target(provider index: Int, key: Int, path: Path) -> TargetID {
     let place = (firstKeys[index] + key) * Path.count + path.place
     if let known = targets[place] { return known }
-    let provider = catalog.providers[index]
     var url = ByteBuffer()
-    url.append(path.base(of: provider.endpoint))
+    url.append(path.base(of: catalog.providers[index].endpoint))
     url.append("/")
     url.append(path.name)
-    var target = TransferTarget(url: url.withBytes { $0.text })
+    let id = upstream.prepare(target(index, key: key, path, url: url.withBytes { $0.text }))
+    targets[place] = id
+    return id
+  }
+
+  /// A target for one request of a response that the provider keeps; the caller forgets it.
+  func newTarget(provider index: Int, key: Int, storedResponse path: String) -> TargetID {
+    let endpoint = Path.endpoint(.storedResponse)
+    let url = "\(endpoint.base(of: catalog.providers[index].endpoint))/responses/\(path)"
+    return upstream.prepare(target(index, key: key, endpoint, url: url))
+  }
+
+  private func target(_ index: Int, key: Int, _ path: Path, url: String) -> TransferTarget {
+    let provider = catalog.providers[index]
+    var target = TransferTarget(url: url)
     target.headerLines = Self.headerLines(provider, key: key, path: path)
     target.proxy = provider.proxy
     target.tls.authorityFile = provider.tls.authorityFile
@@ -113,9 +126,7 @@ final class Setup {
     target.serverName = provider.tls.serverName
     target.versions = path.isPipe ? .http1 : HTTPVersions(provider.http)
     target.connectTimeout = configuration.timeouts.connect
-    let id = upstream.prepare(target)
-    targets[place] = id
-    return id
+    return target
   }
 
   /// Host, length and encoding are the transfer's own; what the client may add is appended per request.

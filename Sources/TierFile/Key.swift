@@ -56,7 +56,7 @@ package struct Key: Sendable {
 
 /// The maps of the tier file whose keys are known.
 package enum SectionName: CaseIterable, Sendable {
-  case root, listener, listenerTLS, admin, client, limits, timeouts, cache, log, cors
+  case root, listener, listenerTLS, admin, client, limits, timeouts, cache, affinity, log, cors
   case provider, tls, cost, model, edit, alias
   /// Of an appsettings.json: not told to anybody who writes a tier file.
   case canonicalModel
@@ -72,6 +72,7 @@ package enum SectionName: CaseIterable, Sendable {
     case .limits: "limits"
     case .timeouts: "timeouts"
     case .cache: "cache"
+    case .affinity: "affinity"
     case .log: "log"
     case .cors: "cors"
     case .provider: "provider"

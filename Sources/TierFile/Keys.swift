@@ -14,6 +14,7 @@ extension SectionName {
     case .limits: Rows.limits
     case .timeouts: Rows.timeouts
     case .cache: Rows.cache
+    case .affinity: Rows.affinity
     case .log: Rows.log
     case .cors: Rows.cors
     case .provider: Rows.provider
@@ -55,6 +56,11 @@ private enum Rows {
     Key("timeouts", .map(.timeouts), about: "How long things may take."),
     Key(
       "cache", .flag, .map(.cache), about: "The response cache and the sharing of calls; off turns both off."),
+    Key(
+      "affinity", .flag, .map(.affinity),
+      about:
+        "A conversation stays with the provider and key that answered it last, which have its prompt cached."
+    ),
     Key("log", .map(.log), about: "The log on stderr."),
     Key("cors", .map(.cors), about: "Web pages that may call."),
     Key(
@@ -159,6 +165,17 @@ private enum Rows {
     Key(
       "max_temperature", .number(0...10),
       about: "With sampled: hotter requests are neither stored nor answered."),
+  ]
+
+  static let affinity: [Key] = [
+    Key("enabled", .flag, standard: "true", about: "Conversations stay where they were answered last."),
+    Key(
+      "ttl", .duration(.seconds(1)...day), standard: "10m",
+      about: "How long after its last turn. Providers keep a prompt for 5 to 60 min."),
+    Key(
+      "entries", .whole(16...1_000_000), standard: "4096",
+      about:
+        "Conversations that are known at a time, the one used longest ago out first; about 70 bytes each."),
   ]
 
   static let log: [Key] = [

@@ -45,6 +45,7 @@ package struct RoutingTable {
         + "first_token \(Units.text(timeouts.firstToken)), stream_idle \(Units.text(timeouts.streamIdle)), "
         + "request \(Units.text(timeouts.request)), drain \(Units.text(timeouts.drain))")
     line("cache", cache(configuration.cache))
+    line("affinity", affinity(configuration.affinity))
     if let hedge = configuration.hedge { line("hedge", "after \(Units.text(hedge))") }
     if !configuration.corsOrigins.isEmpty {
       line("origins", configuration.corsOrigins.joined(separator: ", "))
@@ -76,6 +77,10 @@ package struct RoutingTable {
     if cache.replay == .paced { parts.append("paced replay") }
     if cache.sampled, let bound = cache.maxTemperature { parts.append("temperature up to \(bound)") }
     return parts.joined(separator: ", ")
+  }
+
+  private func affinity(_ affinity: AffinitySettings) -> String {
+    affinity.enabled ? "\(affinity.entries) conversations, \(Units.text(affinity.ttl)) each" : "off"
   }
 
   private mutating func line(_ name: String, _ value: String) { text += Self.padded(name, 9) + " \(value)\n" }

@@ -95,6 +95,18 @@ extension Reader {
     }
   }
 
+  /// `affinity: {…}`, or `affinity: off`.
+  mutating func readAffinity(_ node: Node) {
+    if case .scalar = node.content {
+      if let flag = flag(node, "affinity") { configuration.affinity.enabled = flag }
+      return
+    }
+    guard let section = section(node, "affinity", .affinity) else { return }
+    if let flag = flag("enabled", in: section) { configuration.affinity.enabled = flag }
+    if let t = duration("ttl", in: section) { configuration.affinity.ttl = t }
+    if let n = whole("entries", in: section) { configuration.affinity.entries = n }
+  }
+
   mutating func readLog(_ node: Node) {
     guard let section = section(node, "log", .log) else { return }
     if let word = choice("format", in: section) {

@@ -73,6 +73,7 @@ extension Reader {
     if let node = section["limits"] { readLimits(node) }
     if let node = section["timeouts"] { readTimeouts(node) }
     if let node = section["cache"] { readCache(node) }
+    if let node = section["affinity"] { readAffinity(node) }
     if let node = section["Logging"] { readLogging(node) }
     if let node = section["log"] { readLog(node) }
     if let node = section["cors"] { readCORS(node) }

@@ -72,6 +72,7 @@ struct Destination {
     switch method {
     case .get: head.append("GET")
     case .post: head.append("POST")
+    case .delete: head.append("DELETE")
     }
     begin(behind: Span(), query: query, lines: lines, but: names, into: &head)
     if method == .post {

@@ -59,7 +59,7 @@ package struct TransferTarget: Hashable, Sendable {
   }
 }
 
-package enum TransferMethod: Sendable { case get, post }
+package enum TransferMethod: Sendable { case get, post, delete }
 
 /// One request to a target.
 package struct TransferRequest: Sendable {

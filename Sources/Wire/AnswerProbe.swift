@@ -20,6 +20,22 @@ package struct AnswerProbe: Sendable {
     hasError = probe.tellsError(in: body) || probe.isMereMessage(in: body)
     usage = TokenUsage(probe, in: body)
   }
+
+  /// The name under which the provider keeps the answer that was just read.
+  package func responseName(in body: Span<UInt8>) -> Range<Int>? { probe.responseName(in: body) }
+}
+
+extension JSONProbe {
+  /// The `id` of a response (Responses API), or of the one that an event is about.
+  func responseName(in bytes: Span<UInt8>) -> Range<Int>? {
+    if let response = value(of: "response", in: bytes), response.kind == .object {
+      return bytes.jsonMember("id", in: response)?.inner
+    }
+    guard let object = value(of: "object", in: bytes), bytes.jsonEquals(object, "response") else {
+      return nil
+    }
+    return value(of: "id", in: bytes)?.inner
+  }
 }
 
 extension JSONProbe {

@@ -25,6 +25,8 @@ package struct ErrorTraits: OptionSet, Hashable, Sendable {
   package static let wrongTransport = ErrorTraits(rawValue: 2048)
   /// The server is starting, or loads the model.
   package static let loading = ErrorTraits(rawValue: 4096)
+  /// It did not make the response that the request continues.
+  package static let responseUnknown = ErrorTraits(rawValue: 8192)
 }
 
 extension ErrorTraits {
@@ -104,6 +106,9 @@ extension ErrorTraits {
       ("moderation", .requestRefused), ("guardrail", .requestRefused), ("content policy", .requestRefused),
       ("content_policy", .requestRefused), ("content filter", .requestRefused),
       ("content_filter", .requestRefused), ("content violates", .requestRefused),
+      // OpenAI and Azure, with a 400: "Previous response with id 'resp_…' not found."; vLLM, with a 404: "Response with
+      // id '…' not found."
+      ("previous_response_not_found", .responseUnknown), ("response with id", .responseUnknown),
       // nginx, with a page and a 400; Apache; Go's net/http, and so Caddy and Traefik; Tomcat.
       ("plain http request was sent to https port", .wrongTransport),
       ("no required ssl certificate was sent", .wrongTransport),

@@ -19,6 +19,8 @@ struct EventReading {
   var isJSON = false
   var end = EventStreamObserver.End.none
   var usage = TokenUsage()
+  /// The name of the response that has begun.
+  var responseName: Range<Int>?
 
   init(_ data: Span<UInt8>, name: EventName, probe: inout JSONProbe) {
     if data.isEmpty { return }  // 1
@@ -40,6 +42,7 @@ struct EventReading {
     }
     end = kind.end
     usage = TokenUsage(probe, in: data)
+    if kind == .responsePending { responseName = probe.responseName(in: data) }
     if kind == .error || kind == .responseFailed || probe.tellsError(in: data) {  // 3
       isError = true
       return

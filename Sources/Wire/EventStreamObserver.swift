@@ -31,6 +31,8 @@ package struct EventStreamObserver: ~Copyable {
   /// The last end that was said; `done` does not hide the one of another dialect before it.
   package private(set) var end = End.none
   package private(set) var usage = TokenUsage()
+  /// The name under which the provider keeps the answer (Responses API); empty where it has said none.
+  package private(set) var responseName: [UInt8] = []
   /// No event and no line is half received. After `finish()`: as it was before that.
   package var endsBetweenEvents: Bool { isFinished ? endedBetweenEvents : !hasFields && line.isEmpty }
 
@@ -65,6 +67,7 @@ package struct EventStreamObserver: ~Copyable {
     sawFinish = false
     end = .none
     usage = TokenUsage()
+    if !responseName.isEmpty { responseName = [] }
     line.recycle(keeping: Limits.keptBuffer)
     isLineCut = false
     isFirstLine = true
@@ -177,6 +180,9 @@ package struct EventStreamObserver: ~Copyable {
       let reading = data.withBytes { EventReading($0, name: name, probe: &probe) }
       // What was cut off in the middle of its data is no event.
       if !isFinished || reading.isJSON || reading.isDone { note(reading) }
+      if let name = reading.responseName, responseName.isEmpty, name.count <= Limits.responseName {
+        responseName = data.withBytes(name) { $0.withUnsafeBufferPointer { Array($0) } }
+      }
     }
     forgetEvent()
   }

@@ -1,4 +1,4 @@
-internal import Base
+package import Base
 
 /// Where and why a text is not JSON.
 package struct JSONFault: Error, Hashable, Sendable {
@@ -74,8 +74,17 @@ package struct JSONProbe: Sendable {
   /// The text's value.
   package private(set) var root = JSONMember(key: 0..<0, value: 0..<0, kind: .null)
   private var position = Position()
+  private let openingKey: KeyedHash.Key?
+  private var heard: Opening
 
-  package init() {}
+  /// - Parameter openingKey: what the opening of a conversation is hashed with; nil: it is not wanted.
+  package init(openingKey: KeyedHash.Key? = nil) {
+    self.openingKey = openingKey
+    heard = Opening(key: openingKey)
+  }
+
+  /// What all requests of this one's conversation have in common: nil where no user has spoken, or it was not wanted.
+  package var opening: Fingerprint? { heard.isWhole ? heard.hash.finish() : nil }
 
   /// Reads a whole text, forgetting the one before but keeping its memory. After an error there are no members.
   package mutating func scan(_ bytes: Span<UInt8>) throws(JSONFault) {
@@ -88,6 +97,7 @@ package struct JSONProbe: Sendable {
     if !members.isEmpty { members.removeAll(keepingCapacity: true) }
     root = JSONMember(key: 0..<0, value: 0..<0, kind: .null)
     position = Position()
+    if openingKey != nil { heard = Opening(key: openingKey) }
   }
 
   /// Reads on in a text. True: it has been read to its end. False: `limit`, a place in it, was reached, and a further
@@ -110,6 +120,8 @@ package struct JSONProbe: Sendable {
     var expected = Expected.value
     /// The top-level member that is being read.
     var member = JSONMember(key: 0..<0, value: 0..<0, kind: .null)
+    /// Where the key or text that is being read begins, behind its quote.
+    var text = 0
 
     mutating func enter(_ kind: JSONKind) throws(JSONFault) {
       if depth == Limits.jsonDepth { throw JSONFault(offset: at, reason: .tooDeep) }
@@ -147,7 +159,9 @@ package struct JSONProbe: Sendable {
       case .restOfKey:
         try readRestOfKey(bytes, &position, limit)
         isValueEnd = false
-      case .restOfString: isValueEnd = try JSONGrammar.string(bytes, &position.at, upTo: limit)
+      case .restOfString:
+        isValueEnd = try JSONGrammar.string(bytes, &position.at, upTo: limit)
+        if isValueEnd, heard.isHearing { hearText(bytes, position) }
       case .end: throw JSONFault(offset: position.at, reason: .trailingBytes)
       }
       if isValueEnd { try endValue(bytes, &position) }
@@ -159,7 +173,8 @@ package struct JSONProbe: Sendable {
   }
 
   /// Reads a key and its colon, or the end of an empty object. True where a value has ended.
-  private func readKey(_ bytes: Span<UInt8>, _ position: inout Position, _ limit: Int) throws(JSONFault)
+  private mutating func readKey(_ bytes: Span<UInt8>, _ position: inout Position, _ limit: Int)
+    throws(JSONFault)
     -> Bool
   {
     let byte = bytes[position.at]
@@ -169,19 +184,25 @@ package struct JSONProbe: Sendable {
     }
     if byte != UInt8(ascii: "\"") { throw JSONFault(offset: position.at, reason: .unexpectedByte) }
     position.at += 1
-    if position.depth == 1 { position.member.key = position.at..<position.at }
+    position.text = position.at
     try readRestOfKey(bytes, &position, limit)
     return false
   }
 
-  private func readRestOfKey(
+  private mutating func readRestOfKey(
     _ bytes: Span<UInt8>, _ position: inout Position, _ limit: Int
   ) throws(JSONFault) {
     guard try JSONGrammar.string(bytes, &position.at, upTo: limit) else {
       position.expected = .restOfKey
       return
     }
-    if position.depth == 1 { position.member.key = position.member.key.lowerBound..<position.at - 1 }
+    let key = position.text..<position.at - 1
+    if position.depth == 1 {
+      position.member.key = key
+      heard.begin(bytes.extracting(key))
+    } else if heard.isHearing {
+      heard.hear(key: bytes.extracting(key), depth: position.depth)
+    }
     JSONGrammar.skipWhitespace(bytes, &position.at)
     guard position.at < bytes.count else {
       throw JSONFault(offset: position.at, reason: .unexpectedEnd)
@@ -213,8 +234,13 @@ package struct JSONProbe: Sendable {
     case UInt8(ascii: "\""):
       kind = .string
       position.at += 1
+      position.text = position.at
       isValueEnd = try JSONGrammar.string(bytes, &position.at, upTo: limit)
-      if !isValueEnd { position.expected = .restOfString }
+      if !isValueEnd {
+        position.expected = .restOfString
+      } else if heard.isHearing {
+        hearText(bytes, position)
+      }
     case UInt8(ascii: "{"):
       kind = .object
       isValueEnd = false
@@ -230,6 +256,10 @@ package struct JSONProbe: Sendable {
     }
     if kind == .object || kind == .array { try position.enter(kind) }
     return isValueEnd
+  }
+
+  private mutating func hearText(_ bytes: Span<UInt8>, _ position: Position) {
+    heard.hear(text: bytes.extracting(position.text..<position.at - 1), depth: position.depth)
   }
 
   /// Reads what stands behind a value in a container. True where the container has ended.
@@ -262,6 +292,7 @@ package struct JSONProbe: Sendable {
       position.member.value = position.member.value.lowerBound..<position.at
       members.append(position.member)
     }
+    if heard.isHearing { heard.end(depth: position.depth) }
     position.expected = .delimiter
   }
 

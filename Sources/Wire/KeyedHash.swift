@@ -34,16 +34,35 @@ package struct KeyedHash: Sendable {
   package mutating func absorb(_ bytes: Span<UInt8>) {
     let raw = bytes.bytes
     let count = raw.byteCount
+    // In registers: half the instructions of a word go into the state's memory otherwise.
+    var hash = self
     var at = 0
-    while at + 8 <= count {
+    while at &+ 8 <= count {
       // Bounds-checked; any bit pattern is a word.
-      absorb(word: UInt64(littleEndian: raw.unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self)))
-      at += 8
+      let word = UInt64(littleEndian: raw.unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self))
+      if hash.tailBits == 0 {
+        hash.compress(word)
+      } else {
+        hash.compress(hash.tail | word << hash.tailBits)
+        hash.tail = word >> (64 &- hash.tailBits)
+      }
+      at &+= 8
     }
+    hash.length &+= UInt64(at)
     while at < count {
-      absorb(bytes[at])
+      hash.absorb(bytes[at])
       at += 1
     }
+    self = hash
+  }
+
+  /// Zeros up to the next whole word: what follows costs less. Only behind what had its length before it.
+  mutating func fill() {
+    guard tailBits > 0 else { return }
+    length &+= (64 &- tailBits) / 8
+    compress(tail)
+    tail = 0
+    tailBits = 0
   }
 
   package mutating func absorb(_ byte: UInt8) {

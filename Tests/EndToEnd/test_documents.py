@@ -94,6 +94,36 @@ def test_the_picture_shows_what_happens():
     assert checked.returncode == 0, checked.stderr
 
 
+# The figures of the README's table, by the rows of the page that they come from.
+FIGURES = {
+    "CPU per request, µs": "CPU per request, 32 connections, 0.3 KB",
+    "added to a request, p50, µs": "added to a request, p50, 1 connection",
+    "memory idle / loaded, MB RSS": "resident memory (RSS) idle / 200 streams / 10 s after, MB",
+    "ready after exec": "ready after exec",
+    "binary, MB": "binary without its libraries, MB",
+}
+
+
+def rows(document):
+    """The rows of all tables by their first cell; of several with the same the first."""
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in document.read_text().splitlines() if row[:1] == "|"]
+    return {row[0]: row[1:] for row in reversed(cells)}
+
+
+def test_the_comparison_has_the_figures_that_were_measured():
+    told, measured, text = rows(ROOT / "README.md"), rows(DOC / "performance.md"), (DOC / "performance.md").read_text()
+    for row, source in FIGURES.items():
+        for column in (0, 1):
+            ours = re.findall(r"\d[\d.,]*", told[row][column])
+            assert ours and ours == re.findall(r"\d[\d.,]*", measured[source][column])[:len(ours)], (row, source)
+        # What LiteLLM took stands in a sentence.
+        litellm = told[row][2].split(" idle")[0].split(" ²")[0]
+        assert litellm == "–" or litellm.split()[0] in text.partition("LiteLLM 1.")[2][:300], row
+    readme = (ROOT / "README.md").read_text()
+    assert f"{measured['first provider refuses: added'][0]} where a provider refuses" in readme
+    assert f"{measured['packets dropped, fresh connections'][0]} where its host falls silent" in readme
+
+
 # MARK: links
 
 

@@ -11,11 +11,16 @@ import Testing
     case .model(let range), .admin(let range): return (target, String(decoding: bytes[range], as: UTF8.self))
     case .provider(let name, let rest):
       return (target, String(decoding: bytes[name.lowerBound..<rest.upperBound], as: UTF8.self))
+    case .stored(let name, let wanted, let range):
+      return (
+        target,
+        "\(String(decoding: bytes[name], as: UTF8.self)) \(wanted) \(String(decoding: bytes[range], as: UTF8.self))"
+      )
     case .proxy, .models, .liveness, .readiness, .home, .metrics, .none: return (target, "")
     }
   }
 
-  @Test(arguments: Endpoint.allCases.filter { $0 != .responsesSocket })
+  @Test(arguments: Endpoint.allCases.filter { $0 != .storedResponse && $0 != .responsesSocket })
   func endpoints(_ endpoint: Endpoint) {
     let name = String(describing: endpoint.name)
     for prefix in [
@@ -30,9 +35,24 @@ import Testing
     for other in [
       "/v1\(name)", "v1/\(name)", "/v1/\(name)x", "/v1/\(name)/x", "/x/\(name)", "/v1/openai/\(name)",
     ] {
+      if case .stored = Self.read(other).0, name.hasPrefix("responses") { continue }
       #expect(Self.read(other).0 == .none)
     }
   }
+
+  @Test(arguments: [
+    ("/v1/responses/resp_1", "resp_1 itself resp_1"), ("/responses/a-B.9/", "a-B.9 itself a-B.9"),
+    ("/openai/v1/responses/r/cancel", "r cancellation r/cancel"),
+    ("//v1//responses//r/input_items/", "r inputItems r/input_items"),
+  ])
+  func stored(_ path: String, _ told: String) { #expect(Self.read(path).1 == told) }
+
+  @Test(arguments: [
+    "/v1/responses/r/cancel/x", "/v1/responses/r//cancel", "/v1/responses/r/items", "/v1/responses/.r",
+    "/v1/responses/../files", "/v1/responses/r%20", "/v1/responses/r?x", "/v1/responses/{id}",
+    "/v1/responses/\(String(repeating: "r", count: 257))", "/v1/x/responses/r",
+  ])
+  func nothingStored(_ path: String) { #expect(Self.read(path).0 == .none) }
 
   @Test(arguments: [
     ("/v1/models", RequestTarget.models), ("/openai/v1/models", .models), ("/v1/models/", .models),
@@ -116,8 +136,8 @@ import Testing
     #expect(all.filter(\.hasOwnVersion) == [.chat2, .embed2, .rerank2, .parse2])
     #expect(
       all.filter { $0.streamEnd == .doneOrFinish } == [.chatCompletions, .completions, .fimCompletions])
-    #expect(all.filter { $0.streamEnd == .terminalEvent } == [.responses, .messages])
+    #expect(all.filter { $0.streamEnd == .terminalEvent } == [.responses, .storedResponse, .messages])
     #expect(all.filter { $0.errorDialect == .messages } == [.messages])
-    #expect(all.filter { $0.errorDialect == .responses } == [.responses])
+    #expect(all.filter { $0.errorDialect == .responses } == [.responses, .storedResponse])
   }
 }

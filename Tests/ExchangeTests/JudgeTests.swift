@@ -180,6 +180,8 @@ import Wire
     Row("412 X", "", .relay),
     Row("400 X", #"{"error":{"message":"The model `x` does not exist"}}"#, .fault(.modelMissing)),
     Row("400 X", #"{"error":{"code":"model_decommissioned"}}"#, .fault(.modelMissing)),
+    Row("400 X", #"{"error":{"message":"Previous response with id 'r' not found."}}"#, .fault(.unsuited)),
+    Row("404 X", #"{"error":{"message":"Response with id 'r' not found."}}"#, .fault(.unsuited)),
     // The length.
     Row("413 X", "", .fault(.tooLong)),
     Row("413 X", #"{"error":{"message":"Request too large for model"}}"#, .fault(.tooLong)),

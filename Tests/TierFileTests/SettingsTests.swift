@@ -93,6 +93,7 @@ import TierFile
       cache: { enabled: true, sampled: true, ttl: 7, size: 32KiB, vary: [X-A, x-b], coalesce: no, replay: paced, max_temperature: 0.5 }
       log: { format: json, level: warn }
       hedge: 2s
+      affinity: { enabled: true, ttl: 1h, entries: 16 }
       aliases: { quick: ollama/m, slow: { candidates: [m], cache: off, coalesce: no } }
       """)
     #expect(read.listen == [.tcp(host: "127.0.0.1", port: 1), .unix(path: "/a")])
@@ -127,6 +128,12 @@ import TierFile
     cache.replay = .paced
     cache.maxTemperature = 0.5
     #expect(read.cache == cache)
+    var affinity = AffinitySettings()
+    affinity.ttl = .seconds(3600)
+    affinity.entries = 16
+    #expect(read.affinity == affinity)
+    #expect(try !configuration("affinity: off").affinity.enabled)
+    #expect(try !configuration("affinity: { enabled: no }").affinity.enabled)
     #expect(read.log.format == .json && read.log.level == .warning)
     #expect(read.hedge == .seconds(2))
     var slow = Alias(name: "slow", targets: [Alias.Target(provider: "ollama", model: "m")])
