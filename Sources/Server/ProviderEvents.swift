@@ -177,13 +177,14 @@ extension Runner {
     let sawError = upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
     let shape = run.exchange.shape
     let zone = run.setup.catalog.providers[run.exchange.attempts[attempt].choice.provider].zone
-    let verdict = withResponseHead(transfer) { raw in
-      upstream.withHeld(transfer) { body in
-        let answer = Answer(
-          head: responseHead, raw: raw, body: body, isEventStream: isStream, zone: zone)
-        return decide(answer, shape, sawError)
-      }
-    }.flatMap { $0 } ?? .fault(.cut)
+    let verdict =
+      withResponseHead(transfer) { raw in
+        upstream.withHeld(transfer) { body in
+          let answer = Answer(
+            head: responseHead, raw: raw, body: body, isEventStream: isStream, zone: zone)
+          return decide(answer, shape, sawError)
+        }
+      }.flatMap { $0 } ?? .fault(.cut)
     return run.pipe == nil ? verdict : refusedUpgrade(responseHead.status, verdict)
   }
 

@@ -384,7 +384,9 @@ final class Runner {
     let progress = run.transfers[attempt].flatMap { upstream.progress($0) }
     return .progress(
       attempt,
-      AttemptProgress(lastContentAt: run.pipe?.last(progress?.lastContentAt) ?? progress?.lastContentAt, isPaused: progress?.isPaused ?? false))
+      AttemptProgress(
+        lastContentAt: run.pipe?.last(progress?.lastContentAt) ?? progress?.lastContentAt,
+        isPaused: progress?.isPaused ?? false))
   }
 
   /// The one place where an exchange ends.
