@@ -84,11 +84,11 @@ extension Ledger {
 
   private func quota(of provider: Int, now: Instant) -> QuotaLeft {
     var left = QuotaLeft()
-    var last = -1
-    for key in providers[provider].keys where keys[key].account != last {
-      last = keys[key].account
+    var last: Account?
+    for key in keyPlaces[provider] where accounts[key] !== last {
+      last = accounts[key]
       left.add(
-        accounts[last].quota(
+        accounts[key].quota(
           budgets: catalog.providers[provider].budgets, quota: catalog.providers[provider].quotaHeaders,
           now: now))
     }
