@@ -45,6 +45,7 @@ extension Log {
       if let output = run?.usage.output { line.add("tokens_out", output.value) }
       line.add("cache", reply.cacheState.name)
       if reply.wantsStream { line.add("stream", "true") }
+      if reply.version == .http2 { line.add("proto", "h2") }
     }
   }
 
