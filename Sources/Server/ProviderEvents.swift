@@ -70,7 +70,7 @@ extension Runner {
   private func follow(_ straggler: Straggler, _ event: TransferEvent, now: Moment) {
     guard case .ended(let outcome) = event.fact else { return }
     noteRoundTrip(outcome, provider: straggler.provider, ledger: straggler.ledger)
-    let fault = outcome.fault.map { Judge.transfer(TransferEnd($0)) } ?? .raceLost
+    let fault = outcome.fault.map { Judge.transfer(TransferEnd($0, of: outcome)) } ?? .raceLost
     var end = AttemptOutcome(fault: fault)
     if fault != .raceLost { end.words = wayWords(event.transfer) }
     straggler.ledger.end(straggler.ticket, end, now: now.instant)
@@ -97,7 +97,7 @@ extension Runner {
         sawError && (isOver || outcome.fault == nil)
         ? .fault(.errorInside) : isOver ? .good : .fault(outcome.isPathLost ? .silence : .cut)
     } else if let fault = outcome.fault, !(outcome.isHeadSeen && outcome.status >= 400) {
-      verdict = .fault(Judge.transfer(TransferEnd(fault)))
+      verdict = .fault(Judge.transfer(TransferEnd(fault, of: outcome)))
     } else {
       let judged = judge(run, attempt, transfer, now: now) { answer, shape, sawError in
         Judge.whole(
@@ -210,8 +210,9 @@ extension Runner {
 }
 
 extension TransferEnd {
-  init(_ fault: TransferFault) {
+  init(_ fault: TransferFault, of outcome: TransferOutcome) {
     switch fault {
+    case .couldNotConnect where outcome.isRefused: self = .refused
     case .couldNotResolve, .couldNotConnect, .connectTimedOut, .localFault: self = .unreachable
     case .tlsFailed: self = .tls
     case .reset: self = .reset

@@ -225,7 +225,7 @@ private enum Rows {
     Key(
       "start_wait", .duration(.zero...day), standard: "60s",
       about:
-        "How long a request with nowhere else to go waits for it to start: it says that it loads its model, or it is near and cannot be reached. 0: not at all."
+        "How long a request with nowhere else to go waits for it to start: it says that it loads its model, or it is near and nobody listens there. 0: not at all."
     ),
     Key(
       "rpm", .quantity,
