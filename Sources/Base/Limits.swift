@@ -76,6 +76,8 @@ package enum Limits {
   package static let eventsPerTurn = 256
   /// Descriptors that are neither a client's nor an exchange's: listeners, poller, log, resolver.
   package static let ownDescriptors = 64
+  /// epoll counts time while the machine is awake only: with a timer set, the clock is asked at least as often as this.
+  package static let longestWait = Interval.seconds(60)
   /// Sockets taken over from a service manager.
   package static let inheritedSockets = 64
 
