@@ -8,8 +8,7 @@ extension Ledger {
   /// 2. A key that such a provider still has keeps its cooldown and, with the same headers and sharing, its
   ///    account: cooldown, learned quota, and what its budgets have spent, whatever their limits are now.
   /// 3. A candidate with the same names at such a provider keeps its cooldown and latency.
-  ///
-  /// 4. Conversations stay at home with such keys and candidates.
+  /// 4. Conversations stay at home with such keys and candidates, and what such providers have spent is counted on.
   ///
   /// Exchanges in flight keep the old ledger and end their tickets there, which changes nothing here but where
   /// conversations are at home.
@@ -23,10 +22,12 @@ extension Ledger {
     homes.adopt(affinity)
     numbers = HomeNumbers(homes, candidates: candidates.count, keys: keys.count)
     adoptAttempts(of: old)
+    day = old.day
     for (new, provider) in catalog.providers.enumerated() {
       guard let before = old.catalog.providers.firstIndex(where: { $0.name == provider.name }),
         Self.isSameWay(provider, old.catalog.providers[before])
       else { continue }
+      spendings[new] = old.spendings[before]
       // 1.
       let range = providers[new].keys
       providers[new] = old.providers[before]

@@ -62,6 +62,9 @@ package final class Ledger {
     var isTimed = true
     /// What it belongs to, and its seat there: see `Homes`.
     var conversation: Fingerprint?
+    /// What it may cost, where its provider's day has a limit, and what it did where that was told.
+    var reserved = Money.none
+    var cost: Money?
     var seat = Homes.Seat()
     var reservation = Account.Reservation()
   }
@@ -73,6 +76,9 @@ package final class Ledger {
   var candidates: [CandidateState]
   var lacks: [Lack] = []
   var dice: Dice
+  /// By provider.
+  var spendings: [Spending]
+  package internal(set) var day = Day(number: 0, ends: .distantPast)
   /// Where conversations were answered last, and what candidates and keys are called there.
   var homes: Homes
   /// Who made the responses that providers keep.
@@ -89,6 +95,7 @@ package final class Ledger {
     providers = []
     keys = []
     accounts = []
+    spendings = catalog.providers.map { _ in Spending() }
     candidates = Array(repeating: CandidateState(), count: catalog.candidates.count)
     for provider in catalog.providers {
       let first = keys.count
@@ -149,6 +156,7 @@ package final class Ledger {
       tokens: choice.tokens, budgets: catalog.providers[provider].budgets,
       quota: catalog.providers[provider].quotaHeaders, now: now)
     enterHome(index, choice.conversation, now: now)
+    reserveMoney(index, choice)
     return AttemptTicket(slot: Int32(index), generation: slots[index].generation)
   }
 
@@ -181,6 +189,7 @@ package final class Ledger {
     let slot = slots[index]
     if outcome.fault == nil, !slot.isCommitted { settleHome(index, now: now) }
     homes.leave(slots[index].seat)
+    settleMoney(slot, outcome.fault?.charge ?? .estimate)
     slots[index].isOpen = false
     slots[index].generation &+= 1
     freeSlots.append(Int32(index))
@@ -244,7 +253,7 @@ package final class Ledger {
   }
 
   /// A ticket's slot. A ticket that was given back already is a mistake of ours and stops the program.
-  private func open(_ ticket: AttemptTicket) -> Int {
+  func open(_ ticket: AttemptTicket) -> Int {
     let index = Int(ticket.slot)
     precondition(
       slots.indices.contains(index) && slots[index].isOpen && slots[index].generation == ticket.generation,

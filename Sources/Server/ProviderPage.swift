@@ -87,6 +87,18 @@ struct ProviderPage {
     append(status.quota.requests, to: &out)
     out.append(#","tokens":"#)
     append(status.quota.tokens, to: &out)
+    out.append(#"},"tokens":{"input":"#)
+    out.append(decimal: status.tokens.input.value)
+    out.append(#","cached":"#)
+    out.append(decimal: status.tokens.cached.value)
+    out.append(#","output":"#)
+    out.append(decimal: status.tokens.output.value)
+    out.append(#"},"spent":{"total":"#)
+    out.append(status.bill.spent)
+    out.append(#","today":"#)
+    out.append(status.spentToday)
+    out.append(#","limit":"#)
+    if let limit = status.spendPerDay { out.append(limit) } else { out.append("null") }
     out.append("}")
   }
 

@@ -19,6 +19,11 @@ import TierFile
       let room = key == "failover" ? "connect: 1d, " : "failover: 1ms, "
       return "timeouts: { \(room)\(key): \(value) }\n\(providers)"
     case .admin, .cache, .affinity, .log, .cors: return "\(section.name): { \(key): \(value) }\n\(providers)"
+    case .listener:
+      let rest = key == "address" ? "" : "address: 127.0.0.1:1, "
+      return "listen: [{ \(rest)\(key): \(value) }]\n\(providers)"
+    case .listenerTLS:
+      return "listen: [{ address: \"127.0.0.1:1\", tls: { \(key): \(value) } }]\n\(providers)"
     case .client:
       let rest = ["name": "c", "key": "k"].filter { $0.key != key && !key.hasPrefix("\($0.key)_") }
       let given = rest.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" } + ["\(key): \(value)"]
@@ -32,6 +37,7 @@ import TierFile
       return
         "providers: { p: { type: openai, endpoint: \"https://127.0.0.1:1/v1\", models: [m], tls: { \(key): \(value) } } }\n"
     case .cost: return "providers: { \(provider), cost: { \(key): \(value) } } }\n"
+    case .spend: return "providers: { \(provider), cost: { input: 1 }, spend: { \(key): \(value) } } }\n"
     case .model:
       let model = key == "name" ? "[{ name: \(value) }]" : "{ n: { \(key): \(value) } }"
       return "providers: { p: { type: openai, endpoint: \"http://127.0.0.1:1/v1\", models: \(model) } }\n"
