@@ -289,7 +289,9 @@ package final class Server {
     log.flush()
     let isClearing = !runner.sharing.cache.isSettled
     if isClearing { runner.sharing.cache.settle(steps: Limits.evictionsPerTurn) }
-    giveBackMemory(now.instant, isWorking: upstream.takeHasFreed() || isClearing || runner.runs.count > 0)
+    // Both are asked: each forgets what it has said.
+    let (first, second) = (upstream.takeHasFreed(), front.admission.takeHasFreed())
+    giveBackMemory(now.instant, isWorking: first || second || isClearing || runner.runs.count > 0)
     supervisor.turn(now: now.instant)
   }
 

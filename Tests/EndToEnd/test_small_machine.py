@@ -5,11 +5,13 @@ allocation fails, and the process ends), and afterwards all that was ever reside
 must have been below 24 MiB. A service manager's MemoryMax counts less: the pages of files are taken from it first.
 """
 
+import http.client
 import json
 import resource
 import subprocess
 
-from gateway import BINARY, Gateway
+from gateway import BINARY, Gateway, eventually
+from wire import post
 
 MOST = 24 << 20
 
@@ -61,3 +63,26 @@ def test_the_limit_is_felt(start, mock):
     assert at.child.returncode != 0
     # It has ended by itself, as it should here.
     at.stop = lambda: None
+
+
+def test_large_bodies_leave_nothing_behind(start, mock):
+    """Also where no exchange runs upstream: the bodies of cache hits."""
+    behind = mock()
+    at = start(Gateway, "cache: { size: 8MiB }\nlimits: { memory: 512MiB }\nproviders:\n" + f"  a: {behind.provider()}\n")
+    prompt = {"role": "user", "content": "x" * 20_000_000}
+    request = post(json.dumps({"model": "m", "temperature": 0, "messages": [prompt]}))
+    resident = lambda: at.status("VmRSS")
+
+    def answered():
+        with at.connect() as connection:
+            connection.sendall(request)
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            answer.read()
+            return answer.status, answer.headers["x-synaxis-cache"]
+
+    idle = resident()
+    for cache in ("miss", "hit"):
+        for _ in range(1 if cache == "miss" else 3):
+            assert answered() == (200, cache)
+        eventually(lambda: resident() < idle + (1 << 20), f"the memory of the bodies is given back: {cache}")
