@@ -111,7 +111,8 @@ package enum LocalError: Error, Equatable, Sendable {
       Row(status: 501, code: "not_implemented", kind: .request, side: .client, closes: true)
     case .versionNotSupported:
       Row(status: 505, code: "version_not_supported", kind: .request, side: .client, closes: true)
-    case .clientRateLimited, .clientSpent:
+    case .clientSpent: Row(status: 429, code: "spend_limit_exceeded", kind: .rateLimit, side: .client)
+    case .clientRateLimited:
       Row(status: 429, code: "rate_limit_exceeded", kind: .rateLimit, side: .client)
     case .rateLimited: Row(status: 429, code: "rate_limit_exceeded", kind: .rateLimit, side: .upstream)
     case .attemptsFailed: Row(status: 502, code: "upstream_routing_failure", kind: .server, side: .upstream)

@@ -313,7 +313,7 @@ private enum Rows {
 
   static let spend: [Key] = [
     Key(
-      "day", .number(0.000001...1e6),
+      "day", .number(0.0001...1e6),
       about:
         "USD from midnight to midnight UTC, by the prices in cost. Counted in memory: a restart begins anew."
     )

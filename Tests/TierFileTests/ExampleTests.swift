@@ -46,6 +46,7 @@ import TierFile
         limits    100 requests at once, 100 queued, 512 connections, body 32MiB, header 32KiB, memory 64MiB
         timeouts  failover 80ms, connect 5s, first_token 1m, stream_idle 1m, request 2m, drain 5m
         cache     8MiB, ttl 5m, temperature 0 only, vary authorization, coalescing
+        affinity  4096 conversations, 10m each
 
         TIER  PROVIDER   TYPE    KEYS  LIMITS                                                 COST       ENDPOINT
         0     groq       groq    ****  30 rpm, 14400 rpd, 100000 tpm, 500000 tpd, 10 at once  free       https://api.groq.com/openai/v1

@@ -70,11 +70,7 @@ import TierFile
       ),
       (
         Samples.provider("{ type: ollama, spend: { day: 0 }, models: [m] }"),
-        "f:3:36: error: providers.p.spend.day must be from 1e-06 to 1000000.0, this is \"0\"\n"
-      ),
-      (
-        Samples.provider("{ type: ollama, spend: { day: 1 }, models: [m] }"),
-        "f:3:22: warning: providers.p.spend bounds nothing: no cost is given; write cost: { input: …, output: … } beside it\n"
+        "f:3:35: error: providers.p.spend.day must be from 0.0001 to 1000000.0, this is \"0\"\n"
       ),
       (
         Samples.provider("{ type: ollama, tier: -1, rpm: 0, cost: { inptu: 1 }, models: [m] }"),

@@ -122,7 +122,7 @@ import TierFile
         f:1:34: error: listen: not an address; write 127.0.0.1:8080, [::1]:8080, unix:/path or fd://
         f:1:49: error: listen: a unix socket's path has 1 to 107 bytes
         f:1:58: error: listen: fd:// takes a number from 0 to 63, the place in LISTEN_FDS
-        f:1:68: error: listen: "8080" stands twice
+        f:1:68: error: listen: 127.0.0.1:8080 stands twice
 
         """
       ),
