@@ -17,6 +17,8 @@ package enum Endpoint: UInt8, CaseIterable, Sendable {
   case videos, videoEdits, videoExtensions
   case ocr
   case chat2, embed2, rerank2, parse2
+  /// Asked for with an upgrade to WebSocket; the second has its path in common with `responses`.
+  case realtime, responsesSocket
 
   fileprivate init?(path: Span<UInt8>) {
     var raw: UInt8 = 0
@@ -64,8 +66,26 @@ package enum Endpoint: UInt8, CaseIterable, Sendable {
     case .embed2: "v2/embed"
     case .rerank2: "v2/rerank"
     case .parse2: "v2/parse"
+    case .realtime: "realtime"
+    // No path has a blank, so that it is not taken for one.
+    case .responsesSocket: "responses (socket)"
     }
   }
+
+  /// What it is put behind a base URL as.
+  package var path: StaticString { self == .responsesSocket ? "responses" : name }
+
+  /// The endpoint that an upgrade at this one's path asks for; nil: none.
+  package var upgraded: Endpoint? {
+    switch self {
+    case .realtime: .realtime
+    case .responses: .responsesSocket
+    default: nil
+    }
+  }
+
+  /// What follows an answer is another protocol, in both directions.
+  package var isPipe: Bool { self == .realtime || self == .responsesSocket }
 
   /// The name has a version of its own, which stands in the place of the base URL's (Cohere's `/v2/rerank`).
   package var hasOwnVersion: Bool {
@@ -83,7 +103,8 @@ package enum Endpoint: UInt8, CaseIterable, Sendable {
 
   package var operation: Operation {
     switch self {
-    case .chatCompletions, .responses, .compactResponses, .storedResponse, .messages, .chat2, .decisions:
+    case .chatCompletions, .responses, .compactResponses, .storedResponse, .messages, .chat2, .decisions,
+      .realtime, .responsesSocket:
       .chat
     case .completions, .fimCompletions: .textCompletion
     case .embeddings, .embed2: .embeddings

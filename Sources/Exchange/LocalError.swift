@@ -27,6 +27,8 @@ package enum LocalError: Error, Equatable, Sendable {
   case headTooLarge
   case notImplemented(StaticString)
   case versionNotSupported
+  /// What is here speaks WebSocket only.
+  case upgradeRequired
   /// The client is over its own budget, or every candidate is over its provider's.
   case clientRateLimited(Interval)
   /// The client's own money for the day, for that long.
@@ -107,6 +109,8 @@ package enum LocalError: Error, Equatable, Sendable {
       Row(status: 417, code: "expectation_failed", kind: .request, side: .client, closes: true)
     case .headTooLarge:
       Row(status: 431, code: "header_too_large", kind: .request, side: .client, closes: true)
+    case .upgradeRequired:
+      Row(status: 426, code: "upgrade_required", kind: .request, side: .client)
     case .notImplemented:
       Row(status: 501, code: "not_implemented", kind: .request, side: .client, closes: true)
     case .versionNotSupported:

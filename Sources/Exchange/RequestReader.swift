@@ -26,6 +26,13 @@ package struct RequestFacts: Sendable {
   }
 }
 
+extension RequestFacts {
+  /// Of a request without a body: all that it says is whom it is for.
+  package init(model: [UInt8]) {
+    self.init(form: .json, modelRange: 0..<0, model: model, wantsStream: false, estimatedTokens: 0)
+  }
+}
+
 /// Reads a request's body as far as routing needs it. Holds the probe's memory between requests.
 ///
 /// In one go (`read`), or with pauses: `begin`, then `goOn` until it has the facts.

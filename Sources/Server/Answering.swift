@@ -98,6 +98,7 @@ extension Runner {
 
   /// Answers a request that never became an exchange.
   func refuse(_ connection: Connection, _ error: LocalError, model: [UInt8] = [], now: Moment) {
+    connection.feed = nil
     let isReadable = connection.requestLength > 0
     let id = isReadable ? requestID(of: connection) : newRequestID()
     var text = ErrorText(error)
@@ -116,6 +117,7 @@ extension Runner {
     scratch.appendField("Content-Type", "application/json")
     scratch.appendField("Content-Length", decimal: page.count)
     scratch.appendField("X-Request-ID", id.span)
+    if error == .upgradeRequired { scratch.appendField("Upgrade", "websocket") }
     if case .methodNotAllowed(let allow) = error { scratch.appendField("Allow", allow) }
     // What would have been taken (RFC 9110 §12.5.3).
     if error == .unsupportedEncoding { scratch.appendField("Accept-Encoding", "identity") }

@@ -14,6 +14,10 @@ extension Runner {
   func commit(_ attempt: Int, _ run: ExchangeRun, _ now: Moment) {
     guard let flight = run.flight, let transfer = run.transfers[attempt] else { return }
     sharing.flights.commit(flight, head: answerHead(run, attempt, transfer))
+    if run.pipe != nil {
+      commitPipe(attempt, transfer, run, flight, now)
+      return
+    }
     send(transfer, run, flight, now)
     // From now on there is no other attempt: a prompt need not be kept for as long as its stream lasts.
     let isAlone = run.transfers.indices.allSatisfy { $0 == attempt || run.transfers[$0] == nil }
@@ -94,7 +98,9 @@ extension Runner {
   /// The answer cannot be finished: a stream is told so by one event and ends without `[DONE]`; any other
   /// answer's connection is closed, so that its length shows the cut.
   private func breakOff(_ error: LocalError, _ run: ExchangeRun, _ flight: FlightID, _ now: Moment) {
-    if sharing.flights.head(of: flight)?.isStream == true {
+    if run.pipe != nil {
+      breakOffPipe(error, run, flight, now)
+    } else if sharing.flights.head(of: flight)?.isStream == true {
       page.removeAll()
       // An event that was cut in the middle is ended first, or ours would be a part of it.
       if !endsBetweenEvents(run) { page.append("\n\n") }

@@ -68,7 +68,8 @@ extension Front {
   /// The head of a request has come whose body is passed on: the runner takes it from here.
   func startFeed(_ connection: Connection) {
     connection.requestLength = connection.parser.head.headLength
-    connection.feed = ClientFeed(connection.parser.head.framing)
+    connection.feed =
+      connection.passage.isUpgrade ? .tunnel() : ClientFeed(connection.parser.head.framing)
     complete(connection)
   }
 

@@ -44,6 +44,8 @@ final class Connection {
   var feed: ClientFeed?
   /// What its bytes are passed on to.
   var passing: Passing?
+  /// The exchange that is, or is to be, a pipe to a provider.
+  var pipe: ExchangeRun?
   /// Bytes of head and body of the current request, once its length is known.
   var requestLength = 0
   /// The answer may be followed by another request.

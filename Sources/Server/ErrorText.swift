@@ -128,6 +128,8 @@ struct ErrorText {
     case .notImplemented(let reason):
       out.append("Not implemented: ")
       out.append(reason)
+    case .upgradeRequired:
+      out.append("WebSocket is spoken here (RFC 6455): ask with GET, HTTP/1.1 and `Upgrade: websocket`.")
     case .versionNotSupported: out.append("HTTP/1.1 and HTTP/1.0 are spoken here.")
     case .clientRateLimited(let time):
       out.append("This client's own limit (`rpm` or `concurrent` of `clients`) is reached. Try again in ")

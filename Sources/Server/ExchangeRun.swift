@@ -55,6 +55,8 @@ final class ExchangeRun {
   var seat: AdmissionSeat?
   /// The name of the first client's request, which the lines about attempts bear.
   var requestID: RequestID?
+  /// It is a WebSocket's; nil: it is a request like others.
+  var pipe: Pipe?
 
   init(
     id: SlotID, setup: Setup, exchange: Exchange, facts: RequestFacts, arrival: consuming Arrival,

@@ -319,6 +319,8 @@ final class Front {
   /// The whole answer has been handed to the outlet. Goes on with the next request, or closes.
   func finishAnswer(_ connection: Connection, keepsAlive: Bool, now: Instant) {
     connection.reply = nil
+    connection.feed = nil
+    connection.pipe = nil
     connection.seat = nil
     connection.share = nil
     if !keepsAlive || isDraining { connection.keepsAlive = false }

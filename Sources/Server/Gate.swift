@@ -85,7 +85,13 @@ package final class Gate {
     }
     switch target {
     case .liveness, .readiness, .home, .metrics, .admin: return passage  // 4
-    case .proxy: passage.isExchange = head.method == .post
+    case .proxy(let endpoint):
+      passage.isExchange = head.method == .post
+      if endpoint.upgraded != nil, Self.upgrades(head, in: bytes) {
+        passage.isExchange = true
+        passage.isPassedOn = true
+        passage.isUpgrade = true
+      }
     case .stored: passage.isExchange = true
     case .provider:
       passage.isExchange = true
@@ -127,7 +133,27 @@ package final class Gate {
       return found
     }
     if let value = head.value(of: .apiKey) { return account(key: bytes.extracting(value)) }
-    return nil
+    return accountByProtocol(head, in: bytes)
+  }
+
+  /// As browsers show a key that open a WebSocket, which can set no header.
+  private func accountByProtocol(_ head: RequestHead, in bytes: Span<UInt8>) -> ClientAccount? {
+    guard let offered = head.value(of: "sec-websocket-protocol", in: bytes) else { return nil }
+    var found: ClientAccount?
+    bytes.forEachListElement(offered) { element in
+      let name = bytes.extracting(element)
+      guard name.hasPrefix(WebSocket.keyProtocol) else { return }
+      found = account(key: name.extracting(WebSocket.keyProtocol.utf8CodeUnitCount..<name.count)) ?? found
+    }
+    return found
+  }
+
+  /// Asks for WebSocket (RFC 6455 §4.1).
+  private static func upgrades(_ head: RequestHead, in bytes: Span<UInt8>) -> Bool {
+    guard head.method == .get, head.minorVersion > 0, head.framing == .none,
+      let upgrade = head.value(of: .upgrade)
+    else { return false }
+    return bytes.extracting(upgrade).equalsIgnoringCase("websocket")
   }
 
   /// Every account is compared, and every byte of each: the time tells neither how much of a key was right nor
@@ -182,5 +208,7 @@ package struct Passage {
   package internal(set) var isExchange = false
   /// Its body is not read here but passed on as it comes.
   package internal(set) var isPassedOn = false
+  /// It asks for WebSocket.
+  package internal(set) var isUpgrade = false
   package internal(set) var refusal: LocalError?
 }

@@ -31,6 +31,11 @@ extension Runner {
     case .head(let status):
       learn(run, attempt, event.transfer, now: now)
       tell(run, .answered(attempt, status: status), now)
+      if run.pipe != nil, status == 101 {
+        let verdict = handshakeVerdict(run, event.transfer)
+        noteDetail(run, attempt, event.transfer, verdict)
+        tell(run, .contentBegan(attempt, verdict), now)
+      }
     case .content:
       let verdict = judge(run, attempt, event.transfer, now: now) { answer, shape, sawError in
         Judge.stream(answer, sawError: sawError, shape: shape, now: now)
@@ -51,7 +56,10 @@ extension Runner {
       {
         front.settle(connection, now: now.instant)
       }
-    case .roomy: break
+    case .roomy:
+      if let connection = run.pipe.flatMap({ front.connection($0.connection) }) {
+        pump(run, connection, now)
+      }
     case .recorded: if let flight = run.flight { pumpAll(flight, now) }
     case .ended(let outcome): ended(run, attempt, event.transfer, outcome, now: now)
     }
@@ -138,6 +146,9 @@ extension Runner {
   /// A committed answer has come to its end. For a chat stream the transport's end is not enough: a proxy on
   /// the way may have ended it in good form when its own upstream died.
   private func isWhole(_ run: ExchangeRun, _ transfer: TransferID, _ outcome: TransferOutcome) -> Bool {
+    if run.pipe != nil {
+      return hasSaidClose(run, transfer)
+    }
     if outcome.fault != nil { return false }
     let end = run.exchange.shape.endpoint.streamEnd
     return upstream.withObserver(transfer) { stream -> Bool in
@@ -168,13 +179,15 @@ extension Runner {
     let sawError = upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
     let shape = run.exchange.shape
     let zone = run.setup.catalog.providers[run.exchange.attempts[attempt].choice.provider].zone
-    return withResponseHead(transfer) { raw in
-      upstream.withHeld(transfer) { body in
-        let answer = Answer(
-          head: responseHead, raw: raw, body: body, isEventStream: isStream, zone: zone)
-        return decide(answer, shape, sawError)
-      }
-    }.flatMap { $0 } ?? .fault(.cut)
+    let verdict =
+      withResponseHead(transfer) { raw in
+        upstream.withHeld(transfer) { body in
+          let answer = Answer(
+            head: responseHead, raw: raw, body: body, isEventStream: isStream, zone: zone)
+          return decide(answer, shape, sawError)
+        }
+      }.flatMap { $0 } ?? .fault(.cut)
+    return run.pipe == nil ? verdict : refusedUpgrade(responseHead.status, verdict)
   }
 
   /// Takes the rate-limit headers in, by the preset's names.

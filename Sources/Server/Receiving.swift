@@ -21,6 +21,14 @@ extension Runner {
     }
     switch target {
     case .proxy(let endpoint):
+      if connection.passage.isUpgrade, let pipe = endpoint.upgraded {
+        route(connection, toPipe: pipe, now: now)
+        return
+      }
+      if endpoint.isPipe {
+        refuse(connection, .upgradeRequired, now: now)
+        return
+      }
       guard method == .post else {
         refuse(connection, .methodNotAllowed(allow: "POST"), now: now)
         return

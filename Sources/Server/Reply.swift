@@ -35,7 +35,7 @@ final class Reply {
   private(set) var endpoint = Endpoint.chatCompletions
   private(set) var model: [UInt8] = []
   private(set) var wantsStream = false
-  private(set) var bytesIn = 0
+  var bytesIn = 0
   private(set) var isHTTP10 = false
   private(set) var acceptedAt = Instant.distantPast
   /// Its name in the configuration that the request came under.

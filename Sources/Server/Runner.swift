@@ -111,7 +111,10 @@ final class Runner {
       if let connection = front.connection(id) { refuse(connection, error, now: now) }
     case .left(let id): left(id, now)
     case .drained(let id): drained(id, now)
-    case .fed(let id): if let passing = front.connection(id)?.passing { fed(passing, now) }
+    case .fed(let id):
+      guard let connection = front.connection(id) else { return }
+      if let passing = connection.passing { fed(passing, now) }
+      if let run = connection.pipe { pump(run, connection, now) }
     case .unsecured(let fault): log.note(.info, "TLS handshake failed", fault.words(for: "the client"))
     }
     cancelAbandoned(now)
@@ -161,7 +164,8 @@ final class Runner {
   /// Gives a request its exchange. There is room for it: the caller has looked. The client's fields are in
   /// `scratch`.
   func start(
-    _ arrival: consuming Arrival, facts: RequestFacts, shape: ExchangeShape, for seat: Seat, now: Moment
+    _ arrival: consuming Arrival, facts: RequestFacts, shape: ExchangeShape, for seat: Seat,
+    pipe: Pipe? = nil, now: Moment
   ) {
     var handed = Optional(arrival)
     let run = runs.insert { id in
@@ -172,6 +176,8 @@ final class Runner {
       }
     }
     guard let run else { return }
+    run.pipe = pipe
+    if let pipe { front.connection(pipe.connection)?.pipe = run }
     sharing.bind(run, to: sharing.flights.flight(of: seat))
     run.requestID = sharing.reply(at: seat)?.requestID
     if let reply = sharing.reply(at: seat) { admit(run, for: reply.connection, now: now) }
@@ -223,7 +229,7 @@ final class Runner {
     return nil
   }
 
-  private func target(_ attempt: Int, _ run: ExchangeRun) -> TargetID {
+  func target(_ attempt: Int, _ run: ExchangeRun) -> TargetID {
     let choice = run.exchange.attempts[attempt].choice
     if let stored = run.stored {
       run.targets.append(
@@ -236,11 +242,15 @@ final class Runner {
 
   /// Begins an attempt; where its body takes long to make, that is done in slices first.
   private func open(_ attempt: Int, _ run: ExchangeRun, _ now: Moment) -> ExchangeEvent? {
+    // A server that is starting is asked again in the place of the last time.
+    if attempt < run.transfers.count { run.transfers[attempt] = nil } else { run.transfers.append(nil) }
+    if run.pipe != nil {
+      openPipe(attempt, run, now)
+      return nil
+    }
     let choice = run.exchange.attempts[attempt].choice
     let model = modelSplice(for: choice, run)
     let edits = run.setup.edits[choice.provider]
-    // A server that is starting is asked again in the place of the last time.
-    if attempt < run.transfers.count { run.transfers[attempt] = nil } else { run.transfers.append(nil) }
     guard run.exchange.shape.endpoint.takesEdits, run.facts.form == .json, !edits.isEmpty else {
       let patch = model.map { Patch([$0], over: run.wholeBody) }
       send(attempt, run, patch.map { run.keep($0, for: attempt) }, now)
@@ -374,7 +384,9 @@ final class Runner {
     let progress = run.transfers[attempt].flatMap { upstream.progress($0) }
     return .progress(
       attempt,
-      AttemptProgress(lastContentAt: progress?.lastContentAt, isPaused: progress?.isPaused ?? false))
+      AttemptProgress(
+        lastContentAt: run.pipe?.last(progress?.lastContentAt) ?? progress?.lastContentAt,
+        isPaused: progress?.isPaused ?? false))
   }
 
   /// The one place where an exchange ends.

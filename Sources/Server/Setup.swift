@@ -45,6 +45,12 @@ final class Setup {
       }
     }
 
+    /// An upgrade is one of HTTP/1.1's (RFC 9113 §8.6).
+    fileprivate var isPipe: Bool {
+      if case .endpoint(let endpoint) = self { return endpoint.isPipe }
+      return false
+    }
+
     /// The URL that the name is put behind. A name with a version of its own takes the place of the base URL's.
     fileprivate func base(of endpoint: String) -> String {
       guard case .endpoint(let asked) = self, asked.hasOwnVersion else { return endpoint }
@@ -59,7 +65,7 @@ final class Setup {
       switch self {
       case .models: "models"
       case .raw: ""
-      case .endpoint(let endpoint): endpoint.name
+      case .endpoint(let endpoint): endpoint.path
       }
     }
   }
@@ -118,7 +124,7 @@ final class Setup {
     target.tls.key = provider.tls.key
     target.tls.verifies = provider.tls.verifies
     target.serverName = provider.tls.serverName
-    target.versions = HTTPVersions(provider.http)
+    target.versions = path.isPipe ? .http1 : HTTPVersions(provider.http)
     target.connectTimeout = configuration.timeouts.connect
     return target
   }

@@ -1,6 +1,6 @@
 package import Base
 internal import HTTP2
-internal import Wire
+package import Wire
 
 /// Whether a transfer's body comes piece by piece.
 enum Feeding {
@@ -129,6 +129,9 @@ extension Upstream {
     slot.isOutgoingFull = false
     note(.roomy, slot)
   }
+
+  /// After an upgrade: where the provider's frames are.
+  package func frames(_ id: TransferID) -> FrameWalk? { live(id)?.frames }
 
   // MARK: - HTTP/2
 

@@ -87,6 +87,10 @@ extension Upstream {
   /// Keeps the times, and has the observer look at event streams.
   private func look(at piece: UnsafeRawBufferPointer, _ slot: Slot) {
     slot.received &+= UInt64(piece.count)
+    if slot.status == 101 {
+      // Lifetime: the span is over the caller's bytes and is not kept.
+      slot.frames.observe(Span<UInt8>(_unsafeBytes: piece))
+    }
     var isFirst = false
     if !slot.isKindKnown {
       isFirst = true

@@ -60,6 +60,8 @@ final class Slot {
   var status = 0
   var isHeadSeen = false
   var framing = AnswerFraming()
+  /// After an upgrade: where the provider's frames are.
+  var frames = FrameWalk()
   /// HTTP/2: all of the answer has come.
   var isWhole = false
   /// Bytes that came and were not taken yet: half a line of the head, or what the client's socket had no room for.
@@ -177,6 +179,7 @@ final class Slot {
     status = 0
     isHeadSeen = false
     framing = AnswerFraming()
+    frames = FrameWalk()
     isWhole = false
     pending.recycle(keeping: Limits.keptSlotBuffer)
     owed = 0

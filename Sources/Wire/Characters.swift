@@ -66,7 +66,7 @@ extension Span<UInt8> {
   }
 
   /// The elements of a comma-separated list, without white space; empty ones are left out (RFC 9110 §5.6.1).
-  func forEachListElement(_ range: Range<Int>, _ body: (Range<Int>) -> Void) {
+  package func forEachListElement(_ range: Range<Int>, _ body: (Range<Int>) -> Void) {
     var start = range.lowerBound
     while start <= range.upperBound {
       var end = start

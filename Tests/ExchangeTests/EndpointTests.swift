@@ -9,6 +9,8 @@ import Testing
     let target = RequestTarget(path: bytes.span)
     switch target {
     case .model(let range), .admin(let range): return (target, String(decoding: bytes[range], as: UTF8.self))
+    case .provider(let name, let rest):
+      return (target, String(decoding: bytes[name.lowerBound..<rest.upperBound], as: UTF8.self))
     case .stored(let name, let wanted, let range):
       return (
         target,
@@ -23,7 +25,7 @@ import Testing
     }
   }
 
-  @Test(arguments: Endpoint.allCases.filter { $0 != .storedResponse })
+  @Test(arguments: Endpoint.allCases.filter { $0 != .storedResponse && $0 != .responsesSocket })
   func endpoints(_ endpoint: Endpoint) {
     let name = String(describing: endpoint.name)
     for prefix in [
@@ -78,6 +80,25 @@ import Testing
   func others(_ path: String, _ target: RequestTarget) {
     #expect(Self.read(path).0 == target)
   }
+
+  /// A provider's own API: what stands behind the name is left as it is.
+  @Test(arguments: [
+    ("/providers/groq/files", "groq/files"), ("/providers/groq/", "groq/"),
+    ("//providers//groq//a//", "groq//a//"),
+    ("/providers/a%2Fb/..", "a%2Fb/.."),
+  ])
+  func providers(_ path: String, _ text: String) {
+    let (target, read) = Self.read(path)
+    #expect(read == text)
+    guard case .provider(let name, _) = target else {
+      Issue.record("it is no provider's")
+      return
+    }
+    #expect(!Array(path.utf8)[name].contains(UInt8(ascii: "/")))
+  }
+
+  @Test(arguments: ["/providers", "/providers/", "/providers/groq", "/v1/providers/groq/files"])
+  func noProviders(_ path: String) { #expect(Self.read(path).0 == .none) }
 
   /// The client of Azure names the model in the path too.
   @Test func azure() {

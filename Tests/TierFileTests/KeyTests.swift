@@ -20,10 +20,11 @@ import TierFile
       return "timeouts: { \(room)\(key): \(value) }\n\(providers)"
     case .admin, .cache, .affinity, .log, .cors: return "\(section.name): { \(key): \(value) }\n\(providers)"
     case .listener:
-      let rest = key == "address" ? "" : "address: 127.0.0.1:1, "
-      return "listen: [{ \(rest)\(key): \(value) }]\n\(providers)"
+      let address = key == "address" ? "" : "address: 127.0.0.1:0, "
+      return "listen: [{ \(address)\(key): \(value) }]\n\(providers)"
     case .listenerTLS:
-      return "listen: [{ address: \"127.0.0.1:1\", tls: { \(key): \(value) } }]\n\(providers)"
+      let given = ["cert: /c", "\(key): \(value)"].filter { key != "cert" || !$0.hasPrefix("cert: /c") }
+      return "listen: [{ address: 127.0.0.1:0, tls: { \(given.joined(separator: ", ")) } }]\n\(providers)"
     case .client:
       let rest = ["name": "c", "key": "k"].filter { $0.key != key && !key.hasPrefix("\($0.key)_") }
       let given = rest.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" } + ["\(key): \(value)"]

@@ -6,8 +6,11 @@ import Testing
 /// How an answer reads: status lines by their status, fields by their length, the body's bytes, and how it ends:
 /// `.` complete and the connection stays, `/` complete and it does not, `…` more is needed (`…|` if closing now
 /// would make it whole), `!` malformed; then what lies behind the end.
-private func read(_ bytes: [UInt8], _ cut: [Range<Int>]) -> String {
+private func read(
+  _ bytes: [UInt8], _ cut: [Range<Int>], to request: AnswerFraming.Request = .ordinary
+) -> String {
   var framing = AnswerFraming()
+  framing.request = request
   var buffer = ByteBuffer()
   var told = ""
   var isOver = false
@@ -88,6 +91,22 @@ private let ok = "HTTP/1.1 200 OK\r\n"
       let got = read(bytes, cut)
       #expect(got == expected, "\(cut)")
       if got != expected { return }
+    }
+  }
+
+  /// What was asked for decides what an answer's body is.
+  @Test(arguments: [
+    (AnswerFraming.Request.head, ok + "Content-Length: 5\r\n\r\n" + ok, "17,19,200 ." + ok),
+    (.head, ok + "Transfer-Encoding: chunked\r\n\r\n", "17,28,200 ."),
+    (.head, ok + "\r\n", "17,200 ."),
+    (.upgrade, "HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n\u{1}\u{1}x", "24,20,101 \u{1}\u{1}x…|"),
+    (.upgrade, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 101 Switching\r\n\r\n", "23,100 24,101 …|"),
+    (.upgrade, "HTTP/1.1 400 No\r\nContent-Length: 1\r\n\r\nx", "17,19,400 x."),
+  ])
+  func asksForOtherThings(_ request: AnswerFraming.Request, _ text: String, _ expected: String) {
+    let bytes = text.bytes
+    for cut in Feed.cuts(bytes.count) {
+      #expect(read(bytes, cut, to: request) == expected, "\(cut)")
     }
   }
 
