@@ -16,11 +16,6 @@ import Testing
         target,
         "\(String(decoding: bytes[name], as: UTF8.self)) \(wanted) \(String(decoding: bytes[range], as: UTF8.self))"
       )
-    case .provider(let name, let rest):
-      return (
-        target,
-        "\(String(decoding: bytes[name], as: UTF8.self)) \(String(decoding: bytes[rest], as: UTF8.self))"
-      )
     case .proxy, .models, .liveness, .readiness, .home, .metrics, .none: return (target, "")
     }
   }
