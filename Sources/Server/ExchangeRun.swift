@@ -161,7 +161,7 @@ struct Arrival: ~Copyable {
   var storeKey: Fingerprint?
   var stored: StoredRequest?
   var payer: ClientAccount?
-  var estimate: Money
+  var estimate = Money.none
 }
 
 /// The body of one attempt, as pieces: ranges of the client's bytes and what replaces some of them, or a new body.
