@@ -4,7 +4,7 @@ package import Base
 ///
 /// Own budgets reserve when an attempt begins and settle when it ends. Minutes and days are rolling, so that
 /// whichever way a provider counts its day, it is not over-spent; a day comes back in half hours.
-struct Account: Sendable {
+final class Account {
   var cooldown = Cooldown()
   var inFlight = 0
   private var requestsPerMinute = RollingWindow.minute
@@ -32,7 +32,7 @@ struct Account: Sendable {
   enum Obstacle: Equatable, Sendable { case cooling, concurrency, ownBudget, learnedQuota }
 
   /// When an attempt may begin, and what stands in its way until then.
-  mutating func due(tokens: Quantity, budgets: Budgets, pairs: [QuotaHeaders.Pair], now: Instant) -> (
+  func due(tokens: Quantity, budgets: Budgets, pairs: [QuotaHeaders.Pair], now: Instant) -> (
     Instant, Obstacle?
   ) {
     var due = now
@@ -68,8 +68,7 @@ struct Account: Sendable {
     return (due, obstacle)
   }
 
-  mutating func reserve(tokens: Quantity, budgets: Budgets, quota: QuotaHeaders, now: Instant) -> Reservation
-  {
+  func reserve(tokens: Quantity, budgets: Budgets, quota: QuotaHeaders, now: Instant) -> Reservation {
     for n in learned.indices {
       learned[n].begin(spent: quota.pairs[n].unit == .requests ? requestsSpent : tokensSpent, now: now)
     }
@@ -86,7 +85,7 @@ struct Account: Sendable {
   }
 
   /// The attempt ended. `tokens` is what it used where that is known.
-  mutating func settle(_ reservation: Reservation, tokens: Quantity?, charge: Fault.Charge, now: Instant) {
+  func settle(_ reservation: Reservation, tokens: Quantity?, charge: Fault.Charge, now: Instant) {
     inFlight -= 1
     var used = reservation.tokens
     switch charge {
@@ -106,7 +105,7 @@ struct Account: Sendable {
     }
   }
 
-  mutating func learn(
+  func learn(
     pair n: Int, unit: QuotaHeaders.Unit, remaining: Quantity, resetAt: Instant,
     from reservation: Reservation,
     now: Instant
@@ -131,7 +130,7 @@ struct Account: Sendable {
   }
 
   /// What is left by the learned headers and by own budgets, for status pages.
-  mutating func quota(budgets: Budgets, quota: QuotaHeaders, now: Instant) -> QuotaLeft {
+  func quota(budgets: Budgets, quota: QuotaHeaders, now: Instant) -> QuotaLeft {
     var left = QuotaLeft()
     for n in learned.indices {
       let unit = quota.pairs[n].unit
@@ -155,13 +154,10 @@ struct Account: Sendable {
   }
 
   /// The operator ends the cooldown, and what headers told is asked anew.
-  mutating func endCooldown() {
+  func endCooldown() {
     cooldown.reset()
     learned = Array(repeating: LearnedQuota(), count: learned.count)
   }
-
-  /// A reload: the past stays known, the attempts under way belong to the old ledger.
-  mutating func startOver() { inFlight = 0 }
 }
 
 /// The least that is left of any quota of a unit; nil where none is known.

@@ -101,9 +101,6 @@ package struct Breaker: Sendable {
     if state == .probing, probe == self.probe { state = .open(until: until) }
   }
 
-  /// Whoever probes, it is no longer ours to know.
-  package mutating func freeProbe() { abandon(probe: probe) }
-
   package mutating func close() {
     state = .closed
     openings = 0

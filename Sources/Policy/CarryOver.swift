@@ -1,44 +1,34 @@
 internal import Base
 
 extension Ledger {
-  /// A reload: a new catalog, and what the old ledger learned that still holds.
+  /// A reload, or another list of models: a new catalog, and what the old ledger learned that still holds.
   ///
-  /// 1. A provider of the same name and way there (type, endpoint, kind of key, proxy) keeps its breaker and
-  ///    its latency. A probe under way belongs to the old ledger: its place is free here.
-  /// 2. A key that such a provider still has keeps its cooldown and, with the same headers and sharing, its
-  ///    account: cooldown, learned quota, and what its budgets have spent, whatever their limits are now.
+  /// 1. A provider of the same name and way there (type, endpoint, kind of key, proxy) keeps its state: breaker,
+  ///    latency, what is under way, what it has spent.
+  /// 2. A key that such a provider still has keeps its state and, with the same headers and sharing, its
+  ///    account: cooldown, learned quota, what is under way and what its budgets have spent, whatever their limits
+  ///    are now.
   /// 3. A candidate with the same names at such a provider keeps its cooldown and latency.
-  /// 4. Conversations stay at home with such keys and candidates, and what such providers have spent is counted on.
+  /// 4. What such providers and candidates lack stays known.
+  /// 5. Conversations stay at home with such keys and candidates.
   ///
-  /// Exchanges in flight keep the old ledger and end their tickets there, which changes nothing here but where
-  /// conversations are at home.
+  /// Both ledgers go on with the same objects. So exchanges in flight, which keep the old one, count here, and what
+  /// they learn is known here: an attempt that began before the reload still takes its place of `concurrent`, and
+  /// its 429 cools the account. What the new file does not have, or has otherwise, ends with the old ledger.
   package convenience init(
     _ catalog: Catalog, keeping old: Ledger, affinity: AffinitySettings = AffinitySettings()
   ) {
-    self.init(catalog, seed: 1, affinity: affinity)
-    dice = old.dice
-    homes = old.homes
-    makers = old.makers
-    homes.adopt(affinity)
-    numbers = HomeNumbers(homes, candidates: candidates.count, keys: keys.count)
-    adoptAttempts(of: old)
-    day = old.day
+    self.init(catalog, dice: old.dice, memory: old.memory)
+    memory.homes.adopt(affinity)
     for (new, provider) in catalog.providers.enumerated() {
       guard let before = old.catalog.providers.firstIndex(where: { $0.name == provider.name }),
         Self.isSameWay(provider, old.catalog.providers[before])
       else { continue }
-      spendings[new] = old.spendings[before]
-      // 1.
-      let range = providers[new].keys
-      providers[new] = old.providers[before]
-      providers[new].keys = range
-      providers[new].inFlight = 0
-      providers[new].suspects = 0
-      providers[new].missing = nil
-      providers[new].breaker.freeProbe()
-      keepKeys(of: new, from: before, of: old)
-      keepCandidates(of: new, from: before, of: old)
+      providers[new] = old.providers[before]  // 1
+      keepKeys(of: new, from: before, of: old)  // 2
+      keepCandidates(of: new, from: before, of: old)  // 3
     }
+    forgetLacks()  // 4
   }
 
   private static func isSameWay(_ a: Provider, _ b: Provider) -> Bool {
@@ -48,7 +38,6 @@ extension Ledger {
   private func keepKeys(of new: Int, from before: Int, of old: Ledger) {
     let now = catalog.providers[new]
     let then = old.catalog.providers[before]
-    // 2.
     let keepsAccount = now.quotaIsShared == then.quotaIsShared && now.quotaHeaders == then.quotaHeaders
     for place in 0..<max(1, now.keys.count) {
       let match: Int?
@@ -58,14 +47,15 @@ extension Ledger {
         match = then.keys.firstIndex(of: now.keys[place])
       }
       guard let match else { continue }
-      let newKey = providers[new].keys.lowerBound + place
-      let oldKey = old.providers[before].keys.lowerBound + match
-      keys[newKey].cooldown = old.keys[oldKey].cooldown
-      keys[newKey].lastUsed = old.keys[oldKey].lastUsed
-      numbers.keep(key: newKey, as: oldKey, of: old.numbers)  // 4.
-      if keepsAccount {
-        accounts[keys[newKey].account] = old.accounts[old.keys[oldKey].account]
-        accounts[keys[newKey].account].startOver()
+      let newKey = keyPlaces[new].lowerBound + place
+      let oldKey = old.keyPlaces[before].lowerBound + match
+      keys[newKey] = old.keys[oldKey]
+      numbers.keep(key: newKey, as: oldKey, of: old.numbers)  // 5
+      guard keepsAccount else { continue }
+      if now.quotaIsShared {
+        for key in keyPlaces[new] { accounts[key] = old.accounts[oldKey] }
+      } else {
+        accounts[newKey] = old.accounts[oldKey]
       }
     }
   }
@@ -75,12 +65,20 @@ extension Ledger {
     for candidate in old.catalog.candidates where candidate.provider == before {
       known[candidate.name] = candidate
     }
+    var keepsMissing = false
     for candidate in catalog.candidates where candidate.provider == new {
-      // 3.
       guard let same = known[candidate.name], same.upstreamName == candidate.upstreamName else { continue }
       candidates[candidate.id.index] = old.candidates[same.id.index]
       numbers.keep(candidate: candidate.id.index, as: same.id.index, of: old.numbers)
-      if old.providers[before].missing == same.id.index { providers[new].missing = candidate.id.index }
+      keepsMissing = keepsMissing || providers[new].missing === old.candidates[same.id.index]
+    }
+    if !keepsMissing { providers[new].missing = nil }
+  }
+
+  private func forgetLacks() {
+    memory.lacks.removeAll { lack in
+      let isKept = providers.contains { $0 === lack.provider }
+      return !isKept || lack.candidate.map { lacking in !candidates.contains { $0 === lacking } } ?? false
     }
   }
 }

@@ -62,9 +62,11 @@ extension Ledger {
         tokens: max(1, request.estimatedTokens), trail: Trail(), bearings: bearings, now: now)
       guard standing.due > now, standing.obstacle != .notTheMaker else { continue }
       let provider = catalog.candidates[id.index].provider
-      let lack = lacks.first {
+      let lack = memory.lacks.first {
         $0.until == standing.due
-          && $0.covers(id.index, of: provider, nameHash: route.nameHash, endpoint: request.endpoint)
+          && $0.covers(
+            candidates[id.index], of: providers[provider], nameHash: route.nameHash,
+            endpoint: request.endpoint)
       }
       let cause = cause(standing, provider: provider, candidate: id, lack: lack)
       let text = cause?.text ?? words(standing)
@@ -81,7 +83,7 @@ extension Ledger {
   func cause(
     _ standing: Standing, provider: Int, candidate: CandidateID? = nil, lack: Lack? = nil
   ) -> Cause? {
-    let key = providers[provider].keys.lowerBound + standing.key
+    let key = keyPlaces[provider].lowerBound + standing.key
     switch standing.obstacle {
     case nil, .probing, .notTheMaker, .spent, .account(.concurrency), .account(.ownBudget),
       .account(.learnedQuota):
@@ -95,7 +97,7 @@ extension Ledger {
       if let cause = lack?.cause { return cause }
       return candidate.flatMap { candidates[$0.index].cooldown.cause } ?? Cause(.modelMissing)
     case .keyRejected, .noKeyLeft: return keys[key].cooldown.cause ?? Cause(.keyRejected)
-    case .account(.cooling): return accounts[keys[key].account].cooldown.cause
+    case .account(.cooling): return accounts[key].cooldown.cause
     }
   }
 
@@ -117,14 +119,14 @@ extension Ledger {
   func reason(of provider: Int, _ standing: Standing, now: Instant) -> String? {
     if standing.due > now { return cause(standing, provider: provider)?.text ?? words(standing) }  // 1
     if let failure = providers[provider].failure { return failure.text }  // 2
-    for key in providers[provider].keys where keys[key].cooldown.isActive(at: now) {  // 3
-      let number = key - providers[provider].keys.lowerBound + 1
+    for key in keyPlaces[provider] where keys[key].cooldown.isActive(at: now) {  // 3
+      let number = key - keyPlaces[provider].lowerBound + 1
       return keys[key].cooldown.cause.map { "key \(number): \($0.text)" }
     }
-    if let missing = providers[provider].missing, candidates[missing].cooldown.isActive(at: now) {  // 4
-      return candidates[missing].cooldown.cause.map { "\(catalog.candidates[missing].name): \($0.text)" }
+    if let missing = providers[provider].missing, missing.cooldown.isActive(at: now) {  // 4
+      return missing.cooldown.cause.map { "\(missing.name): \($0.text)" }
     }
-    for lack in lacks where lack.provider == provider && lack.until > now {
+    for lack in memory.lacks where lack.provider === providers[provider] && lack.until > now {
       if let cause = lack.cause { return cause.text }
     }
     return nil
@@ -134,17 +136,18 @@ extension Ledger {
   func remember(_ cause: Cause, _ consequence: Consequence?, of slot: Slot) {
     if cause.fault.blame == .provider { providers[slot.provider].failure = cause }
     switch consequence?.scope {
-    case .account: accounts[keys[slot.key].account].cooldown.note(cause)
+    case .account: accounts[slot.key].cooldown.note(cause)
     case .key: keys[slot.key].cooldown.note(cause)
     case .candidate, .endpoint:
       candidates[slot.candidate].cooldown.note(cause)
-      providers[slot.provider].missing = slot.candidate
-      for n in lacks.indices
-      where lacks[n].until == consequence?.until
-        && lacks[n].covers(
-          slot.candidate, of: slot.provider, nameHash: slot.nameHash, endpoint: slot.endpoint)
+      providers[slot.provider].missing = candidates[slot.candidate]
+      for n in memory.lacks.indices
+      where memory.lacks[n].until == consequence?.until
+        && memory.lacks[n].covers(
+          candidates[slot.candidate], of: providers[slot.provider], nameHash: slot.nameHash,
+          endpoint: slot.endpoint)
       {
-        lacks[n].cause = cause
+        memory.lacks[n].cause = cause
       }
     case .provider, nil: break
     }

@@ -193,11 +193,11 @@ struct Bearings {
 extension Ledger {
   func bearings(of request: RouteRequest, now: Instant) -> Bearings {
     var bearings = Bearings()
-    bearings.home = request.conversation.flatMap { homes.home(of: $0, now: now) }
+    bearings.home = request.conversation.flatMap { memory.homes.home(of: $0, now: now) }
     bearings.isAboutNoModel = request.route.kind == .everyone
     bearings.answerTokens = request.answerTokens
     guard let response = request.response else { return bearings }
-    bearings.maker = makers.home(of: response, now: now).flatMap {
+    bearings.maker = memory.makers.home(of: response, now: now).flatMap {
       maker(numbered: $0.place.key, request.route)
     }
     bearings.asksEveryKey = bearings.maker == nil
@@ -209,19 +209,19 @@ extension Ledger {
     guard let key = numbers.keys.firstIndex(of: number) else { return nil }
     for n in 0..<route.count {
       let provider = catalog.candidates[catalog.candidate(n, of: route).index].provider
-      if providers[provider].keys.contains(key) { return key }
+      if keyPlaces[provider].contains(key) { return key }
     }
     return nil
   }
 
   /// A response is kept by who made it: what asks for it or continues it goes there.
   package func remember(_ response: Fingerprint, madeBy choice: Choice, now: Instant) {
-    let key = providers[choice.provider].keys.lowerBound + choice.key
+    let key = keyPlaces[choice.provider].lowerBound + choice.key
     let place = Homes.Place(
       candidate: numbers.candidates[choice.candidate.index], key: numbers.keys[key])
     var seat = Homes.Seat()
-    makers.settle(response, at: place, seat: &seat, now: now)
-    makers.leave(seat)
+    memory.makers.settle(response, at: place, seat: &seat, now: now)
+    memory.makers.leave(seat)
   }
 
   /// Whether an attempt with that key would find what the conversation's last left in the provider's cache.
@@ -230,19 +230,19 @@ extension Ledger {
       return false
     }
     let provider = catalog.candidates[candidate.index].provider
-    return numbers.keys[providers[provider].keys.lowerBound + key] == home.place.key
+    return numbers.keys[keyPlaces[provider].lowerBound + key] == home.place.key
   }
 
   func enterHome(_ index: Int, _ conversation: Fingerprint?, now: Instant) {
     slots[index].conversation = conversation
     slots[index].seat = Homes.Seat()
     guard let conversation else { return }
-    slots[index].seat = homes.enter(conversation, at: place(of: slots[index]), now: now)
+    slots[index].seat = memory.homes.enter(conversation, at: place(of: slots[index]), now: now)
   }
 
   func settleHome(_ index: Int, now: Instant) {
     guard let conversation = slots[index].conversation else { return }
-    homes.settle(conversation, at: place(of: slots[index]), seat: &slots[index].seat, now: now)
+    memory.homes.settle(conversation, at: place(of: slots[index]), seat: &slots[index].seat, now: now)
   }
 
   private func place(of slot: Slot) -> Homes.Place {

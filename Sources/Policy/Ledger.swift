@@ -4,8 +4,11 @@ package import Base
 ///
 /// One per catalog, changed by the one loop only. An attempt is begun and ended exactly once; the ticket says
 /// which it was. Nothing here reads a clock, and nothing grows but with the file and with attempts in flight.
+///
+/// States are objects: the ledger of a reloaded file goes on with those of its predecessor (`CarryOver`), whose
+/// exchanges end their attempts in them.
 package final class Ledger {
-  struct ProviderState {
+  final class ProviderState {
     var breaker = Breaker()
     /// As it was measured, for people. What failures count as is the candidates'.
     var latency = Latency()
@@ -16,7 +19,7 @@ package final class Ledger {
     /// Its latest failure; nil once it has answered well.
     var failure: Cause?
     /// The candidate whose model it last said it does not have.
-    var missing: Int?
+    var missing: CandidateState?
     var good = RollingWindow(width: Limits.statusWindow, buckets: 10)
     var bad = RollingWindow(width: Limits.statusWindow, buckets: 10)
     /// Endpoints at which it has answered well, a bit each.
@@ -27,22 +30,45 @@ package final class Ledger {
     var isStarting = false
     /// Attempts under way whose connection is overdue.
     var suspects = 0
-    /// Places in `keys`.
-    var keys: Range<Int>
+    let spending = Spending()
   }
 
-  struct KeyState {
+  final class KeyState {
     var cooldown = Cooldown()
     var inFlight = 0
     /// The number of the latest attempt: the key used longest ago is next.
     var lastUsed: UInt64 = 0
-    /// Index in `accounts`.
-    var account: Int
   }
 
-  struct CandidateState {
+  final class CandidateState {
+    /// Our name of its model.
+    let name: String
     var cooldown = Cooldown()
     var latency = Latency()
+    init(name: String) { self.name = name }
+  }
+
+  /// What is of no one provider: shared by all ledgers of a process.
+  final class Memory {
+    var lacks: [Lack] = []
+    /// Attempts that were ever begun.
+    var attempts: UInt64 = 0
+    /// Where conversations were answered last.
+    let homes: Homes
+    /// Who made the responses that providers keep.
+    let makers = Homes(Memory.stored)
+    /// As it was last told.
+    var day = Day(number: 0, ends: .distantPast)
+
+    init(_ affinity: AffinitySettings) { homes = Homes(affinity) }
+
+    /// OpenAI keeps responses for 30 days.
+    private static var stored: AffinitySettings {
+      var settings = AffinitySettings()
+      settings.ttl = .seconds(30 * 86400)
+      settings.entries = Limits.storedResponses
+      return settings
+    }
   }
 
   /// An attempt under way.
@@ -70,55 +96,44 @@ package final class Ledger {
   }
 
   package let catalog: Catalog
-  var providers: [ProviderState]
-  var keys: [KeyState]
-  var accounts: [Account]
+  var providers: [ProviderState] = []
+  /// Per provider, the places of its keys in `keys` and `accounts`; one where it has none.
+  private(set) var keyPlaces: [Range<Int>] = []
+  var keys: [KeyState] = []
+  /// Per key; one object for all keys of a provider that share their quota.
+  var accounts: [Account] = []
   var candidates: [CandidateState]
-  var lacks: [Lack] = []
+  let memory: Memory
   var dice: Dice
-  /// By provider.
-  var spendings: [Spending]
-  package internal(set) var day = Day(number: 0, ends: .distantPast)
-  /// Where conversations were answered last, and what candidates and keys are called there.
-  var homes: Homes
-  /// Who made the responses that providers keep.
-  var makers: Homes
+  /// What candidates and keys are called in the memory's homes.
   var numbers: HomeNumbers
   var slots: [Slot] = []
   private var freeSlots: [Int32] = []
-  private var attempts: UInt64 = 0
 
   /// `seed` decides the jitter and the choices of two: equal seeds and equal calls give equal answers.
-  package init(_ catalog: Catalog, seed: UInt64, affinity: AffinitySettings = AffinitySettings()) {
+  package convenience init(
+    _ catalog: Catalog, seed: UInt64, affinity: AffinitySettings = AffinitySettings()
+  ) {
+    self.init(catalog, dice: Dice(seed: seed), memory: Memory(affinity))
+  }
+
+  /// One that has learned nothing of what is in the catalog.
+  init(_ catalog: Catalog, dice: Dice, memory: Memory) {
     self.catalog = catalog
-    dice = Dice(seed: seed)
-    providers = []
-    keys = []
-    accounts = []
-    spendings = catalog.providers.map { _ in Spending() }
-    candidates = Array(repeating: CandidateState(), count: catalog.candidates.count)
+    self.dice = dice
+    self.memory = memory
+    candidates = catalog.candidates.map { CandidateState(name: $0.name) }
     for provider in catalog.providers {
       let first = keys.count
       for n in 0..<max(1, provider.keys.count) {
-        if n == 0 || !provider.quotaIsShared {
-          accounts.append(Account(pairs: provider.quotaHeaders.pairs.count))
-        }
-        keys.append(KeyState(account: accounts.count - 1))
+        let isShared = n > 0 && provider.quotaIsShared
+        accounts.append(isShared ? accounts[first] : Account(pairs: provider.quotaHeaders.pairs.count))
+        keys.append(KeyState())
       }
-      providers.append(ProviderState(keys: first..<keys.count))
+      keyPlaces.append(first..<keys.count)
+      providers.append(ProviderState())
     }
-    lacks.reserveCapacity(Limits.lacks)
-    homes = Homes(affinity)
-    makers = Homes(Self.stored)
-    numbers = HomeNumbers(homes, candidates: candidates.count, keys: keys.count)
-  }
-
-  /// OpenAI keeps responses for 30 days.
-  private static var stored: AffinitySettings {
-    var settings = AffinitySettings()
-    settings.ttl = .seconds(30 * 86400)
-    settings.entries = Limits.storedResponses
-    return settings
+    numbers = HomeNumbers(memory.homes, candidates: candidates.count, keys: keys.count)
   }
 
   /// Attempts that were begun and not yet ended.
@@ -136,11 +151,11 @@ package final class Ledger {
   /// takes the probe's place where the provider's breaker has one to give.
   package func begin(_ choice: Choice, now: Instant) -> AttemptTicket {
     let provider = choice.provider
-    let key = providers[provider].keys.lowerBound + choice.key
+    let key = keyPlaces[provider].lowerBound + choice.key
     let index = takeSlot()
-    attempts += 1
+    memory.attempts += 1
     keys[key].inFlight += 1
-    keys[key].lastUsed = attempts
+    keys[key].lastUsed = memory.attempts
     providers[provider].inFlight += 1
     slots[index].candidate = choice.candidate.index
     slots[index].provider = provider
@@ -152,7 +167,7 @@ package final class Ledger {
     slots[index].isSuspect = false
     slots[index].isTimed = choice.isTimed
     slots[index].probe = providers[provider].breaker.takeProbe(now: now)
-    slots[index].reservation = accounts[keys[key].account].reserve(
+    slots[index].reservation = accounts[key].reserve(
       tokens: choice.tokens, budgets: catalog.providers[provider].budgets,
       quota: catalog.providers[provider].quotaHeaders, now: now)
     enterHome(index, choice.conversation, now: now)
@@ -167,7 +182,7 @@ package final class Ledger {
     let slot = slots[open(ticket)]
     let pairs = catalog.providers[slot.provider].quotaHeaders.pairs
     guard pairs.indices.contains(pair) else { return }
-    accounts[keys[slot.key].account].learn(
+    accounts[slot.key].learn(
       pair: pair, unit: pairs[pair].unit, remaining: remaining, resetAt: resetAt,
       from: slot.reservation, now: now)
   }
@@ -188,7 +203,7 @@ package final class Ledger {
     let index = open(ticket)
     let slot = slots[index]
     if outcome.fault == nil, !slot.isCommitted { settleHome(index, now: now) }
-    homes.leave(slots[index].seat)
+    memory.homes.leave(slots[index].seat)
     settleMoney(slot, outcome.fault?.charge ?? .estimate)
     slots[index].isOpen = false
     slots[index].generation &+= 1
@@ -200,7 +215,7 @@ package final class Ledger {
     if let fault = outcome.fault {
       remember(Cause(fault, status: outcome.status, words: outcome.words), consequence, of: slot)
     }
-    accounts[keys[slot.key].account].settle(
+    accounts[slot.key].settle(
       slot.reservation, tokens: outcome.tokens, charge: outcome.fault?.charge ?? .estimate,
       now: now)
     return consequence
@@ -260,7 +275,4 @@ package final class Ledger {
       "an attempt is ended once")
     return index
   }
-
-  /// Starts from what an older ledger learned: see `CarryOver`.
-  func adoptAttempts(of old: Ledger) { attempts = old.attempts }
 }

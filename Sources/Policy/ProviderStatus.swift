@@ -42,7 +42,7 @@ extension Ledger {
     let good = providers[provider].good.total(now: now)
     let bad = providers[provider].bad.total(now: now)
     let isUp = standing.due <= now
-    let spending = spendings[provider]
+    let spending = providers[provider].spending
     return ProviderStatus(
       name: settings.name, state: isUp ? .online : state(standing, provider), tier: settings.tier,
       latency: providers[provider].latency.current,
@@ -50,7 +50,7 @@ extension Ledger {
       inFlight: providers[provider].inFlight, cooldownUntil: isUp ? nil : standing.due,
       reason: reason(of: provider, standing, now: now),
       quota: quota(of: provider, now: now), lastChecked: providers[provider].lastOutcome,
-      tokens: spending.tokens, bill: spending.bill, spentToday: spending.spent(on: day),
+      tokens: spending.tokens, bill: spending.bill, spentToday: spending.spent(on: memory.day),
       spendPerDay: settings.spendPerDay,
       isBreakerOpen: providers[provider].breaker.state != .closed)
   }
@@ -93,11 +93,11 @@ extension Ledger {
 
   private func quota(of provider: Int, now: Instant) -> QuotaLeft {
     var left = QuotaLeft()
-    var last = -1
-    for key in providers[provider].keys where keys[key].account != last {
-      last = keys[key].account
+    var last: Account?
+    for key in keyPlaces[provider] where accounts[key] !== last {
+      last = accounts[key]
       left.add(
-        accounts[last].quota(
+        accounts[key].quota(
           budgets: catalog.providers[provider].budgets, quota: catalog.providers[provider].quotaHeaders,
           now: now))
     }

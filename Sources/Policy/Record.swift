@@ -93,7 +93,7 @@ extension Ledger {
   }
 
   private func coolAccount(_ fault: Fault, _ slot: Slot, now: Instant) -> Consequence {
-    let account = keys[slot.key].account
+    let account = accounts[slot.key]
     let until: Instant
     switch fault {
     case .rate(let given?), .quota(let given?):
@@ -105,10 +105,10 @@ extension Ledger {
       .endpointMissing, .modelLacksEndpoint, .tooLong, .requestRefused, .unsuited, .clientFault,
       .staleConnection, .clientGone, .raceLost, .noRoom:
       let quota = catalog.providers[slot.provider].quotaHeaders
-      until = accounts[account].namedReset(quota: quota, now: now) ?? now + Limits.rateCooldown
+      until = account.namedReset(quota: quota, now: now) ?? now + Limits.rateCooldown
     }
-    let isNew = accounts[account].cooldown.extend(until: until, for: fault, now: now)
-    return Consequence(scope: .account, until: accounts[account].cooldown.until, isNew: isNew)
+    let isNew = account.cooldown.extend(until: until, for: fault, now: now)
+    return Consequence(scope: .account, until: account.cooldown.until, isNew: isNew)
   }
 
   /// A stale connection says something only if the attempt began after an earlier one was seen, without a
@@ -146,13 +146,13 @@ extension Ledger {
     providers[provider].breaker.close()
     providers[provider].failure = nil
     providers[provider].staleSince = nil
-    for key in providers[provider].keys {
+    for key in keyPlaces[provider] {
       keys[key].cooldown.reset()
-      accounts[keys[key].account].endCooldown()
+      accounts[key].endCooldown()
     }
     for candidate in catalog.candidates where candidate.provider == provider {
       candidates[candidate.id.index].cooldown.reset()
     }
-    lacks.removeAll { $0.provider == provider }
+    memory.lacks.removeAll { $0.provider === providers[provider] }
   }
 }

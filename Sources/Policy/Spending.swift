@@ -52,7 +52,7 @@ package final class Spending {
   package func due(_ estimate: Money, limit: Money?, on day: Day, now: Instant) -> Instant {
     guard let limit else { return now }
     let estimate = min(estimate, limit)
-    let spent = spent(on: day)
+    let spent = spent(on: memory.day)
     if spent < limit, spent + reserved + estimate <= limit { return now }
     return reserved > .none && spent < limit && spent + estimate <= limit ? now + Limits.recheck : day.ends
   }
@@ -71,10 +71,12 @@ package final class Spending {
 }
 
 extension Ledger {
-  package func bill(ofProvider provider: Int) -> Bill { spendings[provider].bill }
+  package func bill(ofProvider provider: Int) -> Bill { providers[provider].spending.bill }
 
   /// The date, for what is counted by the day. Called before exchanges begin.
-  package func note(_ day: Day) { self.day = day }
+  package func note(_ day: Day) { memory.day = day }
+
+  package var day: Day { memory.day }
 
   /// What an attempt may come to at a candidate: its prompt, and as much of an answer as it allows or as is usual.
   func estimate(_ tokens: Quantity, answer: Quantity, at candidate: Int) -> Money {
@@ -88,7 +90,7 @@ extension Ledger {
   package func charge(_ ticket: AttemptTicket, _ tokens: TokenCounts, of route: Route) -> Bill {
     let index = open(ticket)
     let bill = catalog.bill(tokens, at: CandidateID(slots[index].candidate), of: route)
-    spendings[slots[index].provider].add(bill, tokens)
+    providers[slots[index].spending.provider].add(bill, tokens)
     slots[index].cost = bill.spent
     return bill
   }
@@ -98,7 +100,7 @@ extension Ledger {
     slots[index].reserved = .none
     guard catalog.providers[choice.provider].spendPerDay != nil else { return }
     slots[index].reserved = estimate(choice.tokens, answer: choice.answerTokens, at: choice.candidate.index)
-    spendings[choice.provider].reserve(slots[index].reserved)
+    providers[choice.provider].spending.reserve(slots[index].reserved)
   }
 
   /// What its usage did not tell costs what was estimated, unless nothing was asked or the request refused.
@@ -108,6 +110,6 @@ extension Ledger {
       case .nothing, .requestOnly: .none
       case .estimate: slot.reserved
       }
-    spendings[slot.provider].settle(reserved: slot.reserved, spent: slot.cost ?? unknown, on: day)
+    providers[slot.provider].spending.settle(reserved: slot.reserved, spent: slot.cost ?? unknown, on: memory.day)
   }
 }

@@ -39,9 +39,10 @@ extension Ledger {
       standing.due = candidates[candidate.index].cooldown.until
       standing.obstacle = .model
     }
-    for lack in lacks
+    for lack in memory.lacks
     where lack.until > max(standing.due, now)
-      && lack.covers(candidate.index, of: provider, nameHash: nameHash, endpoint: endpoint)
+      && lack.covers(
+        candidates[candidate.index], of: providers[provider], nameHash: nameHash, endpoint: endpoint)
     {
       standing.due = lack.until
       standing.obstacle = lack.endpoint == nil ? .model : .endpoint
@@ -56,7 +57,7 @@ extension Ledger {
 
   private func addSpending(_ estimate: Money, of provider: Int, to standing: inout Standing, now: Instant) {
     let limit = catalog.providers[provider].spendPerDay
-    let due = spendings[provider].due(estimate, limit: limit, on: day, now: now)
+    let due = providers[provider].spending.due(estimate, limit: limit, on: memory.day, now: now)
     if due > max(standing.due, now) {
       standing.due = due
       standing.obstacle = .spent
@@ -89,14 +90,14 @@ extension Ledger {
     let budgets = catalog.providers[provider].budgets
     var best = Standing(due: .distantFuture, obstacle: .noKeyLeft, dueWithoutBreaker: .distantFuture)
     var bestKey = -1
-    if let maker = bearings.maker, !providers[provider].keys.contains(maker) {
+    if let maker = bearings.maker, !keyPlaces[provider].contains(maker) {
       best.obstacle = .notTheMaker
       return best
     }
-    for key in providers[provider].keys where bearings.maker == nil || bearings.maker == key {
-      let place = key - providers[provider].keys.lowerBound
+    for key in keyPlaces[provider] where bearings.maker == nil || bearings.maker == key {
+      let place = key - keyPlaces[provider].lowerBound
       if trail.count > 0, trail.tries(candidate, key: place) > (bearings.asksEveryKey ? 0 : 1) { continue }
-      var (due, obstacle) = accounts[keys[key].account].due(
+      var (due, obstacle) = accounts[key].due(
         tokens: tokens, budgets: budgets, pairs: catalog.providers[provider].quotaHeaders.pairs, now: now)
       if keys[key].cooldown.until > due {
         due = keys[key].cooldown.until

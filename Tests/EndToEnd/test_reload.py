@@ -156,6 +156,46 @@ def test_what_was_learned_stays(two):
     assert not a.has_request()
 
 
+@pytest.mark.parametrize("asked", ["SIGHUP", "discover"])
+def test_what_is_under_way_keeps_its_place_at_the_provider(two, start, mock, asked):
+    """`concurrent: 1`, and one request is there: a reload, or another list of models, lets no second one in."""
+    a, b, text, gateway = two
+    one = a.entry(more=", concurrent: 1")
+    gateway.take(text(a=one, b=b.entry(tier=1)))
+    under_way = gateway.gateway.connect()
+    under_way.sendall(post(BODY))
+    a.read()
+    if asked == "SIGHUP":
+        gateway.take(text(a=one, b=b.entry(tier=1)))
+    else:
+        lists = mock("--models further --gap-ms 0").provider(tier=2, more=", discover: true")
+        gateway.take(text(a=one, b=b.entry(tier=1), c=lists))
+        eventually(lambda: "further" in str(status_of(gateway.gateway, b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n")),
+                   "the list is taken in")
+    assert ask(gateway.gateway, b)["x-synaxis-provider"] == "b"
+    assert not a.has_request()
+    a.current.send(ANSWER)
+    assert Reader(under_way).read()[0]["x-synaxis-provider"] == "a"
+    assert ask(gateway.gateway, a)["x-synaxis-provider"] == "a"
+
+
+@pytest.mark.parametrize("status, more", [("429 Too Many Requests", "Retry-After: 3600\r\n"), ("401 Unauthorized", "")])
+def test_what_comes_for_an_exchange_begun_before_is_learned(two, status, more):
+    a, b, text, gateway = two
+    entries = {"a": a.entry(), "b": b.entry(tier=1)}
+    gateway.take(text(**entries))
+    under_way = gateway.gateway.connect()
+    under_way.sendall(post(BODY))
+    a.read()
+    gateway.take(text(**entries))
+    a.current.send(f"HTTP/1.1 {status}\r\n{more}Content-Length: 0\r\n\r\n".encode())
+    b.read()
+    b.current.send(ANSWER)
+    assert Reader(under_way).read()[0]["x-synaxis-provider"] == "b"
+    assert ask(gateway.gateway, b)["x-synaxis-attempts"].startswith("b=200")
+    assert not a.has_request()
+
+
 def test_clients_limits_and_log_change_and_what_was_spent_stays(two):
     a, b, text, gateway = two
     listen = "listen: 127.0.0.1:0\n"

@@ -62,16 +62,89 @@ import Testing
     #expect(reloaded(world, [corrected]).choice() != nil)
   }
 
-  @Test func oldTicketsEndHarmlessly() {
-    var world = World([provider("a")])
-    for _ in 0..<3 { world.attempt(.serverError) }
-    world.pass(.seconds(20))
-    let probe = world.ledger.begin(world.choice()!, now: world.now)
-    let next = reloaded(world, [provider("a")])
-    #expect(next.ledger.inFlight == 0)
-    #expect(next.ledger.wantsCheck(provider: 0, now: next.now))
-    world.ledger.end(probe, AttemptOutcome(fault: .serverError), now: world.now)
-    #expect(next.ledger.wantsCheck(provider: 0, now: next.now))
+  // MARK: - What began before
+
+  @Test func whatIsUnderWayKeepsItsPlace() {
+    let one = [provider("a") { $0.budgets.concurrent = 1 }]
+    let world = World(one)
+    let ticket = world.ledger.begin(world.choice()!, now: world.now)
+    // As often as a discovered list changes.
+    let next = reloaded(reloaded(reloaded(world, one), one), one)
+    #expect(next.choice() == nil)
+    #expect(next.ledger.status(of: 0, now: next.now).inFlight == 1)
+    world.ledger.end(ticket, AttemptOutcome(), now: world.now)
+    #expect(next.choice() != nil)
     #expect(next.ledger.status(of: 0, now: next.now).inFlight == 0)
+  }
+
+  /// An exchange that goes on with the old catalog asks the next key: it takes a place as well.
+  @Test func anAttemptWithTheOldLedgerCountsInTheNewOne() {
+    let one = [provider("a") { $0.budgets.concurrent = 1 }]
+    let world = World(one)
+    let next = reloaded(world, one)
+    let ticket = world.ledger.begin(world.choice()!, now: world.now)
+    #expect(next.choice() == nil)
+    world.ledger.end(ticket, AttemptOutcome(fault: .clientGone), now: world.now)
+    #expect(next.choice() != nil)
+  }
+
+  @Test(arguments: [
+    Fault.rate(until: nil), .quota(until: nil), .keyRejected, .modelMissing, .endpointMissing,
+  ])
+  func whatAnOldAttemptMeetsIsKnown(_ fault: Fault) {
+    let world = World([provider("a")])
+    let ticket = world.ledger.begin(world.choice()!, now: world.now)
+    let next = reloaded(world, [provider("a")])
+    let consequence = world.ledger.end(ticket, AttemptOutcome(fault: fault), now: world.now)
+    #expect(consequence != nil && next.choice() == nil)
+    // And after a further one.
+    #expect(reloaded(next, [provider("a")]).choice() == nil)
+  }
+
+  @Test func anOldProbeDecides() {
+    for fault in [nil, Fault.serverError] {
+      var world = World([provider("a")])
+      for _ in 0..<3 { world.attempt(.serverError) }
+      world.pass(.seconds(20))
+      let probe = world.ledger.begin(world.choice()!, now: world.now)
+      let next = reloaded(world, [provider("a")])
+      #expect(!next.ledger.wantsCheck(provider: 0, now: next.now), "one probe at a time")
+      world.ledger.end(probe, AttemptOutcome(fault: fault), now: world.now)
+      let status = next.ledger.status(of: 0, now: next.now)
+      #expect(status.isBreakerOpen == (fault != nil))
+      #expect(status.inFlight == 0)
+    }
+  }
+
+  @Test(arguments: [
+    provider("b"), provider("a") { $0.endpoint = "http://elsewhere/v1" },
+    provider("a") { $0.keys = [Secret("new")] },
+  ])
+  func oldTicketsOfWhatIsGoneEndHarmlessly(_ other: Provider) {
+    for fault in [nil, Fault.serverError, .rate(until: nil), .keyRejected, .staleConnection] {
+      let world = World([provider("a") { $0.budgets.concurrent = 1 }])
+      let ticket = world.ledger.begin(world.choice()!, now: world.now)
+      let next = reloaded(world, [other])
+      #expect(next.choice() != nil)
+      world.ledger.end(ticket, AttemptOutcome(fault: fault), now: world.now)
+      #expect(next.choice() != nil)
+      #expect(world.ledger.inFlight == 0)
+      #expect(next.ledger.status(of: 0, now: next.now).inFlight == 0)
+    }
+  }
+
+  /// The keys of a provider whose quota is shared have one account, whichever of them is still there.
+  @Test func aSharedQuotaGoesOnWithAnyOfItsKeys() {
+    let before = provider("a") {
+      $0.quotaIsShared = true
+      $0.keys = [Secret("0"), Secret("1")]
+    }
+    let world = World([before])
+    world.attempt(.rate(until: nil))
+    let after = provider("a") {
+      $0.quotaIsShared = true
+      $0.keys = [Secret("2"), Secret("1"), Secret("3")]
+    }
+    #expect(reloaded(world, [after]).choice() == nil)
   }
 }

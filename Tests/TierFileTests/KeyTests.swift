@@ -18,6 +18,12 @@ import TierFile
     case .timeouts:
       let room = key == "failover" ? "connect: 1d, " : "failover: 1ms, "
       return "timeouts: { \(room)\(key): \(value) }\n\(providers)"
+    case .listener:
+      let address = key == "address" ? "" : "address: 127.0.0.1:0, "
+      return "listen: [{ \(address)\(key): \(value) }]\n\(providers)"
+    case .listenerTLS:
+      let certificate = key == "cert" ? "" : "cert: nowhere.pem, "
+      return "listen: [{ address: 127.0.0.1:0, tls: { \(certificate)\(key): \(value) } }]\n\(providers)"
     case .admin, .cache, .affinity, .log, .cors: return "\(section.name): { \(key): \(value) }\n\(providers)"
     case .listener:
       let address = key == "address" ? "" : "address: 127.0.0.1:0, "
