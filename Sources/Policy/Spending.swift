@@ -52,7 +52,7 @@ package final class Spending {
   package func due(_ estimate: Money, limit: Money?, on day: Day, now: Instant) -> Instant {
     guard let limit else { return now }
     let estimate = min(estimate, limit)
-    let spent = spent(on: memory.day)
+    let spent = spent(on: day)
     if spent < limit, spent + reserved + estimate <= limit { return now }
     return reserved > .none && spent < limit && spent + estimate <= limit ? now + Limits.recheck : day.ends
   }
@@ -90,7 +90,7 @@ extension Ledger {
   package func charge(_ ticket: AttemptTicket, _ tokens: TokenCounts, of route: Route) -> Bill {
     let index = open(ticket)
     let bill = catalog.bill(tokens, at: CandidateID(slots[index].candidate), of: route)
-    providers[slots[index].spending.provider].add(bill, tokens)
+    providers[slots[index].provider].spending.add(bill, tokens)
     slots[index].cost = bill.spent
     return bill
   }
@@ -110,6 +110,7 @@ extension Ledger {
       case .nothing, .requestOnly: .none
       case .estimate: slot.reserved
       }
-    providers[slot.provider].spending.settle(reserved: slot.reserved, spent: slot.cost ?? unknown, on: memory.day)
+    providers[slot.provider].spending.settle(
+      reserved: slot.reserved, spent: slot.cost ?? unknown, on: memory.day)
   }
 }
