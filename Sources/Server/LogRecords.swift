@@ -47,6 +47,7 @@ extension Log {
       add(reply, run?.bill, to: &line)
       line.add("cache", reply.cacheState.name)
       if reply.wantsStream { line.add("stream", "true") }
+      if reply.version == .http2 { line.add("proto", "h2") }
     }
   }
 

@@ -160,7 +160,7 @@ extension Runner {
     let reply = connection.ownReply
     reply.begin(
       requestID(of: connection), trace: traceID(of: connection), endpoint: shape.endpoint, facts: facts,
-      bytesIn: body.count, isHTTP10: head.minorVersion == 0, client: clientName(of: connection),
+      bytesIn: body.count, version: head.version, client: clientName(of: connection),
       exposesHeaders: setup.configuration.exposeHeaders, now: arrivedAt)
     let wish =
       key == nil

@@ -229,17 +229,6 @@ final class Runner {
     return nil
   }
 
-  func target(_ attempt: Int, _ run: ExchangeRun) -> TargetID {
-    let choice = run.exchange.attempts[attempt].choice
-    if let stored = run.stored {
-      run.targets.append(
-        run.setup.newTarget(provider: choice.provider, key: choice.key, storedResponse: stored.path))
-      return run.targets[run.targets.count - 1]
-    }
-    return run.setup.target(
-      provider: choice.provider, key: choice.key, path: .endpoint(run.exchange.shape.endpoint))
-  }
-
   /// Begins an attempt; where its body takes long to make, that is done in slices first.
   private func open(_ attempt: Int, _ run: ExchangeRun, _ now: Moment) -> ExchangeEvent? {
     // A server that is starting is asked again in the place of the last time.
@@ -302,28 +291,6 @@ final class Runner {
     run.transfers[attempt] = transfer
     // The turn's own clock stands still: what we took ourselves is read from the real one.
     run.openedAt = run.openedAt ?? Clock.instant()
-  }
-
-  /// The model's name in the provider's spelling, where that differs.
-  private func modelSplice(for choice: Choice, _ run: ExchangeRun) -> Splice? {
-    let catalog = run.setup.catalog
-    let route = run.exchange.shape.route
-    let candidate = catalog[choice.candidate]
-    let requested = run.facts.model
-    guard run.stored == nil,
-      catalog.needsModelSplice(choice.candidate, route: route, requested: requested.span)
-    else {
-      return nil
-    }
-    var name = ByteBuffer()
-    switch (run.facts.form, candidate.isWildcard) {
-    case (.json, false): name.append(candidate.upstreamJSON.span)
-    case (.multipart, false): name.append(candidate.upstreamName.span)
-    case (.json, true): name.append(jsonString: requested.span.extracting(route.passedName))
-    case (.multipart, true): name.append(requested.span.extracting(route.passedName))
-    }
-    let bytes = name.withBytes { $0.withUnsafeBufferPointer { Array($0) } }
-    return Splice(range: run.facts.modelRange, replacement: bytes)
   }
 
   private func cancel(_ attempt: Int, _ run: ExchangeRun) {

@@ -47,25 +47,21 @@ class Block:
 
     def commands(self):
         """The commands of a `sh` or `console` block, each with what it prints (None: not told)."""
-        found, command, printed = [], "", []
-        isConsole = self.language == "console"
-        for line in self.text.splitlines():
-            if not command and isConsole and not line.startswith("$ "):
-                printed.append(line)
+        is_console = self.language == "console"
+        found, command = [], ""
+        for line in self.text.splitlines(keepends=True):
+            if is_console and not command:
+                if not line.startswith("$ "):
+                    found[-1][1] += line
+                    continue
+                line = line.removeprefix("$ ")
+            command += line
+            if line.endswith(("\\\n", "|\n")):
                 continue
-            if not command:
-                if isConsole and found:
-                    found[-1] = (found[-1][0], "\n".join(printed))
-                printed = []
-            command += (line.removeprefix("$ ") if isConsole and not command else line) + "\n"
-            if line.endswith(("\\", "|")) or command.strip().startswith("#") and isConsole:
-                continue
-            stripped = re.sub(r"(^|\s+)# .*", "", command).strip()
-            if stripped:
-                found.append((stripped, None))
+            command = re.sub(r"(^|\s+)# .*", "", command).strip()
+            if command:
+                found.append([command, "" if is_console else None])
             command = ""
-        if isConsole and found:
-            found[-1] = (found[-1][0], "\n".join(printed))
         return found
 
 
@@ -111,11 +107,11 @@ class Reader:
     """
 
     def __init__(self, directory, start, mock):
-        self.directory, self.start, self.mock = directory, start, mock
+        self.start, self.mock = start, mock
         self.own = {"SYNAXIS_ADMIN_TOKEN": "demo"}
         self.environment = dict(self.own)
         self.address = None
-        self.isStale = False
+        self.is_stale = False
         programs = directory / "bin"
         programs.mkdir()
         (programs / "synaxis").symlink_to(BINARY)
@@ -140,7 +136,7 @@ class Reader:
     def take(self, text):
         """What is served next, with the variables that it wants."""
         self.environment |= variables(text)
-        self.isStale = True
+        self.is_stale = True
 
     def ask(self, block, command, printed):
         if command == "synaxis demo":
@@ -182,7 +178,7 @@ class Reader:
         self.mock(re.sub(r"^synaxis mock --listen \S+", "", command))
 
     def need_instance(self):
-        if self.isStale:
+        if self.is_stale:
             self.serve_file()
         elif not self.address:
             self.serve_demo()
@@ -196,13 +192,12 @@ class Reader:
         told = yaml.safe_load(self.file.read_text())
         for provider in told["providers"].values():
             provider["endpoint"] = f"http://{self.mock().address}/v1"
-        # `listen` is a block of its own for Gateway to find.
         told["listen"] = "127.0.0.1:0"
         gateway = self.start(Gateway, yaml.safe_dump(told), environment=self.environment)
         self.stand_at("%s:%d" % gateway.address)
 
     def stand_at(self, address):
-        self.address, self.isStale = address, False
+        self.address, self.is_stale = address, False
         text = self.file.read_text()
         self.file.write_text(re.sub(r"^listen: .*", f"listen: {address}", text, flags=re.M))
 

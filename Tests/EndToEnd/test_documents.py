@@ -43,8 +43,8 @@ def test_tier_files(document, tmp_path):
             continue
         (tmp_path / "synaxis.yaml").write_text(text)
         done = synaxis("check", "--strict", cwd=tmp_path, env=variables(text))
-        isBad = block.name == "bad.yaml"
-        assert (done.returncode, bool(done.stderr)) == ((78, True) if isBad else (0, False)), f"{block.place}: {done.stderr}"
+        wanted = (78, True) if block.name == "bad.yaml" else (0, False)
+        assert (done.returncode, bool(done.stderr)) == wanted, f"{block.place}: {done.stderr}"
 
 
 def written_commands(document):

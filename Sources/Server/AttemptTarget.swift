@@ -1,0 +1,41 @@
+internal import Base
+internal import Exchange
+internal import Policy
+internal import Upstream
+internal import Wire
+
+// Whom an attempt asks, and by which name of the model.
+extension Runner {
+  func target(_ attempt: Int, _ run: ExchangeRun) -> TargetID {
+    let choice = run.exchange.attempts[attempt].choice
+    if let stored = run.stored {
+      run.targets.append(
+        run.setup.newTarget(provider: choice.provider, key: choice.key, storedResponse: stored.path))
+      return run.targets[run.targets.count - 1]
+    }
+    return run.setup.target(
+      provider: choice.provider, key: choice.key, path: .endpoint(run.exchange.shape.endpoint))
+  }
+
+  /// The model's name in the provider's spelling, where that differs.
+  func modelSplice(for choice: Choice, _ run: ExchangeRun) -> Splice? {
+    let catalog = run.setup.catalog
+    let route = run.exchange.shape.route
+    let candidate = catalog[choice.candidate]
+    let requested = run.facts.model
+    guard run.stored == nil,
+      catalog.needsModelSplice(choice.candidate, route: route, requested: requested.span)
+    else {
+      return nil
+    }
+    var name = ByteBuffer()
+    switch (run.facts.form, candidate.isWildcard) {
+    case (.json, false): name.append(candidate.upstreamJSON.span)
+    case (.multipart, false): name.append(candidate.upstreamName.span)
+    case (.json, true): name.append(jsonString: requested.span.extracting(route.passedName))
+    case (.multipart, true): name.append(requested.span.extracting(route.passedName))
+    }
+    let bytes = name.withBytes { $0.withUnsafeBufferPointer { Array($0) } }
+    return Splice(range: run.facts.modelRange, replacement: bytes)
+  }
+}
