@@ -210,7 +210,9 @@ import Testing
     for n in 0..<16 { turn(&world, n) }
     turn(&world, 0)
     turn(&world, 99)
-    let known = (0..<16).filter { world.ledger.memory.homes.home(of: Self.conversation($0), now: world.now) != nil }
+    let known = (0..<16).filter {
+      world.ledger.memory.homes.home(of: Self.conversation($0), now: world.now) != nil
+    }
     #expect(known == [0] + Array(2..<16))
     // Of a table that becomes smaller the newest stay, in their order.
     settings.entries = 3
