@@ -64,7 +64,8 @@ package enum Fault: Equatable, Sendable {
 
   package var blame: Blame {
     switch self {
-    case .unreachable, .refused, .tls, .reset, .silence, .serverError, .overloaded, .starting, .timedOut, .cut,
+    case .unreachable, .refused, .tls, .reset, .silence, .serverError, .overloaded, .starting, .timedOut,
+      .cut,
       .errorInside,
       .foreign, .redirected, .emptyStream, .tooSlow:
       .provider
@@ -81,7 +82,8 @@ package enum Fault: Equatable, Sendable {
   package var allowsNext: Bool {
     switch self {
     case .clientFault, .clientGone: false
-    case .unreachable, .refused, .tls, .reset, .silence, .serverError, .overloaded, .starting, .timedOut, .cut,
+    case .unreachable, .refused, .tls, .reset, .silence, .serverError, .overloaded, .starting, .timedOut,
+      .cut,
       .errorInside,
       .foreign, .redirected, .emptyStream, .tooSlow, .rate, .quota, .keyRejected, .modelMissing,
       .endpointMissing, .modelLacksEndpoint, .tooLong, .requestRefused, .unsuited, .staleConnection,
@@ -96,7 +98,8 @@ package enum Fault: Equatable, Sendable {
     case .tooLong, .requestRefused, .unsuited, .modelMissing, .endpointMissing, .modelLacksEndpoint,
       .clientFault:
       true
-    case .unreachable, .refused, .tls, .reset, .silence, .serverError, .overloaded, .starting, .timedOut, .cut,
+    case .unreachable, .refused, .tls, .reset, .silence, .serverError, .overloaded, .starting, .timedOut,
+      .cut,
       .errorInside,
       .foreign, .redirected, .emptyStream, .tooSlow, .rate, .quota, .keyRejected, .staleConnection,
       .clientGone, .raceLost, .noRoom:
