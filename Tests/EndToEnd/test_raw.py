@@ -14,7 +14,7 @@ import h2.connection
 import h2.events
 import pytest
 
-from gateway import DEADLINE, Gateway, eventually, fields
+from gateway import DEADLINE, Gateway, eventually, fields, split_address
 from wire import Cut, Provider, Reader, tls_context
 
 JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n"
@@ -366,6 +366,18 @@ def test_what_is_not_open(start, provider, path, entry, status, code):
     head, body = reader.read()
     assert (head.status, json.loads(body)["error"]["code"]) == (status, code)
     assert not provider.has_request()
+
+
+def test_a_refused_body_is_no_request(start, provider):
+    """Where it is not served at all, its body is not taken for what comes next."""
+    at = start_raw(start, provider, "listen: 127.0.0.1:0\nadmin: { listen: 127.0.0.1:0, token: t }")
+    host, port = split_address(at.addresses[1])
+    reader = Reader(socket.create_connection((host, port), DEADLINE))
+    inside = request("GET", "/livez")
+    reader.socket.sendall(request("POST", "/providers/groq/x", f"Content-Length: {len(inside)}\r\n", inside))
+    head, _ = reader.read()
+    assert head.status == 404 and head["connection"] == "close"
+    assert reader.closes()
 
 
 CLIENTS = "clients:\n  - { name: all, key: k1, rpm: 3 }\n  - { name: some, key: k2, models: [m] }\n"
