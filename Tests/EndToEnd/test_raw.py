@@ -14,7 +14,7 @@ import h2.connection
 import h2.events
 import pytest
 
-from gateway import DEADLINE, Gateway, eventually, fields, split_address
+from gateway import DEADLINE, Gateway, eventually, fields
 from wire import Cut, Provider, Reader, tls_context
 
 JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n"
@@ -368,11 +368,14 @@ def test_what_is_not_open(start, provider, path, entry, status, code):
     assert not provider.has_request()
 
 
-def test_a_refused_body_is_no_request(start, provider):
+def test_a_refused_body_is_no_request(start, provider, tmp_path):
     """Where it is not served at all, its body is not taken for what comes next."""
-    at = start_raw(start, provider, "listen: 127.0.0.1:0\nadmin: { listen: 127.0.0.1:0, token: t }")
-    host, port = split_address(at.addresses[1])
-    reader = Reader(socket.create_connection((host, port), DEADLINE))
+    place = str(tmp_path / "admin.sock")
+    start_raw(start, provider, f'listen: 127.0.0.1:0\nadmin: {{ listen: "unix:{place}" }}')
+    admin = socket.socket(socket.AF_UNIX)
+    admin.settimeout(DEADLINE)
+    admin.connect(place)
+    reader = Reader(admin)
     inside = request("GET", "/livez")
     reader.socket.sendall(request("POST", "/providers/groq/x", f"Content-Length: {len(inside)}\r\n", inside))
     head, _ = reader.read()
