@@ -50,7 +50,8 @@ let package = Package(
     module("Transport", ["Base", "COpenSSL", "CLinux"]),
     module("Upstream", ["Base", "Wire", "HTTP2", "Transport", "CCurl", "CLinux"]),
     module(
-      "Server", ["Base", "Wire", "Policy", "Exchange", "Kernel", "Transport", "Upstream", "CLinux", "CPage"]),
+      "Server",
+      ["Base", "Wire", "Policy", "Exchange", "Kernel", "HTTP2", "Transport", "Upstream", "CLinux", "CPage"]),
     module("Lab", ["Base", "Wire", "Kernel", "CLinux"]),
     module("Batch", ["Base", "Wire", "Kernel", "Lab", "CLinux"]),
     .executableTarget(

@@ -53,6 +53,18 @@ package enum Limits {
   package static let bodySlice = 256 * 1024
   /// Bytes that are gathered for a TLS connection in one turn before who makes them pauses.
   package static let gathered = 64 * 1024
+  /// Streams of a client's HTTP/2 connection at once; bytes that one of them, and all together, may bring before they
+  /// are taken; CONTINUATION frames of one head; acknowledgements that wait to be sent.
+  package static let clientStreams = 100
+  package static let clientStreamWindow = 64 * 1024
+  package static let clientWindow = 1 << 20
+  package static let continuations = 16
+  package static let outboundAcks = 128
+  /// Streams that a client may give up, and frames that bring nothing (PING, SETTINGS, PRIORITY, empty DATA), in each
+  /// window of time; beyond, its connection ends.
+  package static let streamResets = 200
+  package static let idleFrames = 1000
+  package static let noiseWindow = Interval.seconds(10)
   /// A connection's buffer that is kept between requests.
   package static let keptBuffer = 4 * 1024
 
@@ -64,6 +76,8 @@ package enum Limits {
   package static let eventsPerTurn = 256
   /// Descriptors that are neither a client's nor an exchange's: listeners, poller, log, resolver.
   package static let ownDescriptors = 64
+  /// epoll counts time while the machine is awake only: with a timer set, the clock is asked at least as often as this.
+  package static let longestWait = Interval.seconds(60)
   /// Sockets taken over from a service manager.
   package static let inheritedSockets = 64
 
@@ -144,6 +158,8 @@ package enum Limits {
   package static let quantity: Int64 = 1 << 40
   /// Tokens that a request may allow its answer as far as a budget's estimate goes: more is no wish but "no limit".
   package static let answerTokens: Quantity = 1_048_576
+  /// Tokens of an answer whose request does not bound it, as far as a day's money goes.
+  package static let assumedAnswer: Quantity = 1024
   /// Bytes of a provider's error body that are read to classify it.
   package static let errorBody = 64 * 1024
   /// Time between two questions for a provider's models, until a failed one is repeated, and for an answer.
@@ -258,7 +274,7 @@ package enum Limits {
   /// Places of a request's body that are sent changed as pieces of their own; with more the body is written anew.
   package static let patchedPlaces = 64
   /// Bytes of either end of a long text that tell a conversation's opening from others.
-  package static let openingEnd = 1024
+  package static let openingEnd = 512
   /// Attempts at once that one conversation may have at the place where it was answered last.
   package static let attemptsAtHome = 4
   /// Responses whose makers are remembered.

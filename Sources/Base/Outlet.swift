@@ -12,8 +12,8 @@ package final class Outlet {
   private static var nothing: UnsafeRawBufferPointer { .init(start: nil, count: 0) }
 
   private let descriptor: Int32
-  private let queue: OutletQueue?
-  private let place: Int32
+  private var queue: OutletQueue?
+  private var place: Int32
   /// The end of the turn is waited for: bytes that were gathered are passed on then.
   package private(set) var isQueued = false
   /// Bytes that may wait before the producer has to pause: some where they are gathered, until the socket is full.
@@ -35,6 +35,13 @@ package final class Outlet {
   /// An outlet that gathers. `place`: what the queue knows it by.
   package init(gathering queue: OutletQueue, place: Int32) {
     descriptor = -1
+    self.queue = queue
+    self.place = place
+    allowance = Limits.gathered
+  }
+
+  /// Gathers from now on. Nothing waits yet.
+  package func gather(in queue: OutletQueue, place: Int32) {
     self.queue = queue
     self.place = place
     allowance = Limits.gathered
@@ -108,9 +115,7 @@ package final class Outlet {
     isQueued = false
     while !isBroken, !backlog.isEmpty {
       switch send(backlog.unsafeBytes) {
-      case .taken(let count):
-        sent &+= UInt64(count)
-        backlog.consume(count)
+      case .taken(let count): passed(count)
       case .full:
         allowance = 0
         return
@@ -119,8 +124,25 @@ package final class Outlet {
         return
       }
     }
-    allowance = Limits.gathered
-    backlog.recycle(keeping: 0)
+    passed(0)
+  }
+
+  /// What was gathered. Lifetime: until bytes are added or passed on.
+  package var waiting: UnsafeRawBufferPointer { backlog.unsafeBytes }
+
+  /// Lends what was gathered to `take`, which may write in it, and says how much of it is no longer wanted.
+  package func take(_ take: (UnsafeMutableRawBufferPointer) -> Int) {
+    let count = backlog.withMutableBytes { take($0) }
+    backlog.consume(count)
+  }
+
+  /// Bytes of what was gathered have been passed on; what remains waits for the socket.
+  package func passed(_ count: Int) {
+    isQueued = false
+    sent &+= UInt64(count)
+    backlog.consume(count)
+    allowance = backlog.isEmpty ? Limits.gathered : 0
+    if backlog.isEmpty { backlog.recycle(keeping: 0) }
   }
 
   /// Drops what waits and takes nothing more: the descriptor is about to be closed.

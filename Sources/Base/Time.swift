@@ -30,7 +30,8 @@
   }
 }
 
-/// A point on the monotonic clock, in nanoseconds since an arbitrary start. Never steps back.
+/// A point in time, in nanoseconds since an arbitrary start. Its clock never steps back, and runs on while the machine
+/// sleeps: a cooldown of an hour is over after a night.
 @frozen @usableFromInline package struct Instant: Comparable, Hashable, Sendable {
   @usableFromInline package var nanoseconds: Int64
 

@@ -6,6 +6,8 @@ package struct HTTP2Event {
   package enum Fact: Equatable, Sendable {
     /// A message's head, in the lines that HTTP/1.1 would have: `bytes`.
     case head
+    /// A request's head that a body follows: the same.
+    case openHead
     case headTooLong
     /// Bytes of a body, which lie in what was received.
     case data
@@ -26,11 +28,12 @@ package struct HTTP2Event {
   package let bytes: UnsafeRawBufferPointer
 }
 
-/// One HTTP/2 connection (RFC 9113) by nghttp2, the client's side: bytes in, events out; requests in, bytes out. It does
-/// no I/O, and its owner says how much has been taken of what came, which is what lets the other side send more.
+/// One HTTP/2 connection (RFC 9113) by nghttp2: bytes in, events out; messages in, bytes out. It does no I/O, and its
+/// owner says how much has been taken of what came, which is what lets the other side send more. What is the server's
+/// side alone is in `HTTP2Answers.swift`.
 package final class HTTP2Session {
   // Lifetime: made in init, freed in deinit.
-  private let session: UnsafeMutablePointer<ch2_session>
+  let session: UnsafeMutablePointer<ch2_session>
   private var eventsRead = 0
   /// Nothing more can be received or sent.
   package private(set) var isBroken = false
@@ -40,6 +43,16 @@ package final class HTTP2Session {
     guard
       let session = ch2_client(
         UInt32(Limits.streamWindow), Int32(Limits.connectionWindow), UInt32(Limits.upstreamHead))
+    else { return nil }
+    self.session = session
+  }
+
+  /// A server's session, its settings ready to be sent; nil: memory is out.
+  package init?(answering headLimit: Int) {
+    guard
+      let session = ch2_server(
+        UInt32(Limits.clientStreams), UInt32(Limits.clientStreamWindow), Int32(Limits.clientWindow),
+        UInt32(headLimit), Limits.continuations, Limits.outboundAcks)
     else { return nil }
     self.session = session
   }
@@ -63,14 +76,14 @@ package final class HTTP2Session {
     eventsRead += 1
     let fact: HTTP2Event.Fact
     switch event.kind {
-    case ch2_head: fact = .head
+    case ch2_head: fact = event.code == 0 ? .openHead : .head
     case ch2_head_too_long: fact = .headTooLong
     case ch2_data: fact = .data
     case ch2_end: fact = .end
     case ch2_goaway: fact = .goAway
     default: fact = .closed(code: event.code)
     }
-    let hasBytes = fact == .head || fact == .data
+    let hasBytes = fact == .head || fact == .openHead || fact == .data
     return HTTP2Event(
       fact: fact, stream: event.stream, tag: event.tag, sent: Int(event.sent),
       bytes: UnsafeRawBufferPointer(

@@ -97,12 +97,13 @@ package final class Poller {
     }
   }
 
-  /// Waits for events, at most `timeout` (nil: for ever; negative: not at all). A signal is no event: it ends
-  /// the wait with none.
+  /// Waits for events, at most `timeout` (nil: for ever; negative: not at all) and `Limits.longestWait`. A signal is no
+  /// event: it ends the wait with none.
   package func wait(timeout: Interval?, into events: PolledEvents) throws(KernelFault) {
     let room = Int32(events.capacity)
     var n: Int32 = -1
     events.count = 0
+    let timeout = timeout.map { min($0, Limits.longestWait) }
     if hasNanoseconds {
       let limit = timeout.map { max(0, $0.nanoseconds) } ?? -1
       n = linux_epoll_wait_ns(epoll.raw, events.storage, room, limit)

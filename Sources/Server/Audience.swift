@@ -183,6 +183,7 @@ extension Runner {
       case .ended(let ending):  // 4
         flushScratch(to: connection)
         let isWhole = ending == .complete || reply.isStream
+        if !isWhole { connection.lane?.isCut = true }
         if isWhole, reply.framing == .chunked { connection.outlet.write("0\r\n\r\n" as StaticString) }
         depart(seat)
         finish(reply, connection, run: run, keepsAlive: isWhole && !reply.isCloseDelimited, now)
@@ -222,6 +223,7 @@ extension Runner {
   private func dropFollower(_ reply: Reply, _ connection: Connection, _ run: ExchangeRun?, _ now: Moment) {
     let error = LocalError.followerTooSlow
     let isUnsent = !scratch.isEmpty
+    if !isUnsent, !reply.isStream { connection.lane?.isCut = true }
     if isUnsent {
       sendError(error, reply, connection, run: run, now)
     } else if reply.isStream {

@@ -94,6 +94,7 @@ extension Front {
   /// Reads on, or not, as there is room.
   func watchFeed(_ connection: Connection) {
     if connection.isHalfClosed { return }
+    if connection.lane != nil { return giveBack(connection) }
     if connection.feed == nil {
       watch(connection, connection.interest.union([.read, .peerClosed]))
     } else if connection.inbound.count < Limits.passing {

@@ -4,13 +4,16 @@ internal import Kernel
 internal import Transport
 internal import Wire
 
-/// A client's socket, in the clear or TLS: what it sent and is not yet read, and the way out to it.
+/// A client's socket, in the clear or TLS: what it sent and is not yet read, and the way out to it. Where the socket
+/// carries HTTP/2, also each of its streams.
 ///
 /// Owns the descriptor. `Front` moves it from state to state; nobody else changes one.
 final class Connection {
   enum State {
     /// The TLS handshake is under way.
     case securing
+    /// It carries streams, each of which is a connection of its own.
+    case carrying
     /// Between requests: nothing of the next one has come.
     case idle
     /// Part of a head has come.
@@ -28,7 +31,11 @@ final class Connection {
   }
 
   let id: SlotID
-  private let descriptor: Descriptor
+  private let descriptor: Descriptor?
+  let raw: Int32
+  /// A stream's place on the connection that carries it; nil: it has a socket.
+  let lane: Lane?
+  var carriage: Carriage?
   /// What lies on the socket. All reading goes through it, and what `outlet` gathers.
   var transport: Transport
   let outlet: Outlet
@@ -80,16 +87,30 @@ final class Connection {
     gathering queue: OutletQueue?
   ) {
     self.id = id
-    transport = Transport(plain: descriptor.raw)
-    outlet =
-      queue.map { Outlet(gathering: $0, place: id.slot) } ?? Outlet(descriptor: descriptor.raw)
-    self.descriptor = descriptor
+    raw = descriptor.raw
+    lane = nil
+    transport = Transport(plain: raw)
+    outlet = queue.map { Outlet(gathering: $0, place: id.slot) } ?? Outlet(descriptor: raw)
+    self.descriptor = consume descriptor
     self.reach = reach
     self.isAdmin = isAdmin
     parser = RequestParser(maximumHead: maximumHead)
   }
 
-  var raw: Int32 { descriptor.raw }
+  /// A stream.
+  init(id: SlotID, lane: Lane, maximumHead: Int, gathering queue: OutletQueue) {
+    self.id = id
+    self.lane = lane
+    descriptor = nil
+    raw = -1
+    transport = Transport(plain: -1)
+    outlet = Outlet(gathering: queue, place: id.slot)
+    reach = lane.carrier.reach
+    isAdmin = lane.carrier.isAdmin
+    parser = RequestParser(maximumHead: maximumHead)
+    state = .readingHead
+  }
+
   /// Where the body of a complete request is in `inbound`.
   var body: Range<Int> { parser.head.headLength..<requestLength }
   var token: Token { Token(kind: TokenKind.connection, slot: Int(id.slot), generation: id.generation) }

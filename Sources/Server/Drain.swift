@@ -1,5 +1,6 @@
 internal import Base
 internal import Exchange
+internal import HTTP2
 internal import Kernel
 internal import Policy
 
@@ -18,7 +19,12 @@ extension Front {
     for place in listeners where !isPaused { poller.remove(place.listener.descriptor) }
     listeners.removeAll { !$0.isAdmin }
     for index in listeners.indices { watch(listener: index) }
-    for place in connections.places { connections[place]?.keepsAlive = false }
+    for place in connections.places {
+      guard let connection = connections[place] else { continue }
+      connection.keepsAlive = false
+      connection.carriage?.session.announceEnd()
+      soil(connection)
+    }
   }
 
   /// Accepts who waits for a listener that is about to be closed.
@@ -33,10 +39,12 @@ extension Front {
   /// Lets go of who idles still when the grace is over.
   func endGrace(now: Instant) {
     guard let end = graceEnd, end <= now else { return }
+    isGraceOver = true
     for place in connections.places {
       guard let connection = connections[place] else { continue }
       switch connection.state {
       case .securing, .idle: close(connection)
+      case .carrying: retire(connection)
       case .readingHead, .readingBody, .answering, .flushing, .lingering, .closed: continue
       }
     }
@@ -46,7 +54,7 @@ extension Front {
   var isQuiet: Bool {
     for place in connections.places {
       switch connections[place]?.state {
-      case .securing, .idle, .readingHead, .readingBody, .answering, .flushing: return false
+      case .securing, .carrying, .idle, .readingHead, .readingBody, .answering, .flushing: return false
       case .lingering, .closed, nil: continue
       }
     }
@@ -119,7 +127,7 @@ extension Server {
     switch phase {
     case .serving: .distantFuture
     case .draining(let until):
-      min(until, front.graceEnd.flatMap { front.connections.count > 0 ? $0 : nil } ?? until)
+      front.isGraceOver ? until : min(until, front.graceEnd ?? until)
     case .flushing(let until): until
     case .over: .distantPast
     }

@@ -27,7 +27,7 @@ enum Happening {
 /// `close` and destroyed at the end of the turn, so that no event of the same turn finds a new one in its place.
 final class Front {
   let poller: Poller
-  private(set) var connections: SlotTable<Connection>
+  var connections: SlotTable<Connection>
   var timers = Timers()
   var happenings: [Happening] = []
   var listeners: [ListenerPlace] = []
@@ -40,6 +40,7 @@ final class Front {
   var retryAt: Instant?
   /// Until then idle connections are kept during a drain.
   var graceEnd: Instant?
+  var isGraceOver = false
   /// No connection is kept alive beyond its answer any more.
   var isDraining = false
   /// Accepting pauses: out of descriptors or connections.
@@ -47,7 +48,9 @@ final class Front {
   private var closing: [SlotID] = []
   /// Connections whose bytes leave at the end of the turn.
   let gathered = OutletQueue()
-  /// TLS connections are read through it.
+  /// Connections that carry streams, where something may be to be sent when the turn is over.
+  var soiled: [Connection] = []
+  /// Connections with TLS or HTTP/2 are read through it.
   var inbox = ByteBuffer()
 
   struct ListenerPlace {
@@ -127,21 +130,6 @@ final class Front {
     }
   }
 
-  /// Makes room for who waits: of the clients that were answered and ask nothing, the one that has been quiet
-  /// longest goes. The new one is accepted in the next turn.
-  private func closeLongestIdle() {
-    var longest: Connection?
-    var soonest = Instant.distantFuture
-    for place in connections.places {
-      guard let connection = connections[place], connection.wasAnswered, case .idle = connection.state,
-        let due = timers.deadline(of: place), due < soonest
-      else { continue }
-      longest = connection
-      soonest = due
-    }
-    if let longest { close(longest) }
-  }
-
   /// Stops accepting until a connection has gone. The backlog holds who comes meanwhile.
   private func pause() {
     if isPaused { return }
@@ -179,15 +167,18 @@ final class Front {
     case .closed: return
     case .answering: happenings.append(.left(connection.id))
     case .idle: connection.transport.sayGoodbye()
+    case .carrying: closeStreams(of: connection)
     case .securing, .readingHead, .readingBody, .flushing, .lingering: break
     }
     connection.state = .closed
+    if let lane = connection.lane { leave(connection, lane) }
+    connection.carriage = nil
     connection.seat = nil
     endUpload(connection)
     connection.share = nil
     connection.outlet.shutDown()
     timers.disarm(Int(connection.id.slot))
-    poller.remove(connection.raw)
+    if connection.lane == nil { poller.remove(connection.raw) }
     closing.append(connection.id)
   }
 
@@ -211,6 +202,7 @@ final class Front {
     if event.readable {
       switch connection.state {
       case .securing: break
+      case .carrying: hear(connection, now: now)
       case .idle, .readingHead, .readingBody: read(connection, now: now)
       case .answering: if connection.feed == nil { readAhead(connection) } else { readFeed(connection) }
       case .lingering: readAway(connection)
@@ -231,7 +223,7 @@ final class Front {
   private func peerClosed(_ connection: Connection) {
     switch connection.state {
     case .idle, .lingering: close(connection)
-    case .securing, .readingHead, .readingBody, .closed:
+    case .securing, .carrying, .readingHead, .readingBody, .closed:
       // The read that follows finds the end of the stream; nothing more can come.
       break
     case .answering, .flushing:
@@ -267,7 +259,10 @@ final class Front {
     case .answering:
       timers.disarm(Int(connection.id.slot))
       happenings.append(.drained(connection.id))
-    case .flushing: afterAnswer(connection, now: now)
+    case .flushing: if connection.lane == nil { afterAnswer(connection, now: now) }
+    case .carrying:
+      timers.disarm(Int(connection.id.slot))
+      soil(connection)
     case .securing, .idle, .readingHead, .readingBody, .lingering, .closed: break
     }
   }
@@ -284,7 +279,7 @@ final class Front {
     }
   }
 
-  private func noteWriteProgress(_ connection: Connection, now: Instant) {
+  func noteWriteProgress(_ connection: Connection, now: Instant) {
     guard connection.outlet.sent != connection.sentBefore else { return }
     connection.sentBefore = connection.outlet.sent
     timers.arm(Int(connection.id.slot), at: now + Limits.writeStall)
@@ -293,6 +288,7 @@ final class Front {
   func watch(_ connection: Connection, _ interest: Interest) {
     guard connection.interest != interest else { return }
     connection.interest = interest
+    if connection.lane != nil { return }
     do throws(KernelFault) {
       try poller.modify(connection.raw, interest, token: connection.token)
     } catch {
@@ -306,6 +302,12 @@ final class Front {
     guard let connection = connections[place] else { return }
     switch connection.state {
     case .securing, .idle, .lingering: close(connection)  // 1
+    case .carrying:
+      if connection.outlet.isBlocked {
+        close(connection)
+      } else if connection.carriage?.streams.isEmpty == true {
+        retire(connection)
+      }
     case .readingHead: refuse(connection, .requestTimeout)  // 2
     case .readingBody: uploadTimeDue(connection, now: now)
     case .answering, .flushing:  // 3
@@ -324,6 +326,10 @@ final class Front {
     connection.seat = nil
     connection.share = nil
     if !keepsAlive || isDraining { connection.keepsAlive = false }
+    if let lane = connection.lane {
+      finishStream(connection, lane)
+      return
+    }
     connection.state = .flushing
     if connection.outlet.isQueued { connection.push() }
     if connection.outlet.isBroken {
@@ -356,7 +362,7 @@ final class Front {
 
   /// Shuts the writing side down and reads what the client still sends away for a moment: a close with unread
   /// bytes would be a reset, which can overtake the answer (RFC 9112 §9.6).
-  private func linger(_ connection: Connection, now: Instant) {
+  func linger(_ connection: Connection, now: Instant) {
     if connection.isHalfClosed {
       close(connection)
       return

@@ -46,6 +46,31 @@ extension Front {
     refuse(connection, error)
   }
 
+  // MARK: - Room for others
+
+  /// Makes room for who waits: of the clients that were answered and ask nothing, the one that has been quiet
+  /// longest goes. The new one is accepted in the next turn.
+  func closeLongestIdle() {
+    var longest: Connection?
+    var soonest = Instant.distantFuture
+    for place in connections.places {
+      guard let connection = connections[place], connection.wasAnswered, isIdle(connection),
+        let due = timers.deadline(of: place), due < soonest
+      else { continue }
+      longest = connection
+      soonest = due
+    }
+    if let longest { close(longest) }
+  }
+
+  private func isIdle(_ connection: Connection) -> Bool {
+    switch connection.state {
+    case .idle: true
+    case .carrying: connection.carriage?.streams.isEmpty == true
+    case .securing, .readingHead, .readingBody, .answering, .flushing, .lingering, .closed: false
+    }
+  }
+
   // MARK: - Out of descriptors
 
   enum TurnedAway { case one, nobody, failed }

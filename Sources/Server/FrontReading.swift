@@ -9,6 +9,7 @@ internal import Wire
 extension Front {
   /// Reads once and goes on as far as the bytes reach. Level-triggered polling brings the rest.
   func read(_ connection: Connection, now: Instant) {
+    if connection.lane != nil { return goOn(connection, now: now) }
     let room = room(for: connection)
     guard mayRead(connection, room: room, now: now) else { return }
     if connection.requestLength > 0 { connection.inbound.reserve(room, total: connection.requestLength) }
@@ -66,12 +67,17 @@ extension Front {
     switch connection.state {
     case .idle, .readingHead: advanceHead(connection, now: now)
     case .readingBody: advanceBody(connection, now: now)
-    case .securing, .answering, .flushing, .lingering, .closed: break
+    case .securing, .carrying, .answering, .flushing, .lingering, .closed: break
     }
   }
 
   private func advanceHead(_ connection: Connection, now: Instant) {
     let progress: HeadProgress
+    switch preface(connection) {
+    case .whole: return carry(connection, now: now)
+    case .begun: return awaitHead(connection, now: now)
+    case .other: break
+    }
     do throws(WireFault) {
       progress = try connection.inbound.withBytes { bytes throws(WireFault) in
         try connection.parser.parse(bytes)
@@ -81,11 +87,7 @@ extension Front {
       return
     }
     switch progress {
-    case .needMore:
-      if case .idle = connection.state, !connection.inbound.isEmpty {
-        connection.state = .readingHead
-        timers.arm(Int(connection.id.slot), at: now + Limits.headTime)
-      }
+    case .needMore: awaitHead(connection, now: now)
     case .complete:
       connection.keepsAlive = connection.parser.head.keepAlive
       if let refusal = examine(connection, now: now) {
@@ -93,6 +95,13 @@ extension Front {
         return
       }
       startBody(connection, now: now)
+    }
+  }
+
+  private func awaitHead(_ connection: Connection, now: Instant) {
+    if case .idle = connection.state, !connection.inbound.isEmpty {
+      connection.state = .readingHead
+      timers.arm(Int(connection.id.slot), at: now + Limits.headTime)
     }
   }
 

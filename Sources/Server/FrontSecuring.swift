@@ -21,6 +21,10 @@ extension Front {
     switch connection.transport.shakeHands() {
     case .wantsRead: watch(connection, [.read, .peerClosed])
     case .wantsWrite: watch(connection, .write)
+    case .done where connection.transport.speaksHTTP2:
+      watch(connection, [.read, .peerClosed])
+      carry(connection, now: now)
+      hear(connection, now: now)
     case .done:
       connection.state = .idle
       timers.arm(Int(connection.id.slot), at: now + Limits.headTime)
@@ -68,7 +72,15 @@ extension Front {
   /// Passes on what the turn has gathered. True: somebody has to be told what came of it.
   func passGathered(now: Instant) -> Bool {
     while let place = gathered.next() {
-      guard let connection = connections[Int(place)] else { continue }
+      guard let connection = connections[Int(place)], connection.outlet.isQueued else { continue }
+      if let lane = connection.lane {
+        wantsToSend(connection, lane)
+        continue
+      }
+      if connection.carriage != nil {
+        soil(connection)
+        continue
+      }
       let wasBlocked = connection.outlet.isBlocked
       connection.push()
       if wasBlocked, !connection.outlet.isBlocked, !connection.outlet.isBroken {
@@ -77,6 +89,7 @@ extension Front {
         settle(connection, now: now)
       }
     }
+    while let carrier = soiled.popLast() { send(carrier, now: now) }
     return !happenings.isEmpty
   }
 }

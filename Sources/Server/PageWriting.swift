@@ -13,18 +13,18 @@ extension Runner {
   ) {
     let id = requestID(of: connection)
     let isHead = connection.parser.head.method == .head
-    let isHTTP10 = connection.parser.head.minorVersion == 0
+    let version = connection.parser.head.version
     var text = rest
     let isComplete = text.write(upTo: Limits.pagePiece, now: now, into: &page) == .complete
     // A length that is known is told; else chunks where the client knows them, else the connection's end.
     let length = isComplete ? page.count : text.rest.map { page.count + $0 }
-    let isCloseDelimited = length == nil && isHTTP10
+    let isCloseDelimited = length == nil && version == .http10
     scratch.removeAll()
     scratch.appendStatusLine(status)
     scratch.appendField("Content-Type", type)
     if let length {
       scratch.appendField("Content-Length", decimal: length)
-    } else if !isHTTP10 {
+    } else if version == .http11 {
       scratch.appendField("Transfer-Encoding", "chunked")
     }
     scratch.appendField("X-Request-ID", id.span)
@@ -34,7 +34,7 @@ extension Runner {
     if isCloseDelimited { connection.keepsAlive = false }
     log.page(connection, status: status, id: id, now: now)
     discardRequest(connection)
-    let framing = length == nil && !isHTTP10 ? RelayFraming.chunked : .identity
+    let framing = length == nil && version == .http11 ? RelayFraming.chunked : .identity
     if isHead { page.removeAll() }
     write(to: connection, framing)
     if isComplete || isHead {

@@ -23,7 +23,7 @@ final class Passing {
   /// The client's fields that cross, each ended by CRLF.
   let lines: [UInt8]
   let body: FedBody
-  let isHTTP10: Bool
+  let version: HTTPVersion
   let isHead: Bool
   /// Nobody minds if it is asked twice: a pooled connection that turns out to be dead is tried first.
   let isSafe: Bool
@@ -71,7 +71,7 @@ final class Passing {
       case .get, .head, .delete, .options, .other: body = .none
       }
     }
-    isHTTP10 = head.minorVersion == 0
+    version = head.version
     isHead = head.method == .head
     isSafe = body == .none && (head.method == .get || isHead)
     expectsContinue = head.expectsContinue

@@ -175,9 +175,9 @@ extension Runner {
       let hasBody = status != 204 && status != 304 && !passing.isHead
       if let length, status != 204 {
         scratch.appendField("Content-Length", decimal: length)
-      } else if hasBody, passing.isHTTP10 {
+      } else if hasBody, passing.version == .http10 {
         passing.isCloseDelimited = true
-      } else if hasBody {
+      } else if hasBody, passing.version == .http11 {
         passing.framing = .chunked
         scratch.appendField("Transfer-Encoding", "chunked")
       }
@@ -228,7 +228,7 @@ extension Runner {
     guard let connection = front.connection(passing.connection) else { return }
     let words = passing.transfer.map { upstream.message($0) } ?? ""
     let hasHead = passing.hasHead
-    if !hasHead { sendError(error, words, passing, connection) }
+    if hasHead { connection.lane?.isCut = true } else { sendError(error, words, passing, connection) }
     let isRead = connection.feed == nil
     conclude(passing, error.row.code, words: error == .providerFailed ? words : "", now)
     front.finishAnswer(

@@ -78,7 +78,7 @@ extension Runner {
     let reply = connection.ownReply
     reply.begin(
       requestID(of: connection), trace: traceID(of: connection), endpoint: shape.endpoint, facts: facts,
-      bytesIn: 0, isHTTP10: false, client: clientName(of: connection),
+      bytesIn: 0, version: .http11, client: clientName(of: connection),
       exposesHeaders: setup.configuration.exposeHeaders, now: now.instant)
     let id = FollowerID(UInt64(connection.id.generation) << 32 | UInt64(UInt32(connection.id.slot)))
     guard case .lead(let seat) = sharing.flights.join(sharing.uniqueKey(), follower: id) else {

@@ -111,6 +111,7 @@ extension Runner {
     noteUsage(run, attempt, transfer, verdict)
     noteDetail(run, attempt, transfer, verdict)
     noteMaker(run, attempt, transfer, verdict, now)
+    noteCost(run, attempt)
     tell(run, .ended(attempt, verdict, tokens: run.usage.sum), now)
   }
 
@@ -138,6 +139,7 @@ extension Runner {
   func saidEnd(_ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID) -> ExchangeEvent {
     let sawError = upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
     upstream.withObserver(transfer) { run.usage = $0.usage }
+    noteCost(run, attempt)
     return .ended(attempt, sawError ? .fault(.errorInside) : .good, tokens: run.usage.sum)
   }
 
@@ -221,13 +223,5 @@ extension TransferEnd {
     case .outOfDescriptors: self = .noRoom
     case .protocolError: self = .unreadable
     }
-  }
-}
-
-extension TokenUsage {
-  /// Tokens of request and answer together.
-  var sum: Quantity? {
-    if let total { return total }
-    return isKnown ? (input ?? 0) + (output ?? 0) : nil
   }
 }

@@ -36,7 +36,7 @@ final class Reply {
   private(set) var model: [UInt8] = []
   private(set) var wantsStream = false
   var bytesIn = 0
-  private(set) var isHTTP10 = false
+  private(set) var version = HTTPVersion.http11
   private(set) var acceptedAt = Instant.distantPast
   /// Its name in the configuration that the request came under.
   private(set) var client: String?
@@ -47,6 +47,8 @@ final class Reply {
   var cacheState = CacheState.bypass
   /// What a stored answer had cost.
   var storedUsage = AnswerUsage()
+  /// What a stored answer would have cost.
+  var worth = Money.none
   /// The head is out: an error can only be told as an event, or by a cut.
   var hasHead = false
   var isStream = false
@@ -62,14 +64,14 @@ final class Reply {
   /// Nothing has been sent yet of what this request is owed.
   func begin(
     _ requestID: RequestID, trace: TraceID?, endpoint: Endpoint, facts: RequestFacts, bytesIn: Int,
-    isHTTP10: Bool,
+    version: HTTPVersion,
     client: String?, exposesHeaders: Bool, now: Instant
   ) {
     self.requestID = requestID
     self.trace = trace
     self.endpoint = endpoint
     self.bytesIn = bytesIn
-    self.isHTTP10 = isHTTP10
+    self.version = version
     self.client = client
     self.exposesHeaders = exposesHeaders
     model = facts.model
@@ -78,6 +80,7 @@ final class Reply {
     source = .over
     cacheState = .bypass
     storedUsage = AnswerUsage()
+    worth = .none
     hasHead = false
     isStream = false
     framing = .identity
@@ -93,12 +96,12 @@ final class Reply {
     model = []
   }
 
-  /// A length that is known is told; else chunks where the client knows them, else the connection's end. `status`
-  /// comes first: by it there may be no body.
+  /// A length that is known is told; else chunks where the client knows them, else the connection's end, or the stream's.
+  /// `status` comes first: by it there may be no body.
   func chooseFraming(length: Int64?) {
     let isOpen = length == nil && hasBody
-    framing = isOpen && !isHTTP10 ? .chunked : .identity
-    isCloseDelimited = isOpen && isHTTP10
+    framing = isOpen && version == .http11 ? .chunked : .identity
+    isCloseDelimited = isOpen && version == .http10
   }
 
   /// RFC 9112 §6.3; a 304 is never relayed with one either.

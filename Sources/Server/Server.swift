@@ -144,7 +144,7 @@ package final class Server {
       if case .over = phase { break }
       if wantsReload {
         wantsReload = false
-        supervisor.reloading(now: Clock.instant())
+        supervisor.reloading(monotonic: Clock.monotonicMicroseconds())
         return .reloadWanted
       }
       try tick()

@@ -35,8 +35,8 @@ package final class Supervisor {
   func ready(_ status: String) { socket?.send("READY=1\nSTATUS=\(status)") }
 
   /// `READY=1` follows when the reload is over, whichever way (Type=notify-reload, systemd.service(5)).
-  func reloading(now: Instant) {
-    socket?.send("RELOADING=1\nMONOTONIC_USEC=\(now.nanoseconds / 1000)\nSTATUS=reading the tier file")
+  func reloading(monotonic microseconds: UInt64) {
+    socket?.send("RELOADING=1\nMONOTONIC_USEC=\(microseconds)\nSTATUS=reading the tier file")
   }
 
   func stopping(_ status: String) { socket?.send("STOPPING=1\nSTATUS=\(status)") }

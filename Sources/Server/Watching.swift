@@ -81,7 +81,7 @@ extension Runner {
     }
   }
 
-  private func isChunked(_ connection: Connection) -> Bool { connection.parser.head.minorVersion > 0 }
+  private func isChunked(_ connection: Connection) -> Bool { connection.parser.head.version == .http11 }
 
   private func statuses(now: Instant) -> [ProviderStatus] {
     (0..<setup.ledger.statusCount).map { setup.ledger.status(at: $0, now: now) }

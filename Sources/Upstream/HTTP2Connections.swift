@@ -109,7 +109,7 @@ extension Upstream {
     while let event = session.nextEvent() {
       let slot = rider(event, connection)
       switch event.fact {
-      case .head: if let slot { takeHead(event.bytes, slot) }
+      case .head, .openHead: if let slot { takeHead(event.bytes, slot) }
       case .headTooLong:
         if let slot {
           slot.say(Self.tooLong)

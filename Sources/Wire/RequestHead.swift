@@ -14,6 +14,11 @@ package enum BodyFraming: Hashable, Sendable {
   case chunked
 }
 
+/// The version that a request came in (RFC 9110 §2.5).
+package enum HTTPVersion: Sendable {
+  case http10, http11, http2
+}
+
 /// One header field as ranges over the bytes that were parsed, counted from the start of the message.
 @frozen @usableFromInline package struct HeaderField: Hashable, Sendable {
   @usableFromInline package var name: Range<Int>
@@ -38,6 +43,7 @@ package struct RequestHead: Sendable {
   package internal(set) var host = 0..<0
   /// HTTP/1.x: 0 or 1.
   package internal(set) var minorVersion = 1
+  package internal(set) var isHTTP2 = false
   /// Bytes up to and including the empty line: the body begins here.
   package internal(set) var headLength = 0
   package internal(set) var framing = BodyFraming.none
@@ -49,6 +55,8 @@ package struct RequestHead: Sendable {
   var present: UInt64 = 0
 
   package init() {}
+
+  package var version: HTTPVersion { isHTTP2 ? .http2 : minorVersion == 0 ? .http10 : .http11 }
 
   func has(_ field: KnownField) -> Bool { present & (1 << UInt64(field.rawValue)) != 0 }
 
@@ -84,6 +92,7 @@ package struct RequestHead: Sendable {
     query = 0..<0
     host = 0..<0
     minorVersion = 1
+    isHTTP2 = false
     headLength = 0
     framing = .none
     keepAlive = true

@@ -30,7 +30,7 @@ extension RequestHead {
   }
 
   /// Reads origin-form and absolute-form (RFC 9112 §3.2); authority-form and asterisk-form are of no use here.
-  private mutating func readTarget(_ bytes: Span<UInt8>) throws(WireFault) {
+  mutating func readTarget(_ bytes: Span<UInt8>) throws(WireFault) {
     var pathStart = target.lowerBound
     if bytes[pathStart] != UInt8(ascii: "/") {
       let form = bytes.extracting(target)

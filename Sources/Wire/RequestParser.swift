@@ -14,7 +14,7 @@ package enum HeadProgress: Hashable, Sendable {
 package struct RequestParser: Sendable {
   private enum State { case beforeRequestLine, fields, complete }
 
-  package private(set) var head = RequestHead()
+  package internal(set) var head = RequestHead()
   private let maximumHead: Int
   private var state = State.beforeRequestLine
   private var lineStart = 0
@@ -102,7 +102,7 @@ package struct RequestParser: Sendable {
   }
 
   /// Reads a field line (RFC 9112 §5).
-  private mutating func readField(_ line: Range<Int>, in bytes: Span<UInt8>) throws(WireFault) {
+  mutating func readField(_ line: Range<Int>, in bytes: Span<UInt8>) throws(WireFault) {
     if head.fields.count == Limits.headerFields { throw .tooManyFields }
     let first = bytes[line.lowerBound]
     if first == 32 || first == 9 { throw .foldedField }
@@ -152,6 +152,14 @@ package struct RequestParser: Sendable {
       if !value.equalsIgnoringCase("100-continue") { throw .unknownExpectation }
       head.expectsContinue = true
     }
+  }
+
+  /// The field section of an HTTP/2 request has come: its body ends with its stream.
+  mutating func conclude(fieldSection count: Int, isWhole: Bool) throws(WireFault) {
+    if isChunked { throw .unknownTransferEncoding }
+    head.framing = isWhole ? .none : length.map { .length($0) } ?? .chunked
+    head.headLength = count
+    state = .complete
   }
 
   /// The empty line has come: decides the framing (RFC 9112 §6.3) and the connection (§9.3).

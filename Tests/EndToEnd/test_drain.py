@@ -2,6 +2,8 @@
 
 import json
 import signal
+import time
+from pathlib import Path
 
 import pytest
 from gateway import eventually
@@ -173,3 +175,21 @@ def test_the_admin_listener_tells_how_the_drain_goes(start, gateway, provider, t
     provider.current.send(b"0\r\n\r\n")
     reader.read_rest()
     assert ended(gateway) == 0
+
+
+def test_waiting_for_streams_costs_nothing(gateway, provider):
+    at = gateway(provider)
+    reader = begin_stream(at, provider)
+    at.signal(signal.SIGTERM)
+    at.line(lambda text: "draining" in text)
+
+    def ticks():
+        return sum(map(int, Path(f"/proc/{at.pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
+
+    time.sleep(1.5)  # the grace of idle connections
+    before = ticks()
+    time.sleep(1)
+    assert ticks() - before <= 5
+    provider.current.send(b"0\r\n\r\n")
+    reader.read_rest()
+    assert ended(at) == 0

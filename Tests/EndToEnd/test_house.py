@@ -15,7 +15,7 @@ def table(text, head):
 def test_the_modules_of_the_architecture_are_those_of_the_package():
     package = (ROOT / "Package.swift").read_text()
     wanted = {}
-    for name, needs in re.findall(r'module\(\s*"(\w+)", \[(.*?)\]\)', package, re.S):
+    for name, needs in re.findall(r'module\(\s*"(\w+)",\s*\[(.*?)\]\)', package, re.S):
         wanted[name] = set(re.findall(r'"(\w+)"', needs))
     needs = re.search(r'executableTarget\(\s*name: "synaxis",\s*dependencies: \[(.*?)\]', package, re.S).group(1)
     wanted["synaxis"] = set(re.findall(r'"(\w+)"', needs))

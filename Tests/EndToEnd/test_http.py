@@ -243,7 +243,7 @@ POST = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
         (b"GET /v1/models HTTP/2.0\r\nHost: localhost\r\n\r\n", 505),
         (b"GET /v1/models HTTP/1.2\r\nHost: localhost\r\n\r\n", 200),
         (b"GET /v1/models HTTP/x\r\nHost: localhost\r\n\r\n", 400),
-        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+        (b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", 505),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
         (b"GET /" + b"a" * 20000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
         (GET + b"X-A: " + b"a" * 40000 + b"\r\n\r\n", 431),

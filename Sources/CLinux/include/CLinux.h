@@ -129,11 +129,19 @@ static inline void *linux_map_pages(size_t bytes) {
   return p == MAP_FAILED ? NULL : p;
 }
 
-/// The clock that timers and latencies are measured with, in nanoseconds. It never steps.
-static inline uint64_t linux_monotonic_ns(void) {
+/// The clock that timers and latencies are measured with, in nanoseconds. It never steps back, and runs on while the
+/// machine sleeps (clock_gettime(2), Linux 2.6.39).
+static inline uint64_t linux_boottime_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_BOOTTIME, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/// The clock that service managers compare, in microseconds. It stands still while the machine sleeps.
+static inline uint64_t linux_monotonic_us(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+  return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
 }
 
 /// The wall clock in milliseconds since the Unix epoch. It may step.

@@ -48,6 +48,8 @@ struct ch2_stream {
   size_t sent;
   size_t at, offset, count;
   int is_forgotten;
+  /// Of a server's: the answer's head is out; nothing follows what was lent; that has been said.
+  int is_answered, ends, has_ended;
   /// More of the body comes by `ch2_feed`, one piece at a time.
   int is_open;
   struct ch2_piece pieces[];
@@ -68,6 +70,9 @@ struct ch2_session {
   int is_in_head, is_too_long;
   size_t head_limit;
   int is_out_of_memory;
+  /// Of a server's: bytes and CONTINUATION frames of the head that is under way, frames that ask for work and bring
+  /// nothing, and streams that the client gave up.
+  size_t head_bytes, continuations, continuation_limit, idle_frames, resets;
 };
 
 // MARK: What has come

@@ -178,10 +178,10 @@ static inline SSL_CTX *cssl_client_context(int verifies) {
 /// What of a server's files cannot be used.
 enum cssl_file { cssl_no_file, cssl_certificate_file, cssl_key_file, cssl_other_key, cssl_authorities_file };
 
-/// Of what a client offers, in our order; http/1.1 alone where `context` is NULL (RFC 7301 §3.2).
+/// Of what a client offers, in our order (RFC 7301 §3.2).
 static inline int cssl_choose_protocol(
   SSL *ssl, const unsigned char **name, unsigned char *length, const unsigned char *offered, unsigned count, void *context) {
-  static const unsigned char ours[] = "\x08http/1.1";
+  static const unsigned char ours[] = "\x02h2\x08http/1.1";
   (void)ssl, (void)context;
   return SSL_select_next_proto((unsigned char **)name, length, ours, sizeof(ours) - 1, offered, count)
              == OPENSSL_NPN_NEGOTIATED

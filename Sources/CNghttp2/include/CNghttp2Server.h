@@ -1,0 +1,229 @@
+// The server's side of an HTTP/2 connection: requests come in as lines, answers go out from bytes that are lent.
+#ifndef SYNAXIS_CNGHTTP2_SERVER_H
+#define SYNAXIS_CNGHTTP2_SERVER_H
+#include "CNghttp2.h"
+
+// MARK: What has come
+
+/// Ends the connection: the client does not behave.
+static inline int ch2_calm_down(struct ch2_session *self) {
+  nghttp2_session_terminate_session(self->session, NGHTTP2_ENHANCE_YOUR_CALM);
+  return NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+static inline int ch2_begin_request(nghttp2_session *session, const nghttp2_frame *frame, void *context) {
+  struct ch2_session *self = context;
+  struct ch2_stream *stream;
+  self->head_bytes = 0;
+  self->continuations = 0;
+  ch2_begin_headers(session, frame, context);
+  if(frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
+  stream = calloc(1, sizeof(*stream) + sizeof(struct ch2_piece));
+  if(!stream) return NGHTTP2_ERR_CALLBACK_FAILURE;
+  stream->id = frame->hd.stream_id;
+  stream->count = 1;
+  stream->next = self->streams;
+  self->streams = stream;
+  self->stream_count++;
+  return nghttp2_session_set_stream_user_data(session, stream->id, stream);
+}
+
+/// A header field, pseudo-header fields too: nghttp2 has seen to it that they come first, and each once (RFC 9113 §8.3).
+static inline int ch2_request_header(
+  nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_count, const uint8_t *value,
+  size_t value_count, uint8_t flags, void *context) {
+  struct ch2_session *self = context;
+  (void)session, (void)frame, (void)flags;
+  // A list's size as RFC 9113 §10.5.1 counts it. What goes on beyond all measure is not decoded to its end.
+  self->head_bytes += name_count + value_count + 32;
+  if(self->head_bytes > self->head_limit * 4) return ch2_calm_down(self);
+  ch2_write(self, name, name_count);
+  ch2_write(self, ": ", 2);
+  ch2_write(self, value, value_count);
+  ch2_write(self, "\r\n", 2);
+  return self->is_out_of_memory ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
+}
+
+static inline int ch2_request_frame(nghttp2_session *session, const nghttp2_frame *frame, void *context) {
+  struct ch2_session *self = context;
+  struct ch2_event *event;
+  int is_last = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+  (void)session;
+  switch(frame->hd.type) {
+  case NGHTTP2_HEADERS:
+    self->is_in_head = 0;
+    if(frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+      event = ch2_note(self, self->is_too_long ? ch2_head_too_long : ch2_head, frame->hd.stream_id);
+      if(event) {
+        event->code = is_last ? 1 : 0;
+        event->bytes = (const uint8_t *)(uintptr_t)self->head_start;
+        event->count = self->text_count - self->head_start;
+      }
+    }
+    if(is_last) ch2_note(self, ch2_end, frame->hd.stream_id);
+    break;
+  case NGHTTP2_DATA:
+    if(is_last)
+      ch2_note(self, ch2_end, frame->hd.stream_id);
+    else if(frame->hd.length == 0)
+      self->idle_frames++;
+    break;
+  case NGHTTP2_PING:
+  case NGHTTP2_SETTINGS: self->idle_frames++; break;
+  case NGHTTP2_RST_STREAM: self->resets++; break;
+  case NGHTTP2_GOAWAY: ch2_note(self, ch2_goaway, 0); break;
+  default: break;
+  }
+  return self->is_out_of_memory ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
+}
+
+static inline int ch2_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *context) {
+  struct ch2_session *self = context;
+  (void)session;
+  switch(head->type) {
+  case NGHTTP2_CONTINUATION:
+    return ++self->continuations > self->continuation_limit ? ch2_calm_down(self) : 0;
+  case NGHTTP2_PRIORITY:
+    // Not heeded, and so not looked at by nghttp2 (RFC 9113 §6.3).
+    if(head->stream_id == 0) nghttp2_session_terminate_session(session, NGHTTP2_PROTOCOL_ERROR);
+    self->idle_frames++;
+    return 0;
+  default: return 0;
+  }
+}
+
+// MARK: Answers
+
+/// The next bytes of an answer, of what was lent.
+static inline ssize_t ch2_read_lent(
+  nghttp2_session *session, int32_t stream, uint8_t *room, size_t size, uint32_t *flags, nghttp2_data_source *source,
+  void *context) {
+  struct ch2_stream *self = source->ptr;
+  struct ch2_piece *piece = &self->pieces[0];
+  size_t count = piece->count - self->offset;
+  (void)session, (void)stream, (void)context;
+  if(self->is_forgotten) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+  if(count == 0 && !self->ends) return NGHTTP2_ERR_DEFERRED;
+  if(count > size) count = size;
+  if(count) memcpy(room, (const char *)piece->base + self->offset, count);
+  self->offset += count;
+  self->sent += count;
+  if(self->ends && self->offset == piece->count) {
+    *flags |= NGHTTP2_DATA_FLAG_EOF;
+    self->has_ended = 1;
+  }
+  return (ssize_t)count;
+}
+
+static inline struct ch2_stream *ch2_known(struct ch2_session *self, int32_t id) {
+  return nghttp2_session_get_stream_user_data(self->session, id);
+}
+
+/// Lends the bytes that come next of an answer, in the place of what was lent before. `ends`: nothing follows them.
+/// Lifetime: until it is called again.
+static inline void ch2_lend(
+  struct ch2_session *self, struct ch2_stream *stream, const void *bytes, size_t count, int ends) {
+  stream->pieces[0].base = bytes;
+  stream->pieces[0].count = count;
+  stream->offset = 0;
+  stream->ends = ends;
+  if(stream->is_answered && !stream->has_ended && (count || ends))
+    nghttp2_session_resume_data(self->session, stream->id);
+}
+
+static inline int ch2_is_named(const nghttp2_nv *field, const char *name) {
+  return field->namelen == strlen(name) && memcmp(field->name, name, field->namelen) == 0;
+}
+
+/// Answers with a head as HTTP/1.1 has it, up to and with its empty line: fields that are about a connection are left
+/// out, names are put into lower case in place (RFC 9113 §8.2). A final one may be followed by bytes that are lent,
+/// unless `is_bare`. Returns 0 or a negative error.
+static inline int ch2_answer(struct ch2_session *self, struct ch2_stream *stream, char *head, size_t size, int is_bare) {
+  enum { most = 256 };
+  nghttp2_nv fields[most];
+  size_t count = 1;
+  nghttp2_data_provider provider;
+  char *end = head + size, *line = memchr(head, '\n', size);
+  if(size < 14 || !line) return NGHTTP2_ERR_INVALID_ARGUMENT;
+  // Behind "HTTP/1.1 ".
+  fields[0].name = (uint8_t *)":status";
+  fields[0].namelen = 7;
+  fields[0].value = (uint8_t *)head + 9;
+  fields[0].valuelen = 3;
+  fields[0].flags = NGHTTP2_NV_FLAG_NONE;
+  for(line++; line < end && count < most;) {
+    nghttp2_nv *field = &fields[count];
+    char *stop = memchr(line, '\r', (size_t)(end - line));
+    char *colon = stop ? memchr(line, ':', (size_t)(stop - line)) : NULL;
+    if(!colon) break;
+    field->name = (uint8_t *)line;
+    field->namelen = (size_t)(colon - line);
+    for(char *at = line; at < colon; at++)
+      if(*at >= 'A' && *at <= 'Z') *at = (char)(*at + 32);
+    for(colon++; colon < stop && (*colon == ' ' || *colon == '\t'); colon++) continue;
+    field->value = (uint8_t *)colon;
+    field->valuelen = (size_t)(stop - colon);
+    field->flags = NGHTTP2_NV_FLAG_NONE;
+    if(
+      !ch2_is_named(field, "connection") && !ch2_is_named(field, "transfer-encoding")
+      && !ch2_is_named(field, "keep-alive"))
+      count++;
+    line = stop + 2;
+  }
+  if(head[9] == '1')
+    return nghttp2_submit_headers(self->session, NGHTTP2_FLAG_NONE, stream->id, NULL, fields, count, NULL);
+  stream->is_answered = 1;
+  stream->has_ended = is_bare;
+  provider.source.ptr = stream;
+  provider.read_callback = ch2_read_lent;
+  return nghttp2_submit_response(self->session, stream->id, fields, count, is_bare ? NULL : &provider);
+}
+
+// MARK: A session
+
+/// The server's side of a connection, its settings ready to be sent; NULL: memory is out. `streams`: how many the client
+/// may have at once; the rest as for `ch2_client`.
+static inline struct ch2_session *ch2_server(
+  uint32_t streams, uint32_t stream_window, int32_t window, uint32_t head_limit, size_t continuations, size_t acks) {
+  struct ch2_session *self = calloc(1, sizeof(*self));
+  nghttp2_session_callbacks *callbacks = NULL;
+  nghttp2_option *option = NULL;
+  nghttp2_settings_entry settings[] = {
+    {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, streams},
+    {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, stream_window},
+    {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, head_limit},
+    {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+  };
+  if(self && nghttp2_session_callbacks_new(&callbacks) == 0 && nghttp2_option_new(&option) == 0) {
+    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, ch2_begin_frame);
+    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, ch2_begin_request);
+    nghttp2_session_callbacks_set_on_header_callback(callbacks, ch2_request_header);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, ch2_request_frame);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, ch2_data_chunk);
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, ch2_stream_close);
+    nghttp2_option_set_no_auto_window_update(option, 1);
+    nghttp2_option_set_no_closed_streams(option, 1);
+    nghttp2_option_set_max_outbound_ack(option, acks);
+    self->head_limit = head_limit;
+    self->continuation_limit = continuations;
+    if(nghttp2_session_server_new2(&self->session, callbacks, self, option) != 0) self->session = NULL;
+  }
+  nghttp2_option_del(option);
+  nghttp2_session_callbacks_del(callbacks);
+  if(
+    self
+    && (!self->session || nghttp2_submit_settings(self->session, NGHTTP2_FLAG_NONE, settings, 4) != 0
+        || nghttp2_session_set_local_window_size(self->session, NGHTTP2_FLAG_NONE, 0, window) != 0)) {
+    ch2_free(self);
+    return NULL;
+  }
+  return self;
+}
+
+/// Streams get their turns one after the other, whatever the client would like (RFC 9218 §4.2).
+static inline void ch2_share_fairly(struct ch2_session *self, int32_t stream) {
+  nghttp2_extpri priority = {NGHTTP2_EXTPRI_DEFAULT_URGENCY, 1};
+  nghttp2_session_change_extpri_stream_priority(self->session, stream, &priority, 1);
+}
+
+#endif
