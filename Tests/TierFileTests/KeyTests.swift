@@ -25,12 +25,6 @@ import TierFile
       let certificate = key == "cert" ? "" : "cert: nowhere.pem, "
       return "listen: [{ address: 127.0.0.1:0, tls: { \(certificate)\(key): \(value) } }]\n\(providers)"
     case .admin, .cache, .affinity, .log, .cors: return "\(section.name): { \(key): \(value) }\n\(providers)"
-    case .listener:
-      let address = key == "address" ? "" : "address: 127.0.0.1:0, "
-      return "listen: [{ \(address)\(key): \(value) }]\n\(providers)"
-    case .listenerTLS:
-      let given = ["cert: /c", "\(key): \(value)"].filter { key != "cert" || !$0.hasPrefix("cert: /c") }
-      return "listen: [{ address: 127.0.0.1:0, tls: { \(given.joined(separator: ", ")) } }]\n\(providers)"
     case .client:
       let rest = ["name": "c", "key": "k"].filter { $0.key != key && !key.hasPrefix("\($0.key)_") }
       let given = rest.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" } + ["\(key): \(value)"]
