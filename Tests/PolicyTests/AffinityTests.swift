@@ -187,7 +187,7 @@ import Testing
         let faults: [Fault?] = [nil, nil, nil, .clientGone, .rate(until: world.now + .seconds(1)), .cut]
         world.ledger.end(ticket, AttemptOutcome(fault: faults[dice.below(faults.count)]), now: world.now)
       }
-      #expect(world.ledger.homes.count <= 16)
+      #expect(world.ledger.memory.homes.count <= 16)
       if dice.below(500) == 0 {
         settings.entries = settings.entries == 16 ? 12 : 16
         world.ledger = Ledger(world.catalog, keeping: world.ledger, affinity: settings)
@@ -197,8 +197,8 @@ import Testing
     }
     for ticket in open { world.ledger.end(ticket, AttemptOutcome(fault: .clientGone), now: world.now) }
     world.pass(.seconds(400))
-    for n in 0..<30 where world.ledger.homes.home(of: Self.conversation(n), now: world.now) != nil {
-      #expect(world.ledger.homes.home(of: Self.conversation(n), now: world.now)?.isFull == false)
+    for n in 0..<30 where world.ledger.memory.homes.home(of: Self.conversation(n), now: world.now) != nil {
+      #expect(world.ledger.memory.homes.home(of: Self.conversation(n), now: world.now)?.isFull == false)
     }
   }
 
@@ -210,14 +210,16 @@ import Testing
     for n in 0..<16 { turn(&world, n) }
     turn(&world, 0)
     turn(&world, 99)
-    let known = (0..<16).filter { world.ledger.homes.home(of: Self.conversation($0), now: world.now) != nil }
+    let known = (0..<16).filter {
+      world.ledger.memory.homes.home(of: Self.conversation($0), now: world.now) != nil
+    }
     #expect(known == [0] + Array(2..<16))
     // Of a table that becomes smaller the newest stay, in their order.
     settings.entries = 3
-    world.ledger.homes.adopt(settings)
+    world.ledger.memory.homes.adopt(settings)
     turn(&world, 98)
     let kept = [15, 0, 99, 98].filter {
-      world.ledger.homes.home(of: Self.conversation($0), now: world.now) != nil
+      world.ledger.memory.homes.home(of: Self.conversation($0), now: world.now) != nil
     }
     #expect(kept == [0, 99, 98])
   }
@@ -226,9 +228,9 @@ import Testing
     var world = World(Self.equals)
     turn(&world, 1)
     world.pass(.seconds(600))
-    #expect(world.ledger.homes.home(of: Self.conversation(1), now: world.now) != nil)
+    #expect(world.ledger.memory.homes.home(of: Self.conversation(1), now: world.now) != nil)
     world.pass(.milliseconds(1))
-    #expect(world.ledger.homes.home(of: Self.conversation(1), now: world.now) == nil)
+    #expect(world.ledger.memory.homes.home(of: Self.conversation(1), now: world.now) == nil)
   }
 
   @Test func aReloadLeavesConversationsAtHome() {
