@@ -158,6 +158,8 @@ package enum Limits {
   package static let quantity: Int64 = 1 << 40
   /// Tokens that a request may allow its answer as far as a budget's estimate goes: more is no wish but "no limit".
   package static let answerTokens: Quantity = 1_048_576
+  /// Tokens of an answer whose request does not bound it, as far as a day's money goes.
+  package static let assumedAnswer: Quantity = 1024
   /// Bytes of a provider's error body that are read to classify it.
   package static let errorBody = 64 * 1024
   /// Time between two questions for a provider's models, until a failed one is repeated, and for an answer.
@@ -272,7 +274,7 @@ package enum Limits {
   /// Places of a request's body that are sent changed as pieces of their own; with more the body is written anew.
   package static let patchedPlaces = 64
   /// Bytes of either end of a long text that tell a conversation's opening from others.
-  package static let openingEnd = 1024
+  package static let openingEnd = 512
   /// Attempts at once that one conversation may have at the place where it was answered last.
   package static let attemptsAtHome = 4
   /// Responses whose makers are remembered.

@@ -88,6 +88,7 @@ function drawFigures() {
   if (saved.hits) ways.push(`${number(saved.hits)} from the cache`);
   if (saved.coalesced) ways.push(`${number(saved.coalesced)} shared`);
   if (saved.tokens) ways.push(`${number(saved.tokens)} tokens`);
+  if (saved.dollars) ways.push(`$${saved.dollars.toFixed(4)} of $${(saved.dollars + saved.spent).toFixed(4)}`);
   say($('saved-more'), ways.join(', ') || (saved.cache === 'enabled' ? 'by cache and sharing' : 'the cache is off'));
   say($('flying'), number(known.inFlight));
   const all = [...providers.values()].filter(each => each.status !== 'disabled');

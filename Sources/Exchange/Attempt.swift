@@ -175,6 +175,7 @@ package struct ExchangeShape: Sendable {
   /// The stored response that it asks for or continues.
   package var response: Fingerprint?
   package var estimatedTokens: Quantity
+  package var answerTokens: Quantity = 0
   package var timeouts: TimeoutSettings
   package var hedge: Interval?
 

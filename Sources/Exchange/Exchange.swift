@@ -111,6 +111,7 @@ package struct Exchange: Sendable {
       route: shape.route, preference: shape.preference, estimatedTokens: shape.estimatedTokens,
       endpoint: shape.endpoint.rawValue, conversation: shape.conversation, deadline: deadline)
     request.response = shape.response
+    request.answerTokens = shape.answerTokens
     return request
   }
 

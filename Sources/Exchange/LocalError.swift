@@ -31,6 +31,8 @@ package enum LocalError: Error, Equatable, Sendable {
   case upgradeRequired
   /// The client is over its own budget, or every candidate is over its provider's.
   case clientRateLimited(Interval)
+  /// The client's own money for the day, for that long.
+  case clientSpent(Interval)
   case rateLimited(Interval)
   case attemptsFailed
   case unavailable(Interval)
@@ -113,7 +115,9 @@ package enum LocalError: Error, Equatable, Sendable {
       Row(status: 501, code: "not_implemented", kind: .request, side: .client, closes: true)
     case .versionNotSupported:
       Row(status: 505, code: "version_not_supported", kind: .request, side: .client, closes: true)
-    case .clientRateLimited: Row(status: 429, code: "rate_limit_exceeded", kind: .rateLimit, side: .client)
+    case .clientSpent: Row(status: 429, code: "spend_limit_exceeded", kind: .rateLimit, side: .client)
+    case .clientRateLimited:
+      Row(status: 429, code: "rate_limit_exceeded", kind: .rateLimit, side: .client)
     case .rateLimited: Row(status: 429, code: "rate_limit_exceeded", kind: .rateLimit, side: .upstream)
     case .attemptsFailed: Row(status: 502, code: "upstream_routing_failure", kind: .server, side: .upstream)
     case .unavailable: Row(status: 503, code: "no_provider_available", kind: .server, side: .upstream)
@@ -133,6 +137,7 @@ package enum LocalError: Error, Equatable, Sendable {
   /// When to come back, for `Retry-After`.
   package var retryAfter: Interval? {
     if case .clientRateLimited(let time) = self { return time }
+    if case .clientSpent(let time) = self { return time }
     if case .rateLimited(let time) = self { return time }
     if case .unavailable(let time) = self { return time }
     if case .overloaded = self { return .seconds(1) }

@@ -17,6 +17,8 @@ package struct RequestFacts: Sendable {
   /// A guess of the tokens it will cost, until the answer tells: a quarter of the body's bytes, and what it
   /// allows the answer to have.
   package var estimatedTokens: Quantity
+  /// Those of them that it allows the answer; 0 where it does not say.
+  package var answerTokens: Quantity = 0
 
   /// Those of a request that names no model.
   package static var none: RequestFacts {
@@ -130,7 +132,8 @@ package struct RequestReader: Sendable {
       probe.value(of: "max_completion_tokens", in: body) ?? probe.value(of: "max_tokens", in: body)
       ?? probe.value(of: "max_output_tokens", in: body)
     if let allowed, let tokens = body.jsonQuantity(allowed) {
-      facts.estimatedTokens += min(tokens, Limits.answerTokens)
+      facts.answerTokens = min(tokens, Limits.answerTokens)
+      facts.estimatedTokens += facts.answerTokens
     }
     return facts
   }

@@ -91,6 +91,7 @@ package enum Judge {
   package static func transfer(_ end: TransferEnd) -> Fault {
     switch end {
     case .unreachable: .unreachable
+    case .refused: .refused
     case .tls: .tls
     case .reset: .reset
     case .cut: .cut
@@ -172,7 +173,7 @@ extension Fault {
 
 /// How a transfer ended without a usable answer.
 package enum TransferEnd: Sendable {
-  case unreachable, tls, reset, cut
+  case unreachable, refused, tls, reset, cut
   /// A pooled connection was dead before a byte of the answer came.
   case stale
   case raceLost

@@ -13,6 +13,8 @@ package struct Choice: Equatable, Sendable {
   package let isAskedAgain: Bool
   /// What the budgets reserve.
   let tokens: Quantity
+  /// Those of them that the request allows its answer; 0 where it does not say.
+  let answerTokens: Quantity
   /// The route's, for names that a wildcard passes on.
   let nameHash: UInt64
   /// The request's.
@@ -152,6 +154,8 @@ package struct RouteRequest: Sendable {
   package var preference: Int?
   /// Tokens of prompt and answer, estimated from the body's bytes.
   package var estimatedTokens: Quantity
+  /// Those of them that it allows the answer; 0 where it does not say.
+  package var answerTokens: Quantity = 0
   /// Where at a provider it goes: a number below 64, which is only compared here.
   package var endpoint: UInt8
   /// What the request belongs to: it goes where that was answered last.

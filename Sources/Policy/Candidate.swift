@@ -24,6 +24,9 @@ package struct Candidate: Sendable {
   /// What candidates are compared by, USD per million tokens: 0 where free, infinite where not told.
   package let price: Double
   package let cost: Cost?
+  package let isFree: Bool
+  /// nil: not told.
+  package let prices: Prices?
   /// Context window in tokens.
   package let context: Int?
   package let caches: Bool?
@@ -39,6 +42,8 @@ package struct Candidate: Sendable {
     upstreamJSON = model.map { Self.json($0.upstreamName) } ?? []
     tier = provider.tier
     cost = model?.cost ?? provider.cost
+    isFree = provider.free
+    prices = cost.map { Prices($0) }
     price = provider.free ? 0 : cost?.blended ?? .infinity
     context = model?.context ?? provider.context
     caches = model?.caches

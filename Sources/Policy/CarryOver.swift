@@ -4,7 +4,7 @@ extension Ledger {
   /// A reload, or another list of models: a new catalog, and what the old ledger learned that still holds.
   ///
   /// 1. A provider of the same name and way there (type, endpoint, kind of key, proxy) keeps its state: breaker,
-  ///    latency, what is under way.
+  ///    latency, what is under way, what it has spent.
   /// 2. A key that such a provider still has keeps its state and, with the same headers and sharing, its
   ///    account: cooldown, learned quota, what is under way and what its budgets have spent, whatever their limits
   ///    are now.

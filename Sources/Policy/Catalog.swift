@@ -20,9 +20,12 @@ package enum KeyScheme: Equatable, Sendable {
 package struct Cost: Equatable, Sendable {
   package var input: Double
   package var output: Double
-  package init(input: Double, output: Double) {
+  /// Of the prompt, what the provider had cached; nil: as `input`.
+  package var cachedInput: Double?
+  package init(input: Double, output: Double, cachedInput: Double? = nil) {
     self.input = input
     self.output = output
+    self.cachedInput = cachedInput
   }
   /// What candidates are compared by.
   package var blended: Double { input + output }
@@ -134,6 +137,8 @@ package struct Provider: Equatable, Sendable {
   package var tier: Int
   package var free: Bool
   package var cost: Cost?
+  /// What its answers may cost in a day of UTC.
+  package var spendPerDay: Money?
   package var context: Int?
   package var budgets: Budgets
   package var models: [Model]
@@ -191,7 +196,8 @@ package struct Provider: Equatable, Sendable {
   package static func == (a: Provider, b: Provider) -> Bool {
     a.name == b.name && a.type == b.type && a.endpoint == b.endpoint && a.keyScheme == b.keyScheme
       && a.keys == b.keys && a.tier == b.tier && a.free == b.free && a.cost == b.cost
-      && a.context == b.context && a.budgets == b.budgets && a.models == b.models
+      && a.spendPerDay == b.spendPerDay && a.context == b.context && a.budgets == b.budgets
+      && a.models == b.models
       && a.passesAnyModel == b.passesAnyModel && a.edits == b.edits && a.quotaHeaders == b.quotaHeaders
       && a.quotaIsShared == b.quotaIsShared && a.zone == b.zone && a.isLocal == b.isLocal
       && a.isNear == b.isNear && a.startWait == b.startWait && a.firstToken == b.firstToken
@@ -237,6 +243,8 @@ package struct Client: Equatable, Sendable {
   package var models: [String]
   package var requestsPerMinute: Quantity?
   package var concurrent: Int?
+  /// What its answers may cost in a day of UTC.
+  package var spendPerDay: Money?
   package init(name: String, key: Key) {
     self.name = name
     self.key = key

@@ -85,7 +85,8 @@ extension Ledger {
   ) -> Cause? {
     let key = keyPlaces[provider].lowerBound + standing.key
     switch standing.obstacle {
-    case nil, .probing, .notTheMaker, .account(.concurrency), .account(.ownBudget), .account(.learnedQuota):
+    case nil, .probing, .notTheMaker, .spent, .account(.concurrency), .account(.ownBudget),
+      .account(.learnedQuota):
       return nil
     case .breaker:
       guard let fault = providers[provider].breaker.fault else { return nil }
@@ -107,6 +108,7 @@ extension Ledger {
     case .account(.concurrency): "has as many requests as its `concurrent` allows"
     case .account(.ownBudget): "has used up what its `rpm`, `rpd`, `tpm` or `tpd` allows"
     case .account(.learnedQuota): "has used up its quota, as its answers said"
+    case .spent: "has spent what its `spend.day` allows until midnight UTC"
     case .notTheMaker: "did not make that response"
     case nil, .breaker, .model, .endpoint, .keyRejected, .noKeyLeft, .account(.cooling): "is left alone"
     }

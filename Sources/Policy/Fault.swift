@@ -2,8 +2,10 @@ package import Base
 
 /// What went wrong with an attempt, as far as the decision about the next one goes (SPEC 4, "Faults").
 package enum Fault: Equatable, Sendable {
-  /// No connection: refused, no route, name not found, `timeouts.connect` passed.
+  /// No connection: no route, name not found, `timeouts.connect` passed.
   case unreachable
+  /// No connection: nobody listens there (yet).
+  case refused
   case tls
   case reset
   /// The path is dead: SYN or request bytes stayed unacknowledged (SPEC 4, "Silence is not slowness").
@@ -62,7 +64,8 @@ package enum Fault: Equatable, Sendable {
 
   package var blame: Blame {
     switch self {
-    case .unreachable, .tls, .reset, .silence, .serverError, .overloaded, .starting, .timedOut, .cut,
+    case .unreachable, .refused, .tls, .reset, .silence, .serverError, .overloaded, .starting, .timedOut,
+      .cut,
       .errorInside,
       .foreign, .redirected, .emptyStream, .tooSlow:
       .provider
@@ -79,7 +82,8 @@ package enum Fault: Equatable, Sendable {
   package var allowsNext: Bool {
     switch self {
     case .clientFault, .clientGone: false
-    case .unreachable, .tls, .reset, .silence, .serverError, .overloaded, .starting, .timedOut, .cut,
+    case .unreachable, .refused, .tls, .reset, .silence, .serverError, .overloaded, .starting, .timedOut,
+      .cut,
       .errorInside,
       .foreign, .redirected, .emptyStream, .tooSlow, .rate, .quota, .keyRejected, .modelMissing,
       .endpointMissing, .modelLacksEndpoint, .tooLong, .requestRefused, .unsuited, .staleConnection,
@@ -94,7 +98,8 @@ package enum Fault: Equatable, Sendable {
     case .tooLong, .requestRefused, .unsuited, .modelMissing, .endpointMissing, .modelLacksEndpoint,
       .clientFault:
       true
-    case .unreachable, .tls, .reset, .silence, .serverError, .overloaded, .starting, .timedOut, .cut,
+    case .unreachable, .refused, .tls, .reset, .silence, .serverError, .overloaded, .starting, .timedOut,
+      .cut,
       .errorInside,
       .foreign, .redirected, .emptyStream, .tooSlow, .rate, .quota, .keyRejected, .staleConnection,
       .clientGone, .raceLost, .noRoom:
@@ -114,7 +119,7 @@ package enum Fault: Equatable, Sendable {
   /// The path itself failed, not the program behind it.
   package var isOfThePath: Bool {
     switch self {
-    case .unreachable, .tls, .reset, .silence: true
+    case .unreachable, .refused, .tls, .reset, .silence: true
     case .serverError, .overloaded, .starting, .timedOut, .cut, .errorInside, .foreign, .redirected,
       .emptyStream,
       .tooSlow, .rate, .quota, .keyRejected, .modelMissing, .endpointMissing, .modelLacksEndpoint, .tooLong,
@@ -128,7 +133,7 @@ package enum Fault: Equatable, Sendable {
   /// no tokens if it was refused, else what was estimated.
   var charge: Charge {
     switch self {
-    case .unreachable, .tls, .raceLost, .noRoom: .nothing
+    case .unreachable, .refused, .tls, .raceLost, .noRoom: .nothing
     case .redirected, .rate, .quota, .keyRejected, .modelMissing, .endpointMissing, .modelLacksEndpoint,
       .tooLong, .requestRefused, .unsuited, .clientFault:
       .requestOnly
@@ -144,7 +149,7 @@ package enum Fault: Equatable, Sendable {
   /// One word for logs, `X-Synaxis-Attempts` and status pages.
   package var reason: StaticString {
     switch self {
-    case .unreachable: "unreachable"
+    case .unreachable, .refused: "unreachable"
     case .tls: "tls"
     case .reset: "reset"
     case .silence: "silence"

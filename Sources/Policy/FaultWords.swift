@@ -3,7 +3,7 @@ extension Fault {
   /// What follows the provider's name in a sentence.
   package var phrase: StaticString {
     switch self {
-    case .unreachable: "cannot be reached"
+    case .unreachable, .refused: "cannot be reached"
     case .tls: "cannot be reached by TLS"
     case .reset: "dropped the connection"
     case .silence: "does not answer any more"
@@ -38,7 +38,7 @@ extension Fault {
   package var remedy: StaticString? {
     switch self {
     case .keyRejected: "put a valid key into the tier file and reload it (SIGHUP)"
-    case .unreachable: "look whether it runs and whether its `endpoint` is right"
+    case .unreachable, .refused: "look whether it runs and whether its `endpoint` is right"
     case .tls: "look at its `endpoint` (https:// or http://, the port) and at its `tls`"
     case .foreign: "look whether its `endpoint` is that of an OpenAI API"
     case .modelMissing: "look how it names the model, and write that into the tier file"

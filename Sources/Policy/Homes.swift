@@ -186,6 +186,8 @@ struct Bearings {
   var asksEveryKey = false
   /// It asks for no model.
   var isAboutNoModel = false
+  /// Of the tokens that it may cost, those that it allows the answer.
+  var answerTokens: Quantity = 0
 }
 
 extension Ledger {
@@ -193,6 +195,7 @@ extension Ledger {
     var bearings = Bearings()
     bearings.home = request.conversation.flatMap { memory.homes.home(of: $0, now: now) }
     bearings.isAboutNoModel = request.route.kind == .everyone
+    bearings.answerTokens = request.answerTokens
     guard let response = request.response else { return bearings }
     bearings.maker = memory.makers.home(of: response, now: now).flatMap {
       maker(numbered: $0.place.key, request.route)

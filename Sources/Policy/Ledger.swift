@@ -30,6 +30,7 @@ package final class Ledger {
     var isStarting = false
     /// Attempts under way whose connection is overdue.
     var suspects = 0
+    let spending = Spending()
   }
 
   final class KeyState {
@@ -56,6 +57,8 @@ package final class Ledger {
     let homes: Homes
     /// Who made the responses that providers keep.
     let makers = Homes(Memory.stored)
+    /// As it was last told.
+    var day = Day(number: 0, ends: .distantPast)
 
     init(_ affinity: AffinitySettings) { homes = Homes(affinity) }
 
@@ -85,6 +88,9 @@ package final class Ledger {
     var isTimed = true
     /// What it belongs to, and its seat there: see `Homes`.
     var conversation: Fingerprint?
+    /// What it may cost, where its provider's day has a limit, and what it did where that was told.
+    var reserved = Money.none
+    var cost: Money?
     var seat = Homes.Seat()
     var reservation = Account.Reservation()
   }
@@ -165,6 +171,7 @@ package final class Ledger {
       tokens: choice.tokens, budgets: catalog.providers[provider].budgets,
       quota: catalog.providers[provider].quotaHeaders, now: now)
     enterHome(index, choice.conversation, now: now)
+    reserveMoney(index, choice)
     return AttemptTicket(slot: Int32(index), generation: slots[index].generation)
   }
 
@@ -197,6 +204,7 @@ package final class Ledger {
     let slot = slots[index]
     if outcome.fault == nil, !slot.isCommitted { settleHome(index, now: now) }
     memory.homes.leave(slots[index].seat)
+    settleMoney(slot, outcome.fault?.charge ?? .estimate)
     slots[index].isOpen = false
     slots[index].generation &+= 1
     freeSlots.append(Int32(index))
@@ -260,7 +268,7 @@ package final class Ledger {
   }
 
   /// A ticket's slot. A ticket that was given back already is a mistake of ours and stops the program.
-  private func open(_ ticket: AttemptTicket) -> Int {
+  func open(_ ticket: AttemptTicket) -> Int {
     let index = Int(ticket.slot)
     precondition(
       slots.indices.contains(index) && slots[index].isOpen && slots[index].generation == ticket.generation,

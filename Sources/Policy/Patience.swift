@@ -12,14 +12,14 @@ extension Provider {
     streamIdle ?? (isLocal ? max(timeouts.streamIdle, TimeoutSettings.local) : timeouts.streamIdle)
   }
 
-  /// A fault of a server that is, or may be, starting: it says so, or it stands near and cannot be reached, or has
+  /// A fault of a server that is, or may be, starting: it says so, or it stands near and nobody listens there, or has
   /// what a proxy in front of it says (502, 503). A 500 counts where it says so, or where the exchange has found the
   /// server starting before (`isAskedAgain`).
   package func isStarting(_ fault: Fault, status: Int, isAskedAgain: Bool) -> Bool {
     if startWait == .zero { return false }
     if fault == .starting { return isNear || status == 503 }
     guard isNear else { return false }
-    if fault == .unreachable { return true }
+    if fault == .refused { return true }
     return fault == .serverError && (status == 502 || status == 503 || (status == 500 && isAskedAgain))
   }
 }

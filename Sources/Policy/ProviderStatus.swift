@@ -25,6 +25,12 @@ package struct ProviderStatus: Equatable, Sendable {
   /// The least that is left, summed over the keys.
   package var quota: QuotaLeft
   package var lastChecked: Instant?
+  /// What its answers used, cost and saved since the start, and cost today.
+  package var tokens = TokenCounts()
+  package var bill = Bill()
+  package var spentToday = Money.none
+  /// What they may cost in a day.
+  package var spendPerDay: Money?
   /// Its breaker is open, or one attempt finds out whether it is back.
   package var isBreakerOpen = false
 }
@@ -36,6 +42,7 @@ extension Ledger {
     let good = providers[provider].good.total(now: now)
     let bad = providers[provider].bad.total(now: now)
     let isUp = standing.due <= now
+    let spending = providers[provider].spending
     return ProviderStatus(
       name: settings.name, state: isUp ? .online : state(standing, provider), tier: settings.tier,
       latency: providers[provider].latency.current,
@@ -43,6 +50,8 @@ extension Ledger {
       inFlight: providers[provider].inFlight, cooldownUntil: isUp ? nil : standing.due,
       reason: reason(of: provider, standing, now: now),
       quota: quota(of: provider, now: now), lastChecked: providers[provider].lastOutcome,
+      tokens: spending.tokens, bill: spending.bill, spentToday: spending.spent(on: memory.day),
+      spendPerDay: settings.spendPerDay,
       isBreakerOpen: providers[provider].breaker.state != .closed)
   }
 
@@ -78,7 +87,7 @@ extension Ledger {
     case .breaker, .probing:
       providers[provider].breaker.fault?.isOfThePath == true ? .offline : .cooling
     case .keyRejected, .noKeyLeft: .offline
-    case .model, .endpoint, .account, .notTheMaker: .cooling
+    case .model, .endpoint, .account, .spent, .notTheMaker: .cooling
     }
   }
 

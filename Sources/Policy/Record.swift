@@ -99,7 +99,8 @@ extension Ledger {
     case .rate(let given?), .quota(let given?):
       until = given > now ? given : now + Limits.shortestRateCooldown
     case .quota(nil): until = now + Limits.quotaCooldown
-    case .rate(nil), .unreachable, .tls, .reset, .silence, .serverError, .overloaded, .starting, .timedOut,
+    case .rate(nil), .unreachable, .refused, .tls, .reset, .silence, .serverError, .overloaded, .starting,
+      .timedOut,
       .cut,
       .errorInside, .foreign, .redirected, .emptyStream, .tooSlow, .keyRejected, .modelMissing,
       .endpointMissing, .modelLacksEndpoint, .tooLong, .requestRefused, .unsuited, .clientFault,

@@ -39,7 +39,8 @@ extension Ledger {
       let provider = catalog.candidates[id.index].provider
       let choice = Choice(
         candidate: id, provider: provider, key: standing.key, needsFreshConnection: isStale,
-        isAskedAgain: askAgainAt != nil, tokens: tokens, nameHash: request.route.nameHash,
+        isAskedAgain: askAgainAt != nil, tokens: tokens, answerTokens: request.answerTokens,
+        nameHash: request.route.nameHash,
         endpoint: request.endpoint, conversation: conversation,
         isTimed: !bearings.isAboutNoModel)
       if let askAgainAt {

@@ -3,7 +3,8 @@ internal import Base
 /// Whether a candidate can take an attempt, with which key, and what stands in its way.
 struct Standing: Equatable {
   enum Obstacle: Equatable {
-    case breaker, probing, model, endpoint, keyRejected, noKeyLeft, notTheMaker, account(Account.Obstacle)
+    case breaker, probing, model, endpoint, keyRejected, noKeyLeft, notTheMaker, spent
+    case account(Account.Obstacle)
   }
 
   /// Now or earlier: it can. `distantFuture`: not in this exchange.
@@ -18,7 +19,7 @@ struct Standing: Equatable {
   /// It waits for a rate, a quota or a budget, and for nothing of another kind.
   var isRateLimited: Bool {
     if case .account = obstacle { return true }
-    return false
+    return obstacle == .spent
   }
 }
 
@@ -46,8 +47,21 @@ extension Ledger {
       standing.due = lack.until
       standing.obstacle = lack.endpoint == nil ? .model : .endpoint
     }
+    if !bearings.isAboutNoModel, catalog.providers[provider].spendPerDay != nil {
+      let estimate = estimate(tokens, answer: bearings.answerTokens, at: candidate.index)
+      addSpending(estimate, of: provider, to: &standing, now: now)
+    }
     addBreaker(of: provider, to: &standing, now: now)
     return standing
+  }
+
+  private func addSpending(_ estimate: Money, of provider: Int, to standing: inout Standing, now: Instant) {
+    let limit = catalog.providers[provider].spendPerDay
+    let due = providers[provider].spending.due(estimate, limit: limit, on: memory.day, now: now)
+    if due > max(standing.due, now) {
+      standing.due = due
+      standing.obstacle = .spent
+    }
   }
 
   /// A provider's health, whatever the model.
@@ -55,6 +69,7 @@ extension Ledger {
     var standing = bestKey(
       of: provider, candidate: CandidateID(-1), tokens: 1, trail: Trail(), bearings: Bearings(),
       now: now)
+    addSpending(Money(billionths: 1), of: provider, to: &standing, now: now)
     addBreaker(of: provider, to: &standing, now: now)
     return standing
   }

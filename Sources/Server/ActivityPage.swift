@@ -55,6 +55,11 @@ extension Runner {
     page.append(decimal: metrics.cacheStates[Reply.CacheState.coalesced.rawValue])
     page.append(#","tokens":"#)
     page.append(decimal: activity.savedTokens.value)
+    let savings = Savings(setup.ledger, metrics)
+    page.append(#","dollars":"#)
+    page.append(savings.saved)
+    page.append(#","spent":"#)
+    page.append(savings.spent)
     let cache = cacheFacts
     page.append(#","cache":""#)
     page.append(cache.isEnabled ? "enabled" : "disabled")

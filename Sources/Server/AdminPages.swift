@@ -134,6 +134,8 @@ extension Runner {
     page.append(rfc3339: now.wall)
     page.append(#"","version":"#)
     page.append(jsonString: metrics.version)
+    page.append(#","savings":"#)
+    Savings(setup.ledger, metrics).write(into: &page)
     page.append(#","services":[{"name":"proxy","status":""#)
     page.append(isDraining ? "draining" : "healthy")
     page.append(#"","uptimeSeconds":"#)

@@ -98,6 +98,8 @@ extension Runner {
 
   /// Answers a request that never became an exchange.
   func refuse(_ connection: Connection, _ error: LocalError, model: [UInt8] = [], now: Moment) {
+    // What nobody has read of a body would be taken for the next request.
+    if connection.feed?.isOver == false, !connection.passage.isUpgrade { connection.keepsAlive = false }
     connection.feed = nil
     let isReadable = connection.requestLength > 0
     let id = isReadable ? requestID(of: connection) : newRequestID()

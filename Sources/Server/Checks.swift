@@ -102,7 +102,7 @@ final class Checks {
   private func ended(_ transfer: TransferID, _ provider: Int, _ outcome: TransferOutcome, _ now: Instant)
     -> Bool
   {
-    var fault = outcome.fault.map { Judge.transfer(TransferEnd($0)) }
+    var fault = outcome.fault.map { Judge.transfer(TransferEnd($0, of: outcome)) }
     if fault == nil, outcome.status >= 500 { fault = .serverError }
     let found = fault == nil && outcome.status == 200 ? upstream.withHeld(transfer) { names(in: $0) } : nil
     settle(transfer, provider, fault, now)

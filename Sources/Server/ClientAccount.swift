@@ -22,6 +22,8 @@ package final class ClientAccount {
   package private(set) var models: [String]
   private var requestsPerMinute: Quantity?
   private var concurrent: Int?
+  package private(set) var spendPerDay: Money?
+  package let spending = Spending()
   private var window = RollingWindow.minute
   /// Answers that are being made for it.
   package fileprivate(set) var running = 0
@@ -31,12 +33,14 @@ package final class ClientAccount {
     models = client.models
     requestsPerMinute = client.requestsPerMinute
     concurrent = client.concurrent
+    spendPerDay = client.spendPerDay
   }
 
   func adopt(_ client: Client) {
     models = client.models
     requestsPerMinute = client.requestsPerMinute
     concurrent = client.concurrent
+    spendPerDay = client.spendPerDay
   }
 
   /// Nil where the client has no such limit.

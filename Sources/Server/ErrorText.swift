@@ -134,6 +134,9 @@ struct ErrorText {
     case .clientRateLimited(let time):
       out.append("This client's own limit (`rpm` or `concurrent` of `clients`) is reached. Try again in ")
       appendSeconds(time, to: &out)
+    case .clientSpent(let time):
+      out.append("This client has spent what it may in a day (`spend` of `clients`). Try again in ")
+      appendSeconds(time, to: &out)
     case .rateLimited:
       out.append("Every provider of the model `")
       appendModel(to: &out)

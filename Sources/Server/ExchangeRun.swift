@@ -44,6 +44,11 @@ final class ExchangeRun {
   /// When the first attempt was begun, by the real clock.
   var openedAt: Instant?
   var usage = TokenUsage()
+  /// What the answer cost; nil where it did not tell its tokens.
+  var bill: Bill?
+  /// Whose money it is, where there is a limit to it, and what was set aside of that.
+  let payer: ClientAccount?
+  let estimate: Money
   /// The request's bytes in `limits.memory`.
   var share: MemoryShare?
   /// Its turn among the exchanges, or its place in the line.
@@ -65,6 +70,9 @@ final class ExchangeRun {
     isShared = arrival.isShared
     storeKey = arrival.storeKey
     stored = arrival.stored
+    payer = arrival.payer
+    estimate = arrival.estimate
+    payer?.spending.reserve(estimate)
     query = arrival.query
     startedAt = now
     var request = arrival.request.take()
@@ -152,6 +160,8 @@ struct Arrival: ~Copyable {
   var isShared: Bool
   var storeKey: Fingerprint?
   var stored: StoredRequest?
+  var payer: ClientAccount?
+  var estimate = Money.none
 }
 
 /// The body of one attempt, as pieces: ranges of the client's bytes and what replaces some of them, or a new body.

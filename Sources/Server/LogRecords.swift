@@ -43,9 +43,23 @@ extension Log {
       line.add("bytes_out", reply.bytesOut)
       if let input = run?.usage.input { line.add("tokens_in", input.value) }
       if let output = run?.usage.output { line.add("tokens_out", output.value) }
+      if let cached = run?.usage.cached { line.add("tokens_cached", cached.value) }
+      add(reply, run?.bill, to: &line)
       line.add("cache", reply.cacheState.name)
       if reply.wantsStream { line.add("stream", "true") }
       if reply.version == .http2 { line.add("proto", "h2") }
+    }
+  }
+
+  /// What an answer cost, and how much less than otherwise, where prices tell.
+  private func add(_ reply: Reply, _ bill: Bill?, to line: inout LogLine) {
+    let isShared = reply.cacheState == .hit || reply.cacheState == .coalesced
+    let worth = reply.cacheState == .hit ? reply.worth : bill?.worth ?? .none
+    guard worth > .none || (bill?.spent ?? .none) > .none else { return }
+    let spent = isShared ? .none : bill?.spent ?? .none
+    line.add("cost_usd") { $0.append(spent) }
+    line.add("saved_usd") {
+      $0.append(isShared ? worth : (bill?.savedByPrompt ?? .none) + (bill?.savedByTier ?? .none))
     }
   }
 

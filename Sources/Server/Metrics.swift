@@ -38,6 +38,9 @@ package final class Metrics {
     cacheStates[Reply.CacheState.hit.rawValue] &+ cacheStates[Reply.CacheState.coalesced.rawValue]
   }
   private(set) var cacheStates: [UInt64] = Array(repeating: 0, count: Reply.CacheState.allCases.count)
+  /// What answers would have cost that came from the cache, or from another's exchange.
+  private(set) var savedByCache = Money.none
+  private(set) var savedByCoalescing = Money.none
   private(set) var bytesIn: UInt64 = 0
   private(set) var bytesOut: UInt64 = 0
 
@@ -114,6 +117,11 @@ package final class Metrics {
     let client = reply.client.map { clients.place(of: $0) } ?? 0
     exchanges[client * ends.capacity + end] &+= 1
     cacheStates[reply.cacheState.rawValue] &+= 1
+    switch reply.cacheState {
+    case .hit: savedByCache += reply.worth
+    case .coalesced: savedByCoalescing += run?.bill?.worth ?? .none
+    case .miss, .bypass: break
+    }
     var key = self.key(run, model: reply.model, endpoint: reply.endpoint)
     if reply.wantsStream, let first = reply.firstByteAt {
       firstChunk.record(first - reply.acceptedAt, key)

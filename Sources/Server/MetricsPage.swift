@@ -13,10 +13,11 @@ package struct MetricsPage {
     case exchanges, attempts, refusals
     case duration, firstChunk, tokens, overhead
     case state, inFlight, tier, cooldown, breaker, latency, success, quota
+    case cachedTokens, spending, savings
     case server, cache, process
   }
 
-  private let format: MetricsFormat
+  let format: MetricsFormat
   private let metrics: Metrics
   private let ledger: Ledger
   private let facts: OperatingFacts
@@ -64,8 +65,9 @@ package struct MetricsPage {
     case .firstChunk: metrics.firstChunk.keys.count
     case .tokens: metrics.tokens.keys.count
     case .state, .quota: ledger.statusCount
-    case .inFlight, .tier, .cooldown, .breaker, .latency, .success: ledger.catalog.providers.count
-    case .refusals, .overhead, .server, .cache, .process: 1
+    case .inFlight, .tier, .cooldown, .breaker, .latency, .success, .cachedTokens, .spending:
+      ledger.catalog.providers.count
+    case .savings, .refusals, .overhead, .server, .cache, .process: 1
     }
   }
 
@@ -120,6 +122,9 @@ package struct MetricsPage {
     case .quota:
       out.family(
         format, "synaxis_provider_quota_remaining", "gauge", "The least known to be left, over all keys.")
+    case .cachedTokens: writeCachedTokensHead(into: &out)
+    case .spending: writeSpendingHead(into: &out)
+    case .savings: writeSavingsHead(into: &out)
     case .server, .cache, .process: break
     }
   }
@@ -135,6 +140,9 @@ package struct MetricsPage {
     case .overhead: writeRows(0, of: metrics.overhead, Self.overhead, Span(), into: &out)
     case .state: writeState(ledger.status(at: item, now: now), into: &out)
     case .quota: writeQuota(ledger.status(at: item, now: now), into: &out)
+    case .cachedTokens: writeCachedTokens(ledger.status(of: item, now: now), into: &out)
+    case .spending: writeSpending(ledger.status(of: item, now: now), into: &out)
+    case .savings: writeSavings(Savings(ledger, metrics), into: &out)
     case .inFlight, .tier, .cooldown, .breaker, .latency, .success:
       writeGauge(section, ledger.status(of: item, now: now), now, into: &out)
     case .server: writeServer(metrics, facts, into: &out)
@@ -301,8 +309,7 @@ package struct MetricsPage {
         $0.end(seconds: Int64(rate * 1_000_000_000))
       }
     case .exchanges, .attempts, .refusals, .duration, .firstChunk, .tokens, .overhead, .state, .quota,
-      .server,
-      .cache, .process:
+      .cachedTokens, .spending, .savings, .server, .cache, .process:
       break
     }
   }

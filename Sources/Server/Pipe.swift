@@ -43,7 +43,9 @@ extension Runner {
       return
     }
     let facts = RequestFacts(model: pipe.model.name)
-    guard let shape = shape(connection, facts, endpoint, now) else { return }
+    guard var shape = shape(connection, facts, endpoint, now) else { return }
+    // A second session beside the first would be nobody's.
+    shape.hedge = nil
     if runs.isFull || front.admission.isFull {
       refuse(connection, .overloaded, model: facts.model, now: now)
       return

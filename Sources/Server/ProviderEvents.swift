@@ -70,7 +70,7 @@ extension Runner {
   private func follow(_ straggler: Straggler, _ event: TransferEvent, now: Moment) {
     guard case .ended(let outcome) = event.fact else { return }
     noteRoundTrip(outcome, provider: straggler.provider, ledger: straggler.ledger)
-    let fault = outcome.fault.map { Judge.transfer(TransferEnd($0)) } ?? .raceLost
+    let fault = outcome.fault.map { Judge.transfer(TransferEnd($0, of: outcome)) } ?? .raceLost
     var end = AttemptOutcome(fault: fault)
     if fault != .raceLost { end.words = wayWords(event.transfer) }
     straggler.ledger.end(straggler.ticket, end, now: now.instant)
@@ -97,7 +97,7 @@ extension Runner {
         sawError && (isOver || outcome.fault == nil)
         ? .fault(.errorInside) : isOver ? .good : .fault(outcome.isPathLost ? .silence : .cut)
     } else if let fault = outcome.fault, !(outcome.isHeadSeen && outcome.status >= 400) {
-      verdict = .fault(Judge.transfer(TransferEnd(fault)))
+      verdict = .fault(Judge.transfer(TransferEnd(fault, of: outcome)))
     } else {
       let judged = judge(run, attempt, transfer, now: now) { answer, shape, sawError in
         Judge.whole(
@@ -111,6 +111,7 @@ extension Runner {
     noteUsage(run, attempt, transfer, verdict)
     noteDetail(run, attempt, transfer, verdict)
     noteMaker(run, attempt, transfer, verdict, now)
+    noteCost(run, attempt)
     tell(run, .ended(attempt, verdict, tokens: run.usage.sum), now)
   }
 
@@ -138,6 +139,7 @@ extension Runner {
   func saidEnd(_ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID) -> ExchangeEvent {
     let sawError = upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
     upstream.withObserver(transfer) { run.usage = $0.usage }
+    noteCost(run, attempt)
     return .ended(attempt, sawError ? .fault(.errorInside) : .good, tokens: run.usage.sum)
   }
 
@@ -210,8 +212,9 @@ extension Runner {
 }
 
 extension TransferEnd {
-  init(_ fault: TransferFault) {
+  init(_ fault: TransferFault, of outcome: TransferOutcome) {
     switch fault {
+    case .couldNotConnect where outcome.isRefused: self = .refused
     case .couldNotResolve, .couldNotConnect, .connectTimedOut, .localFault: self = .unreachable
     case .tlsFailed: self = .tls
     case .reset: self = .reset
@@ -221,13 +224,5 @@ extension TransferEnd {
     case .outOfDescriptors: self = .noRoom
     case .protocolError: self = .unreadable
     }
-  }
-}
-
-extension TokenUsage {
-  /// Tokens of request and answer together.
-  var sum: Quantity? {
-    if let total { return total }
-    return isKnown ? (input ?? 0) + (output ?? 0) : nil
   }
 }

@@ -42,6 +42,7 @@ struct ProviderPage {
       if half == nil {
         let status = ledger.status(at: place, now: now.instant)
         Self.write(status, now: now, into: &out)
+        Self.writeSpending(status, into: &out)
         out.append(#","models":["#)
         lastChecked = status.lastChecked
       }
@@ -87,6 +88,23 @@ struct ProviderPage {
     append(status.quota.requests, to: &out)
     out.append(#","tokens":"#)
     append(status.quota.tokens, to: &out)
+    out.append("}")
+  }
+
+  /// What its answers used and cost since the start, in USD.
+  private static func writeSpending(_ status: ProviderStatus, into out: inout ByteBuffer) {
+    out.append(#","tokens":{"input":"#)
+    out.append(decimal: status.tokens.input.value)
+    out.append(#","cached":"#)
+    out.append(decimal: status.tokens.cached.value)
+    out.append(#","output":"#)
+    out.append(decimal: status.tokens.output.value)
+    out.append(#"},"spent":{"total":"#)
+    out.append(status.bill.spent)
+    out.append(#","today":"#)
+    out.append(status.spentToday)
+    out.append(#","limit":"#)
+    if let limit = status.spendPerDay { out.append(limit) } else { out.append("null") }
     out.append("}")
   }
 

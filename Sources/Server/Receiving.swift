@@ -101,6 +101,12 @@ extension Runner {
       endpoint: endpoint, wantsStream: facts.wantsStream, route: route,
       timeouts: setup.configuration.timeouts)
     shape.estimatedTokens = facts.estimatedTokens
+    shape.answerTokens = facts.answerTokens
+    setup.ledger.note(Day(now))
+    if let refusal = spendingRefusal(of: connection.passage.account, shape, now: now) {
+      refuse(connection, refusal, model: facts.model, now: now)
+      return nil
+    }
     shape.hedge = setup.configuration.hedge
     if let wish = connection.parser.head.value(of: .provider) {
       shape.preference = connection.inbound.withBytes(wish) { setup.catalog.providerIndex(named: $0) }
@@ -162,6 +168,8 @@ extension Runner {
     if wish.looksUp, let key {
       if let entry = sharing.cache.lookup(key, now: now.instant, maxAge: wish.maxAge) {  // 1
         reply.cacheState = .hit
+        reply.worth = setup.catalog.worth(
+          TokenCounts(input: entry.usage.input ?? 0, output: entry.usage.output ?? 0), of: shape.route)
         discardRequest(connection)
         connection.reply = reply
         replay(entry, reply, connection, now)
@@ -194,9 +202,11 @@ extension Runner {
       composeLines(connection)
       connection.reply = reply
       sharing.seat(reply, at: seat)
+      let account = connection.passage.account
       let arrival = Arrival(
         request: connection.takeRequest(), body: body, query: head.query,
-        isShared: wish.coalesces || wish.stores, storeKey: wish.stores ? key : nil, stored: stored)
+        isShared: wish.coalesces || wish.stores, storeKey: wish.stores ? key : nil, stored: stored,
+        payer: account?.spendPerDay == nil ? nil : account, estimate: estimate(shape, for: account))
       start(arrival, facts: facts, shape: shape, for: seat, now: now)
     case .refused: refuse(connection, .overloaded, model: facts.model, now: now)
     }

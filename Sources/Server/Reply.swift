@@ -47,6 +47,8 @@ final class Reply {
   var cacheState = CacheState.bypass
   /// What a stored answer had cost.
   var storedUsage = AnswerUsage()
+  /// What a stored answer would have cost.
+  var worth = Money.none
   /// The head is out: an error can only be told as an event, or by a cut.
   var hasHead = false
   var isStream = false
@@ -78,6 +80,7 @@ final class Reply {
     source = .over
     cacheState = .bypass
     storedUsage = AnswerUsage()
+    worth = .none
     hasHead = false
     isStream = false
     framing = .identity

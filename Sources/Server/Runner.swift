@@ -363,6 +363,7 @@ final class Runner {
     for target in run.targets { upstream.forget(target) }
     log.attempts(of: run, now: now)
     metrics.record(run)
+    settleCost(run)
     if run.setup === setup {
       for attempt in run.exchange.attempts {
         guard let consequence = attempt.consequence, consequence.scope == .provider else { continue }

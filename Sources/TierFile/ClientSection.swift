@@ -52,6 +52,7 @@ extension Reader {
       }
       client.requestsPerMinute = quantity("rpm", in: section)
       client.concurrent = whole("concurrent", in: section)
+      client.spendPerDay = spendPerDay(in: section)
       configuration.clients.append(client)
     }
   }

@@ -57,7 +57,7 @@ package struct Key: Sendable {
 /// The maps of the tier file whose keys are known.
 package enum SectionName: CaseIterable, Sendable {
   case root, listener, listenerTLS, admin, client, limits, timeouts, cache, affinity, log, cors
-  case provider, tls, cost, model, edit, alias
+  case provider, tls, cost, spend, model, edit, alias
   /// Of an appsettings.json: not told to anybody who writes a tier file.
   case canonicalModel
 
@@ -78,6 +78,7 @@ package enum SectionName: CaseIterable, Sendable {
     case .provider: "provider"
     case .tls: "tls"
     case .cost: "cost"
+    case .spend: "spend"
     case .model: "model"
     case .edit: "edit"
     case .alias: "alias"

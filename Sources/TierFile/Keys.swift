@@ -20,6 +20,7 @@ extension SectionName {
     case .provider: Rows.provider
     case .tls: Rows.tls
     case .cost: Rows.cost
+    case .spend: Rows.spend
     case .model: Rows.model
     case .edit: Rows.edit
     case .alias: Rows.alias
@@ -102,6 +103,7 @@ private enum Rows {
       about: "Aliases and models that it may use, and what /v1/models shows it. Default: all."),
     Key("rpm", .quantity, about: "Requests a minute."),
     Key("concurrent", atOnce, about: "Requests at once."),
+    Key("spend", .map(.spend), about: "The most that its answers may cost; then it gets 429."),
     Key("enabled", .flag, standard: "true", about: "false keeps the entry out without deleting it."),
   ]
 
@@ -214,6 +216,11 @@ private enum Rows {
     Key("free", .flag, standard: "false", about: "It costs nothing; preferred among equally fast ones."),
     Key("cost", .map(.cost), about: "What it costs; decides between equally fast ones."),
     Key(
+      "spend", .map(.spend),
+      about:
+        "The most that its answers may cost; then it is left alone. Needs cost. What /providers/ passes on is not counted."
+    ),
+    Key(
       "context", context,
       about: "Tokens of its context window; a prompt that was too long elsewhere goes to a larger one."),
     Key(
@@ -225,7 +232,7 @@ private enum Rows {
     Key(
       "start_wait", .duration(.zero...day), standard: "60s",
       about:
-        "How long a request with nowhere else to go waits for it to start: it says that it loads its model, or it is near and cannot be reached. 0: not at all."
+        "How long a request with nowhere else to go waits for it to start: it says that it loads its model, or it is near and nobody listens there. 0: not at all."
     ),
     Key(
       "rpm", .quantity,
@@ -299,6 +306,17 @@ private enum Rows {
   static let cost: [Key] = [
     Key("input", price, standard: "0", about: "USD per million tokens of the prompt."),
     Key("output", price, standard: "0", about: "USD per million tokens of the answer."),
+    Key(
+      "cached_input", price,
+      about: "USD per million tokens of the prompt that the provider had cached. Default: as input."),
+  ]
+
+  static let spend: [Key] = [
+    Key(
+      "day", .number(0.0001...1e6),
+      about:
+        "USD from midnight to midnight UTC, by the prices in cost. Counted in memory: a restart begins anew."
+    )
   ]
 
   static let model: [Key] = [

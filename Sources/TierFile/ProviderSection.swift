@@ -65,6 +65,7 @@ extension Reader {
     if let n = whole("tier", in: section) { provider.tier = n }
     if let flag = flag("free", in: section) { provider.free = flag }
     provider.cost = cost(in: section)
+    provider.spendPerDay = spendPerDay(in: section)
     provider.firstToken = duration("first_token", in: section)
     provider.streamIdle = duration("stream_idle", in: section)
     if let t = duration("start_wait", in: section) { provider.startWait = t }
@@ -76,6 +77,7 @@ extension Reader {
     if let flag = flag("probe", in: section) { provider.probes = flag }
     if let flag = flag("raw", in: section) { provider.isRaw = flag }
     readConnection(into: &provider, section, endpoint)
+    defer { checkSpend(of: provider, section) }
     if let models = section["models"] {
       let before = problemCount
       readModels(models, into: &provider, section.path("models"))
@@ -272,7 +274,24 @@ extension Reader {
     guard let node = section["cost"] else { return nil }
     guard let inner = self.section(node, section.path("cost"), .cost) else { return nil }
     return Cost(
-      input: number("input", in: inner) ?? 0, output: number("output", in: inner) ?? 0)
+      input: number("input", in: inner) ?? 0, output: number("output", in: inner) ?? 0,
+      cachedInput: number("cached_input", in: inner))
+  }
+
+  private mutating func checkSpend(of provider: Provider, _ section: Section) {
+    guard provider.spendPerDay != nil, !provider.free, provider.cost == nil,
+      !provider.models.contains(where: { $0.cost != nil })
+    else { return }
+    warn(
+      section.place(of: "spend"), "\(label(section.path("spend"))) bounds nothing: no cost is given",
+      hint: "write cost: { input: …, output: … } beside it")
+  }
+
+  mutating func spendPerDay(in section: Section) -> Money? {
+    guard let node = section["spend"],
+      let inner = self.section(node, section.path("spend"), .spend)
+    else { return nil }
+    return number("day", in: inner).map { Money(dollars: $0) }
   }
 
   private mutating func budgets(in section: Section) -> Budgets {

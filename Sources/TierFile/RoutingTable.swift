@@ -61,6 +61,7 @@ package struct RoutingTable {
       var notes: [String] = []
       if let n = client.requestsPerMinute { notes.append("\(n.value) rpm") }
       if let n = client.concurrent { notes.append("\(n) at once") }
+      if let most = client.spendPerDay { notes.append(Self.perDay(most)) }
       if !client.models.isEmpty { notes.append("only \(client.models.joined(separator: " "))") }
       return client.name + (notes.isEmpty ? "" : " (\(notes.joined(separator: ", ")))")
     }
@@ -94,7 +95,7 @@ package struct RoutingTable {
     }
     for (_, provider) in order {
       rows.append([
-        "\(provider.tier)", provider.name, provider.type, Self.keys(provider), Self.budgets(provider.budgets),
+        "\(provider.tier)", provider.name, provider.type, Self.keys(provider), Self.budgets(provider),
         Self.cost(provider), provider.endpoint,
       ])
     }
@@ -119,13 +120,15 @@ package struct RoutingTable {
     }
   }
 
-  private static func budgets(_ budgets: Budgets) -> String {
+  private static func budgets(_ provider: Provider) -> String {
+    let budgets = provider.budgets
     var parts: [String] = []
     if let n = budgets.requestsPerMinute { parts.append("\(n.value) rpm") }
     if let n = budgets.requestsPerDay { parts.append("\(n.value) rpd") }
     if let n = budgets.tokensPerMinute { parts.append("\(n.value) tpm") }
     if let n = budgets.tokensPerDay { parts.append("\(n.value) tpd") }
     if let n = budgets.concurrent { parts.append("\(n) at once") }
+    if let most = provider.spendPerDay { parts.append(perDay(most)) }
     return parts.isEmpty ? "-" : parts.joined(separator: ", ")
   }
 
@@ -134,6 +137,8 @@ package struct RoutingTable {
   }
 
   private static func cost(_ cost: Cost) -> String { "$\(cost.input)/\(cost.output)" }
+
+  private static func perDay(_ most: Money) -> String { "$\(Double(most.billionths) / 1e9) a day" }
 
   private static func model(_ model: Model) -> String {
     var text = model.name

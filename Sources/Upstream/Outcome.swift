@@ -47,6 +47,8 @@ package struct TransferOutcome: Equatable, Sendable {
   package var systemError: Int32
 
   package var isHeadSeen: Bool { status != 0 }
+  /// Nobody listens there: the host refuses the connection, or there is no such socket in the file system.
+  package var isRefused: Bool { systemError == ECONNREFUSED || systemError == ENOENT }
   /// The kernel gave the connection up: keep-alive probes, or bytes of ours, went unanswered (tcp(7)).
   package var isPathLost: Bool {
     systemError == ETIMEDOUT || systemError == EHOSTUNREACH || systemError == ENETUNREACH

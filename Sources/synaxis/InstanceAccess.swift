@@ -90,7 +90,11 @@ struct InstanceAccess {
       case .unix(let path): return .unix(path: path)
       }
     }
-    Console.complain("synaxis: the tier file does not say which port it is: --url URL says where to ask\n")
+    Console.complain(
+      configuration.secured.isEmpty
+        ? "synaxis: the tier file does not say which port it is: --url URL says where to ask\n"
+        : "synaxis: the tier file's listeners speak TLS, and this command does not: add one in the clear on loopback or a "
+          + "unix socket, for example admin: { listen: unix:… }\n")
     return nil
   }
 }

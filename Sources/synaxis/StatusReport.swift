@@ -22,6 +22,8 @@ struct StatusReport {
   var rows: [Row] = []
   /// What the cache does, in words; nil: the instance does not tell.
   var cache: String?
+  /// What was spent and saved, in words; nil where no price is known.
+  var savings: String?
 
   /// Nil where the body is not what `/admin/health` answers.
   init?(_ body: Span<UInt8>) {
@@ -33,7 +35,15 @@ struct StatusReport {
     timestamp = Self.text(body, "timestamp", probe.root) ?? ""
     let now = HTTPDate.parseRFC3339(timestamp.utf8Span.span)
     var cursor = JSONCursor(list)
-    while let provider = cursor.next(body) { rows.append(Self.row(body, provider, now)) }
+    var input = 0.0
+    var cached = 0.0
+    while let provider = cursor.next(body) {
+      rows.append(Self.row(body, provider, now))
+      guard let tokens = body.jsonMember("tokens", in: provider) else { continue }
+      input += Self.number(body, "input", tokens) ?? 0
+      cached += Self.number(body, "cached", tokens) ?? 0
+    }
+    savings = Self.savingsLine(body, probe.root, cachedShare: input > 0 ? cached / input : 0)
     guard let services = body.jsonMember("services", in: probe.root), services.kind == .array else { return }
     cursor = JSONCursor(services)
     while let service = cursor.next(body) {
@@ -51,6 +61,29 @@ struct StatusReport {
     return
       "cache: hits \(hits), misses \(misses), coalesced \(coalesced), upstream calls saved \(saved); "
       + "answers \(entries) in \((bytes + 1023) / 1024) KiB, evicted \(evicted)"
+  }
+
+  private static func savingsLine(_ body: Span<UInt8>, _ root: JSONMember, cachedShare: Double) -> String? {
+    guard let savings = body.jsonMember("savings", in: root), savings.kind == .object else { return nil }
+    func money(_ key: StaticString) -> Double { number(body, key, savings) ?? 0 }
+    let parts: [(String, Double)] = [
+      ("tiers", money("tiers")), ("prompt caches", money("promptCache")), ("cache", money("responseCache")),
+      ("coalescing", money("coalescing")),
+    ]
+    let saved = parts.reduce(0) { $0 + $1.1 }
+    guard money("spent") + saved > 0 else { return nil }
+    let told = parts.filter { $0.1 > 0 }.map { "\($0.0) \(dollars($0.1))" }
+    let share = Int(clamped: cachedShare * 1000)
+    return "spent \(dollars(money("spent"))), saved \(dollars(saved))"
+      + (told.isEmpty ? "" : " (\(told.joined(separator: ", ")))")
+      + "; \(share / 10).\(share % 10) % of the input was cached"
+  }
+
+  /// To a hundredth of a cent.
+  private static func dollars(_ amount: Double) -> String {
+    let parts = Int64(max(0, min(1e14, amount)) * 10_000 + 0.5)
+    let rest = String(parts % 10_000)
+    return "$\(parts / 10_000)." + String(repeating: "0", count: 4 - rest.utf8.count) + rest
   }
 
   private static func row(_ body: Span<UInt8>, _ provider: JSONMember, _ now: WallTime?) -> Row {

@@ -32,6 +32,7 @@ enum StatusTable {
     text += "\n\(report.overall): \(usable) of \(enabled) providers online, \(report.timestamp)"
     if !report.version.isEmpty { text += ", synaxis \(report.version)" }
     if let cache = report.cache { text += "\n\(cache)" }
+    if let savings = report.savings { text += "\n\(savings)" }
     return text + "\n"
   }
 

@@ -81,7 +81,7 @@ def test_activity(gateway, mock):
     told = page.json
     assert told["overallStatus"] == "degraded" and told["inFlight"] == 0
     assert told["saved"].pop("bytes") > 0 and told["saved"].pop("tokens") > 0
-    assert told["saved"] == {"calls": 1, "hits": 1, "coalesced": 0, "cache": "enabled", "entries": 1}
+    assert told["saved"] == {"calls": 1, "hits": 1, "coalesced": 0, "dollars": 0, "spent": 0, "cache": "enabled", "entries": 1}
     assert [each["name"] for each in told["providers"]] == ["a", "b"]
     assert [each["status"] for each in told["providers"]] == ["cooling", "online"]
     assert list(told["providers"][0]) == list(ask(at, "/admin/providers/a/status", token=TOKEN).json)

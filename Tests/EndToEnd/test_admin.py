@@ -84,7 +84,7 @@ def test_shape(gateway, mock):
     a, b = health.json["providers"]
     assert list(a) == [
         "name", "status", "tier", "latency", "successRate", "inFlight", "cooldownUntil", "reason", "quota",
-        "models", "lastChecked",
+        "tokens", "spent", "models", "lastChecked",
     ]
     assert (a["name"], a["status"], a["tier"], a["successRate"], a["inFlight"]) == ("a", "online", 0, 1, 0)
     assert a["latency"] > 0 and a["quota"] == {"requests": 29, "tokens": None} and a["models"] == ["m", "n"]

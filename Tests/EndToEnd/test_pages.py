@@ -147,7 +147,7 @@ def test_the_state_of_many_providers(start):
         states = page.json["providers"]
         assert [state["name"] for state in states] == [f"z{n}" for n in range(10)] + ["off"]
         assert all(state["models"] == NAMES for state in states[:10]) and states[10]["models"] == []
-        assert list(states[0])[-3:] == ["quota", "models", "lastChecked"]
+        assert list(states[0])[-3:] == ["spent", "models", "lastChecked"]
     one = ask(at, "/admin/providers/z3/status", token="t")
     assert (one.json["name"], one.json["models"]) == ("z3", NAMES)
 

@@ -368,6 +368,21 @@ def test_what_is_not_open(start, provider, path, entry, status, code):
     assert not provider.has_request()
 
 
+def test_a_refused_body_is_no_request(start, provider, tmp_path):
+    """Where it is not served at all, its body is not taken for what comes next."""
+    place = str(tmp_path / "admin.sock")
+    start_raw(start, provider, f'listen: 127.0.0.1:0\nadmin: {{ listen: "unix:{place}" }}')
+    admin = socket.socket(socket.AF_UNIX)
+    admin.settimeout(DEADLINE)
+    admin.connect(place)
+    reader = Reader(admin)
+    inside = request("GET", "/livez")
+    reader.socket.sendall(request("POST", "/providers/groq/x", f"Content-Length: {len(inside)}\r\n", inside))
+    head, _ = reader.read()
+    assert head.status == 404 and head["connection"] == "close"
+    assert reader.closes()
+
+
 CLIENTS = "clients:\n  - { name: all, key: k1, rpm: 3 }\n  - { name: some, key: k2, models: [m] }\n"
 
 

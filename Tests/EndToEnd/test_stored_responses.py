@@ -54,7 +54,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(404, {"error": {"message": f"Response with id '{name}' not found."}})
         if self.command == "DELETE":
             kept.remove(name)
-        self.answer(200, {"id": name, "object": "response"})
+        self.answer(200, {"id": name, "object": "response", "usage": {"input_tokens": 7, "output_tokens": 9}})
 
     do_GET = do_POST = do_DELETE = do
 
@@ -126,7 +126,10 @@ def test_each_is_asked_for_where_it_was_made(at, keepers, stream):
         assert ask(reader, "GET", f"/v1/responses/{body['id']}")[0].status == 200
         assert ask(reader, "DELETE", f"/v1/responses/{name}")[0].status == 200
         assert asked(keepers) - before == 6, "each at once"
-    assert {at.record()["endpoint"] for _ in range(16 + 16 * 6)} == {"responses", "responses/{id}"}
+    records = [at.record() for _ in range(16 + 16 * 6)]
+    assert {r["endpoint"] for r in records} == {"responses", "responses/{id}"}
+    # They were counted when it was made.
+    assert not any("tokens_in" in r for r in records if r["endpoint"] == "responses/{id}")
 
 
 def test_those_whose_maker_is_not_known_are_found(at, keepers):

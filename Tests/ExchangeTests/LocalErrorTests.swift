@@ -74,6 +74,9 @@ import Testing
       error: .clientRateLimited(.milliseconds(1500)), status: 429, code: "rate_limit_exceeded",
       type: "rate_limit_error", side: .client, retry: 2),
     Row(
+      error: .clientSpent(.seconds(3600)), status: 429, code: "spend_limit_exceeded",
+      type: "rate_limit_error", side: .client, retry: 3600),
+    Row(
       error: .rateLimited(.seconds(7)), status: 429, code: "rate_limit_exceeded", type: "rate_limit_error",
       side: .upstream, retry: 7),
     Row(

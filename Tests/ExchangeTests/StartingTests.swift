@@ -61,15 +61,16 @@ import Testing
   @Test(arguments: [
     Row(status: 503, fault: .starting, waits: true), Row(status: 502, fault: .serverError, waits: true),
     Row(status: 503, fault: .serverError, waits: true), Row(status: 500, fault: .starting, waits: true),
-    Row(status: nil, fault: .unreachable, waits: true), Row(status: 500, fault: .serverError, waits: false),
+    Row(status: nil, fault: .refused, waits: true), Row(status: nil, fault: .unreachable, waits: false),
+    Row(status: 500, fault: .serverError, waits: false),
     Row(status: 504, fault: .serverError, waits: false), Row(status: 529, fault: .overloaded, waits: false),
     Row(status: nil, fault: .reset, waits: false), Row(status: nil, fault: .tls, waits: false),
     Row(wait: .zero, status: 503, fault: .starting, waits: false),
-    Row(wait: .zero, status: nil, fault: .unreachable, waits: false),
+    Row(wait: .zero, status: nil, fault: .refused, waits: false),
     Row(isNear: false, status: 503, fault: .starting, waits: true),
     Row(isNear: false, status: 500, fault: .starting, waits: false),
     Row(isNear: false, status: 503, fault: .serverError, waits: false),
-    Row(isNear: false, status: nil, fault: .unreachable, waits: false),
+    Row(isNear: false, status: nil, fault: .refused, waits: false),
   ])
   func whoMayBeStarting(_ row: Row) {
     var scene = Scene([
@@ -88,7 +89,7 @@ import Testing
   @Test func aServerComesUpInSteps() {
     var scene = Scene([Self.near("a")])
     scene.tell(.started)
-    Self.answer(&scene, 0, nil, .unreachable)
+    Self.answer(&scene, 0, nil, .refused)
     scene.passToDue()
     Self.answer(&scene, 1, 500, .serverError)
     #expect(Self.isWaiting(scene))

@@ -19,6 +19,9 @@ struct DaySimulation {
     /// Requests that were made before, within the cache's time, and those of them that it answered.
     var repeats = 0
     var hits = 0
+    var spent = Money.none
+    /// What the answers would have cost at the dearest provider.
+    var savedByTiers = Money.none
     var attempts: Double { Double(upstream) / Double(requests) }
     var successRate: Double { Double(succeeded) / Double(requests) }
     var refusedShare: Double { Double(refused) / Double(requests) }
@@ -195,6 +198,11 @@ struct DaySimulation {
   private mutating func finish(_ attempt: Attempt, now: Instant) {
     let answer = attempt.answer
     if let ticket = attempt.ticket {
+      if answer.fault == nil {
+        let bill = ledger(of: attempt).charge(ticket, TokenCounts(input: 1_500, output: 90), of: route)
+        report.spent += bill.spent
+        report.savedByTiers += bill.savedByTier
+      }
       ledger(of: attempt).end(ticket, AttemptOutcome(fault: answer.fault, tokens: 90), now: now)
     }
     guard let fault = answer.fault else {

@@ -72,6 +72,8 @@ struct FreeTier {
     var provider = Provider(name: name, type: "openai", endpoint: "http://\(name)/v1")
     provider.tier = tier
     provider.free = true
+    // What the same model costs where it is paid for.
+    provider.cost = Cost(input: 0.59, output: 0.79)
     provider.keys = [Secret(name)]
     provider.models = [Model(name: "m", upstreamName: "m")]
     provider.budgets.requestsPerMinute = ownPerMinute.map { Quantity($0) }

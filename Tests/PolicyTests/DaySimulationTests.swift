@@ -21,6 +21,8 @@ import Testing
       #expect(report.p50 < without.p50 && report.p95 < without.p95)
     }
     #expect(without.refusedShare > 0.05, "a day that has no limits to hit shows nothing")
+    #expect(day.spent == .none)
+    #expect(day.savedByTiers.billionths == Int64(day.succeeded) * (1_500 * 590 + 90 * 790))
     #expect(day.share.allSatisfy { $0.share > 0 })
   }
 
@@ -47,6 +49,10 @@ import Testing
       row("time to first token, p50") { "\($0.p50) ms" },
       row("time to first token, p95") { "\($0.p95) ms" },
     ]
+    rows.append(
+      "| saved against paying 0.59 and 0.79 USD per million tokens | "
+        + [told, untold].map { "$" + number(Double($0.savedByTiers.billionths) / 1e9, 2) }
+        .joined(separator: " | ") + " | – |")
     for (n, entry) in told.share.enumerated() {
       rows.append(row("answered by \(entry.name)") { number($0.share[n].share * 100, 2) + " %" })
     }

@@ -1,3 +1,4 @@
+import Base
 import Policy
 import Testing
 import TierFile
@@ -66,6 +67,10 @@ import TierFile
         f:3:44: error: providers.p.models: a model is a name or a map, this is a list
 
         """
+      ),
+      (
+        Samples.provider("{ type: ollama, spend: { day: 0 }, models: [m] }"),
+        "f:3:35: error: providers.p.spend.day must be from 0.0001 to 1000000.0, this is \"0\"\n"
       ),
       (
         Samples.provider("{ type: ollama, tier: -1, rpm: 0, cost: { inptu: 1 }, models: [m] }"),
@@ -243,7 +248,8 @@ import TierFile
           keys: [a, "${GROQ_API_KEY}", lit]
           tier: 3
           free: yes
-          cost: { input: 0.5, output: 1 }
+          cost: { input: 0.5, output: 1, cached_input: 0.05 }
+          spend: { day: 0.25 }
           context: 8192
           rpm: 1
           rpd: 2
@@ -272,7 +278,8 @@ import TierFile
       """)
     #expect(read.keys == [Secret("a"), Secret("gsk-one"), Secret("lit")])
     #expect(read.tier == 3 && read.free && read.context == 8192)
-    #expect(read.cost == Cost(input: 0.5, output: 1))
+    #expect(read.cost == Cost(input: 0.5, output: 1, cachedInput: 0.05))
+    #expect(read.spendPerDay == Money(billionths: 250_000_000))
     #expect(read.budgets.requestsPerMinute == 1 && read.budgets.requestsPerDay == 2)
     #expect(
       read.budgets.tokensPerMinute == 3 && read.budgets.tokensPerDay == 4 && read.budgets.concurrent == 5)

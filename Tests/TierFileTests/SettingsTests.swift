@@ -153,6 +153,15 @@ import TierFile
     #expect(Samples.read(Samples.with("cache: { sampled: true, max_temperature: 1 }")).report.isEmpty)
   }
 
+  @Test func moneyWithoutPricesIsAWarning() throws {
+    let reading = Samples.read(Samples.provider("{ type: ollama, spend: { day: 1 }, models: [m] }"))
+    #expect(
+      reading.report
+        == "f:3:28: warning: providers.p.spend bounds nothing: no cost is given; write cost: { input: …, output: … } beside it\n"
+    )
+    #expect(reading.configuration?.providers.first?.spendPerDay == Money(billionths: 1_000_000_000))
+  }
+
   @Test func synaxisCachesWhateverIsAsked() throws {
     for (text, isOn) in [("true", true), ("false", false)] {
       let read = try configuration("EnableResponseCaching: \(text)")

@@ -16,7 +16,8 @@ private func seen(_ bytes: [UInt8], _ cut: [Range<Int>], finishing: Bool = false
   if observer.end != .none { text += " end=\(observer.end)" }
   let usage = observer.usage
   if usage.isKnown {
-    text += " \(told(usage.input))/\(told(usage.output))"
+    let cached = usage.cached.map { "(\($0.value))" } ?? ""
+    text += " \(told(usage.input))\(cached)/\(told(usage.output))"
     if let total = usage.total { text += "/\(total.value)" }
   }
   return text + (observer.endsBetweenEvents ? "" : " open")
@@ -131,6 +132,19 @@ private func chunk(_ delta: String, finish: String = "null") -> String {
     (#"{"type":"content_block_delta","delta":{"type":"text_delta","text":"a"}}"#, "1"),
     (#"{"type":"content_block_delta","delta":{"type":"text_delta","text":""}}"#, "0"),
     (#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":9}}"#, "1 ?/9"),
+    // What was cached is told within the prompt's tokens (OpenAI, DeepSeek) or apart from them (Anthropic).
+    (
+      #"{"choices":[],"usage":{"prompt_tokens":10,"prompt_tokens_details":{"cached_tokens":8}}}"#, "0 10(8)/?"
+    ),
+    (
+      #"{"usage":{"input_tokens":10,"input_tokens_details":{"audio_tokens":1,"cached_tokens":7}}}"#,
+      "0 10(7)/?"
+    ),
+    (#"{"usage":{"prompt_tokens":10,"prompt_cache_hit_tokens":6}}"#, "0 10(6)/?"),
+    (
+      #"{"type":"message_start","message":{"usage":{"input_tokens":5,"cache_read_input_tokens":8,"cache_creation_input_tokens":2}}}"#,
+      "0 15(8)/?"
+    ),
     (#"{"type":"response.created","response":{"error":null,"usage":null}}"#, "0"),
     (#"{"type":"response.in_progress"}"#, "0"),
     (#"{"type":"response.queued"}"#, "0"), (#"{"type":"response.output_text.delta","delta":"a"}"#, "1"),

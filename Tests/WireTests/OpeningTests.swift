@@ -98,7 +98,7 @@ private func opening(_ text: String, step: Int) -> Fingerprint? {
 
   @Test func ofALongTextLengthAndEndsCount() {
     func body(_ text: String) -> String { #"{"messages":[{"role":"user","content":"\#(text)"}]}"# }
-    let ends = String(repeating: "a", count: 1024)
+    let ends = String(repeating: "a", count: Limits.openingEnd)
     let long = opening(body(ends + String(repeating: "b", count: 9000) + ends))
     #expect(long == opening(body(ends + String(repeating: "c", count: 9000) + ends)))
     #expect(long != opening(body(ends + String(repeating: "b", count: 9001) + ends)))
