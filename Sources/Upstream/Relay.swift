@@ -125,7 +125,7 @@ extension Upstream {
       slot.isKindKnown = true
       return true
     }
-    switch slot.held.withBytes({ BodyKind($0) }) {
+    switch slot.held.withBytes({ BodyKind($0, blanks: &slot.blanks) }) {
     case .unknown: return false
     case .json:
       slot.isEventStream = false

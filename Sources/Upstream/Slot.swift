@@ -72,6 +72,8 @@ final class Slot {
   var isEventStream = false
   /// The body's first bytes have been seen: they outweigh what the head says.
   var isKindKnown = false
+  /// Bytes at its beginning that are known to be blank.
+  var blanks = 0
   var isWatched: Bool {
     !request.isOpaque && (isEventStream || (request.expectsEventStream && !hasContentType))
   }
@@ -187,6 +189,7 @@ final class Slot {
     if isEventStream || request.expectsEventStream { observer.reset() }
     isEventStream = false
     isKindKnown = false
+    blanks = 0
     held.recycle(keeping: Limits.keptSlotBuffer)
     flow = .holding
     isPaused = false

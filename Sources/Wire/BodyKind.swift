@@ -11,9 +11,16 @@ package enum BodyKind: Hashable, Sendable {
   case unknown
 
   package init(_ body: Span<UInt8>) {
-    var start = body.hasPrefix("\u{FEFF}") ? 3 : 0
-    while start < body.count, body[start] <= 32 { start += 1 }
-    self = start == body.count ? .unknown : Self(unpadded: body.extracting(start..<body.count))
+    var blanks = 0
+    self.init(body, blanks: &blanks)
+  }
+
+  /// - Parameter blanks: bytes at the beginning that are known to be blank, none at first: who looks again with more
+  ///   goes on from there, since some providers send blanks for as long as they think.
+  package init(_ body: Span<UInt8>, blanks: inout Int) {
+    if blanks == 0, body.hasPrefix("\u{FEFF}") { blanks = 3 }
+    while blanks < body.count, body[blanks] <= 32 { blanks += 1 }
+    self = blanks == body.count ? .unknown : Self(unpadded: body.extracting(blanks..<body.count))
   }
 
   private init(unpadded body: Span<UInt8>) {

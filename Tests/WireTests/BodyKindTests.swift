@@ -22,8 +22,10 @@ import Testing
   func isToldOnce(_ text: String) {
     let bytes = text.bytes
     var told = BodyKind.unknown
+    var blanks = 0
     for count in 0...bytes.count {
       let kind = BodyKind(bytes.span.extracting(0..<count))
+      #expect(BodyKind(bytes.span.extracting(0..<count), blanks: &blanks) == kind)
       #expect(told == .unknown || kind == told)
       told = kind
     }
