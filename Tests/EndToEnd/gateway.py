@@ -14,6 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("SYNAXIS", str(ROOT / ".build/release/synaxis"))
+# Under qemu-user, see contrib/end-to-end: a hundred times slower where code is met for the first time.
+IS_EMULATED = Path(BINARY).name == "emulated"
 
 # How long anything may take before a test fails. Never a time that a test waits for.
 DEADLINE = float(os.environ.get("DEADLINE", "30"))
