@@ -200,7 +200,7 @@ class Lab:
         for provider in only:
             endpoint = endpoints.get(provider) or f"http://{ADDRESS[provider]}:8000/v1"
             version = "2" if ":8442/" in endpoint else "1.1"
-            lines.append(f"  {provider}: {{type: openai, endpoint: '{endpoint}', http: {version}, key: k, "
+            lines.append(f"  {provider}: {{type: openai, endpoint: '{endpoint}', http: {version}, key: k, start_wait: 0, "
                          f"tier: {TIERS[provider]}, models: {json.dumps(MODELS[provider])}}}")
         self.run_gateway(name, lines, self.port)
 
