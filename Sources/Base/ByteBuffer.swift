@@ -157,6 +157,20 @@ internal import CLinux
     append(decimal: Int64(clamping: value))
   }
 
+  /// Billionths as a decimal number without needless zeros.
+  package mutating func append(billionths value: Int64) {
+    append(decimal: value / 1_000_000_000)
+    var rest = value % 1_000_000_000
+    if rest == 0 { return }
+    append(".")
+    var scale: Int64 = 100_000_000
+    while rest > 0 {
+      append(UInt8(48 + rest / scale))
+      rest %= scale
+      scale /= 10
+    }
+  }
+
   /// Lower-case hexadecimal without leading zeros: a chunk size (RFC 9112 §7.1).
   package mutating func append(hex value: Int) {
     let bits = Int.bitWidth - value.leadingZeroBitCount

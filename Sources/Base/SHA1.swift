@@ -2,24 +2,10 @@
 package enum SHA1 {
   package typealias Digest = InlineArray<20, UInt8>
 
-  /// - Parameter bytes: at most 119, which fill two blocks.
-  package static func digest(ofShort bytes: Span<UInt8>) -> Digest {
-    precondition(bytes.count < 120)
-    // §5.1.1: a one bit, zeros, and the length in bits.
-    var blocks = InlineArray<128, UInt8>(repeating: 0)
-    for i in 0..<bytes.count { blocks[i] = bytes[i] }
-    blocks[bytes.count] = 0x80
-    let end = bytes.count < 56 ? 64 : 128
-    let bits = bytes.count * 8
-    blocks[end - 2] = UInt8(bits >> 8)
-    blocks[end - 1] = UInt8(truncatingIfNeeded: bits)
+  package static func digest(of bytes: Span<UInt8>) -> Digest {
     // §5.3.1
     var hash: InlineArray<5, UInt32> = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0]
-    var at = 0
-    while at < end {
-      compress(blocks.span.extracting(at..<at + 64), into: &hash)
-      at += 64
-    }
+    SHABlocks.each(of: bytes) { compress($0, into: &hash) }
     var digest = Digest(repeating: 0)
     for i in 0..<20 { digest[i] = UInt8(truncatingIfNeeded: hash[i / 4] >> UInt32(24 - 8 * (i % 4))) }
     return digest
@@ -28,11 +14,7 @@ package enum SHA1 {
   /// §6.1.2, for one block of 64 bytes.
   private static func compress(_ block: Span<UInt8>, into hash: inout InlineArray<5, UInt32>) {
     var schedule = InlineArray<80, UInt32>(repeating: 0)
-    for t in 0..<16 {
-      schedule[t] =
-        UInt32(block[4 * t]) << 24 | UInt32(block[4 * t + 1]) << 16 | UInt32(block[4 * t + 2]) << 8
-        | UInt32(block[4 * t + 3])
-    }
+    for t in 0..<16 { schedule[t] = SHABlocks.word(block, t) }
     for t in 16..<80 {
       schedule[t] = rotate(schedule[t - 3] ^ schedule[t - 8] ^ schedule[t - 14] ^ schedule[t - 16], 1)
     }

@@ -7,22 +7,7 @@ package enum SHA256 {
     var hash: InlineArray<8, UInt32> = [
       0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
     ]
-    let whole = bytes.count / 64 * 64
-    var at = 0
-    while at < whole {
-      compress(bytes.extracting(at..<at + 64), into: &hash)
-      at += 64
-    }
-    // §5.1.1: a one bit, zeros, and the length in bits fill the last one or two blocks.
-    var tail = InlineArray<128, UInt8>(repeating: 0)
-    let left = bytes.count - whole
-    for i in 0..<left { tail[i] = bytes[whole + i] }
-    tail[left] = 0x80
-    let end = left < 56 ? 64 : 128
-    let bits = UInt64(bytes.count) * 8
-    for i in 0..<8 { tail[end - 1 - i] = UInt8(truncatingIfNeeded: bits >> UInt64(8 * i)) }
-    compress(tail.span.extracting(0..<64), into: &hash)
-    if end == 128 { compress(tail.span.extracting(64..<128), into: &hash) }
+    SHABlocks.each(of: bytes) { compress($0, into: &hash) }
     var digest = Digest(repeating: 0)
     for i in 0..<32 { digest[i] = UInt8(truncatingIfNeeded: hash[i / 4] >> UInt32(24 - 8 * (i % 4))) }
     return digest
@@ -31,11 +16,7 @@ package enum SHA256 {
   /// §6.2.2, for one block of 64 bytes.
   private static func compress(_ block: Span<UInt8>, into hash: inout InlineArray<8, UInt32>) {
     var schedule = InlineArray<64, UInt32>(repeating: 0)
-    for t in 0..<16 {
-      schedule[t] =
-        UInt32(block[4 * t]) << 24 | UInt32(block[4 * t + 1]) << 16 | UInt32(block[4 * t + 2]) << 8
-        | UInt32(block[4 * t + 3])
-    }
+    for t in 0..<16 { schedule[t] = SHABlocks.word(block, t) }
     for t in 16..<64 {
       let (early, late) = (schedule[t - 15], schedule[t - 2])
       let first = rotate(early, 7) ^ rotate(early, 18) ^ early >> 3

@@ -104,16 +104,7 @@ struct Savings {
 extension ByteBuffer {
   /// Dollars, without zeros at their end.
   mutating func append(_ money: Money) {
-    append(decimal: money.billionths / 1_000_000_000)
-    var rest = money.billionths % 1_000_000_000
-    if rest == 0 { return }
-    append(".")
-    var place: Int64 = 100_000_000
-    while rest > 0 {
-      append(UInt8(48 + rest / place))
-      rest %= place
-      place /= 10
-    }
+    append(billionths: money.billionths)
   }
 }
 

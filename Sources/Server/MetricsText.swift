@@ -99,7 +99,7 @@ extension ByteBuffer {
     separate()
     append(name)
     append("=\"")
-    if isTime { append(seconds: bound) } else { append(decimal: bound) }
+    if isTime { append(billionths: bound) } else { append(decimal: bound) }
     if !isTime || bound % 1_000_000_000 == 0 { append(".0") }
     append("\"")
   }
@@ -115,21 +115,7 @@ extension ByteBuffer {
   /// A value given in billionths.
   package mutating func end(seconds nanoseconds: Int64) {
     close()
-    append(seconds: nanoseconds)
+    append(billionths: nanoseconds)
     append("\n")
-  }
-
-  /// Billionths as a decimal number without needless zeros.
-  private mutating func append(seconds nanoseconds: Int64) {
-    append(decimal: nanoseconds / 1_000_000_000)
-    var rest = nanoseconds % 1_000_000_000
-    if rest == 0 { return }
-    append(".")
-    var scale: Int64 = 100_000_000
-    while rest > 0 {
-      append(UInt8(48 + rest / scale))
-      rest %= scale
-      scale /= 10
-    }
   }
 }

@@ -71,8 +71,8 @@ extension Runner {
       for field in head.fields where head.crosses(field, in: bytes) || field.known == .contentEncoding {
         scratch.append(field, of: bytes)
       }
-      if head.value(of: .userAgent) == nil { scratch.append("User-Agent: synaxis\r\n") }
     }
+    appendUserAgent(head)
   }
 
   /// Asks the provider. A request that must not be repeated takes a connection that is known to stand.

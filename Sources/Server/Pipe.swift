@@ -114,8 +114,8 @@ extension Runner {
           scratch.append(field, of: bytes)
         }
       }
-      if head.value(of: .userAgent) == nil { scratch.append("User-Agent: synaxis\r\n") }
     }
+    appendUserAgent(head)
     if !page.isEmpty { page.withBytes { scratch.appendField("Sec-WebSocket-Protocol", $0) } }
   }
 

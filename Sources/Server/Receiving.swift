@@ -223,10 +223,13 @@ extension Runner {
       if head.value(of: .contentType) == nil {
         scratch.append("Content-Type: application/json\r\n")
       }
-      if head.value(of: .userAgent) == nil {
-        scratch.append("User-Agent: synaxis\r\n")
-      }
     }
+    appendUserAgent(head)
+  }
+
+  /// Who asks, where the client does not say.
+  func appendUserAgent(_ head: RequestHead) {
+    if head.value(of: .userAgent) == nil { scratch.append("User-Agent: synaxis\r\n") }
   }
 
   /// The client's own name of the request, or a new one.

@@ -72,7 +72,7 @@ extension Upstream {
     connection.waiting.append(slot.id)
     slot.connection = connection
     dial.begin(connection)
-    pool.await(connection)
+    pool.startAwaiting(connection)
     if curl_multi_add_handle(multi, dial.easy) != CURLM_OK { dialEnded(dial, CURLE_FAILED_INIT) }
   }
 

@@ -29,7 +29,7 @@ struct ConnectionPool {
 
   // MARK: - Connections that are being made
 
-  mutating func await(_ connection: Connection) {
+  mutating func startAwaiting(_ connection: Connection) {
     let at = place(connection.host)
     places[at].awaited.append(connection)
   }

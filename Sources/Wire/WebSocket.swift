@@ -40,7 +40,7 @@ package enum WebSocket {
     var text = ByteBuffer()
     text.append(key)
     text.append("258EAFA5-E914-47DA-95CA-C5AB0DC85B11")
-    let digest = text.withBytes { SHA1.digest(ofShort: $0) }
+    let digest = text.withBytes { SHA1.digest(of: $0) }
     return Base64.encode(digest.span)
   }
 

@@ -3,12 +3,12 @@
 import json
 import subprocess
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from gateway import BINARY, Gateway
 from wire import Reader, post
+from wire_http import HTTPHandler, HTTPProvider
 
 USAGES = {
     "/v1/chat/completions": {
@@ -29,28 +29,15 @@ BY_PROMPT, BY_TIER = 0.00072, 0.0033
 PRICES = "{ input: 1, output: 2, cached_input: 0.1 }"
 
 
-class Teller(ThreadingHTTPServer):
+class Teller(HTTPProvider):
     """A provider whose answers tell their usage."""
 
-    daemon_threads = True
-
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
         self.gate, self.usages = None, True
-        self.address = "127.0.0.1:%d" % self.server_address[1]
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def stop(self):
-        self.shutdown()
-        self.server_close()
+        super().__init__(Handler)
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
+class Handler(HTTPHandler):
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.server.gate:

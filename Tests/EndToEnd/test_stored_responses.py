@@ -1,37 +1,23 @@
 """Responses that a provider keeps are asked for, continued and deleted where they were made."""
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from gateway import Gateway
 from wire import Reader, post
+from wire_http import HTTPHandler, HTTPProvider
 
 
-class Keeper(ThreadingHTTPServer):
+class Keeper(HTTPProvider):
     """A provider that keeps each account's responses apart, as OpenAI does."""
 
-    daemon_threads = True
-
     def __init__(self, name):
-        super().__init__(("127.0.0.1", 0), Handler)
         self.name, self.kept, self.asked, self.refuses = name, {}, [], 0
-        self.address = "127.0.0.1:%d" % self.server_address[1]
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def stop(self):
-        self.shutdown()
-        self.server_close()
+        super().__init__(Handler)
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
+class Handler(HTTPHandler):
     def answer(self, status, body, kind="application/json", **fields):
         text = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)

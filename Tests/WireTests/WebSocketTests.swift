@@ -29,7 +29,7 @@ import Wire
   ])
   func digests(_ text: String, _ expected: String) {
     let bytes = text.bytes
-    let digest = SHA1.digest(ofShort: bytes.span)
+    let digest = SHA1.digest(of: bytes.span)
     var hex = ByteBuffer()
     for i in 0..<20 { hex.append(hex: UInt64(digest[i]), digits: 2) }
     #expect(hex.contentText == expected)
