@@ -130,8 +130,7 @@ extension Front {
 
   private func beginBody(_ stream: Connection, now: Instant) {
     if stream.passage.isPassedOn {
-      // What is passed on must say where it ends before it does.
-      if stream.parser.head.framing == .chunked { refuse(stream, .lengthRequired) } else { startFeed(stream) }
+      startFeed(stream)
       return
     }
     switch stream.parser.head.framing {
@@ -197,6 +196,11 @@ extension Front {
 
   private func endRequest(_ stream: Connection) {
     stream.lane?.isWhole = true
+    if stream.feed != nil {
+      stream.feed?.end()
+      happenings.append(.fed(stream.id))
+      return
+    }
     guard stream.state == .readingBody else { return }
     stream.requestLength = stream.inbound.count
     guard finishUpload(stream, bytes: stream.requestLength - stream.parser.head.headLength) else {

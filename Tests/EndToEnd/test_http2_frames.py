@@ -196,6 +196,13 @@ TABLE = {
         open_post(1, ("content-length", "1")) + frame(DATA, END_STREAM, 1, b"two"), stream(PROTOCOL),
     ),
     "a content-length and no body": (get(block=fields(("content-length", "1"))), stream(PROTOCOL)),
+    # 8.5, RFC 8441: tunnels
+    "CONNECT": (get(block=fields(method="CONNECT", scheme=None, path=None)), ANSWER),
+    "CONNECT with a path": (get(block=fields(method="CONNECT")), stream(PROTOCOL)),
+    "a WebSocket, which was not offered": (
+        open_post(1) + frame(HEADERS, END_HEADERS, 3, fields((":protocol", "websocket"), method="CONNECT", path="/v1/realtime?model=m")),
+        stream(PROTOCOL),
+    ),
     # 10.5: what costs
     "more CONTINUATION frames than a head has use for": (
         frame(HEADERS, END_STREAM, 1, GET) + frame(CONTINUATION, 0, 1, b"") * 100, (connection(CALM), connection(None)),
@@ -251,6 +258,8 @@ def test_settings_come_first_and_are_acknowledged(at):
     assert (kind, flags, number) == (SETTINGS, 0, 0)
     settings = dict(struct.iter_unpack(">HI", payload))
     assert settings[3] == 100 and settings[6] == 32768 and settings[9] == 1
+    # SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441 §3): with it browsers would bring their WebSockets here.
+    assert 8 not in settings
     while (got := client.read())[:2] != (SETTINGS, ACK):
         assert got
 
