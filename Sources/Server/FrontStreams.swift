@@ -58,7 +58,11 @@ extension Front {
       carriage.session.receive(inbox.unsafeBytes)
       takeEvents(carrier, carriage.session, now: now)
       inbox.removeAll()
-      if carriage.isNoisy(now: now) { carriage.session.callForCalm() }
+      if carriage.isNoisy(now: now) {
+        // Who does not read will not read that either.
+        if carrier.outlet.isBlocked { return close(carrier) }
+        carriage.session.callForCalm()
+      }
       soil(carrier)
     }
     // Who has shut its side down can open no windows: it is gone.
