@@ -1,6 +1,7 @@
 """What the documents say of the sources is so."""
 
 import re
+from collections import Counter
 
 from documents import DOCUMENTS
 from gateway import ROOT
@@ -28,12 +29,29 @@ def test_the_modules_of_the_architecture_are_those_of_the_package():
     assert told == wanted
 
 
+def sources():
+    return sorted((ROOT / "Sources").rglob("*.swift"))
+
+
 def test_every_path_that_the_documents_name_is_there():
     names = set()
     for document in (ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", *DOCUMENTS):
         text = document.read_text()
         names |= set(re.findall(r"`((?:Sources|Tests|contrib|etc)/[\w./-]*\w)(?: [^`]*)?`", text))
-        # In the tables of the architecture a file stands as MODULE/FILE.swift.
-        names |= {"Sources/" + name for name in re.findall(r"`([A-Z]\w+/\w+\.swift)`", text)}
+        # In the tables of the architecture a file stands as MODULE/…/FILE.swift, or by its name alone.
+        names |= {"Sources/" + name for name in re.findall(r"`((?!Sources/|Tests/)(?:[A-Z]\w+/)+\w+\.swift)`", text)}
     assert len(names) > 40
     assert not [name for name in sorted(names) if not (ROOT / name).exists()]
+    known = {path.name for path in sources()}
+    bare = set()
+    for document in (ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md"):
+        bare |= set(re.findall(r"`(\w+\.swift)`", document.read_text()))
+    assert bare and not bare - known - {"Package.swift"}
+
+
+def test_no_room_is_crowded():
+    """A folder has at most 25 files, a file at most 400 lines."""
+    rooms = Counter(path.parent for path in sources())
+    assert not {str(room): count for room, count in rooms.items() if count > 25}
+    lengths = {str(path): len(path.read_text().splitlines()) for path in sources()}
+    assert not {path: length for path, length in lengths.items() if length > 400}

@@ -1,0 +1,140 @@
+internal import Base
+internal import CLinux
+internal import Kernel
+internal import Transport
+internal import Wire
+
+/// A client's socket, in the clear or TLS: what it sent and is not yet read, and the way out to it. Where the socket
+/// carries HTTP/2, also each of its streams.
+///
+/// Owns the descriptor. `Front` moves it from state to state; nobody else changes one.
+final class Connection {
+  enum State {
+    /// The TLS handshake is under way.
+    case securing
+    /// It carries streams, each of which is a connection of its own.
+    case carrying
+    /// Between requests: nothing of the next one has come.
+    case idle
+    /// Part of a head has come.
+    case readingHead
+    case readingBody
+    /// A complete request is with the runner, its answer is on the way.
+    case answering
+    /// The answer is complete and the socket has not taken all of it. Nothing further is read meanwhile, so a
+    /// client that pipelines without reading cannot make us hold more than one answer.
+    case flushing
+    /// The answer is sent; what the client still sends is read away, so that it sees the answer, not a reset.
+    case lingering
+    /// Out of the poller; freed at the end of the turn.
+    case closed
+  }
+
+  let id: SlotID
+  private let descriptor: Descriptor?
+  let raw: Int32
+  /// A stream's place on the connection that carries it; nil: it has a socket.
+  let lane: Lane?
+  var carriage: Carriage?
+  /// What lies on the socket. All reading goes through it, and what `outlet` gathers.
+  var transport: Transport
+  let outlet: Outlet
+  let reach: Gate.Reach
+  /// A client of the admin listener.
+  let isAdmin: Bool
+
+  var state = State.idle
+  var inbound = ByteBuffer()
+  var parser: RequestParser
+  var decoder = ChunkedDecoder(limit: 0)
+  /// The current request's body, where it is passed on as it comes, until its end was passed on.
+  var feed: ClientFeed?
+  /// What its bytes are passed on to.
+  var passing: Passing?
+  /// The exchange that is, or is to be, a pipe to a provider.
+  var pipe: ExchangeRun?
+  /// Bytes of head and body of the current request, once its length is known.
+  var requestLength = 0
+  /// The answer may be followed by another request.
+  var keepsAlive = true
+  /// It has had an answer, so that it may be closed while it is idle (RFC 9112 §9.5).
+  var wasAnswered = false
+  /// The client has shut down its writing side and still reads.
+  var isHalfClosed = false
+  /// What the client is owed.
+  var reply: Reply?
+  /// The object that `reply` is while there is one; made by the first request that may become an exchange.
+  lazy var ownReply = Reply(connection: id)
+  /// One of our own pages, while it is not written to its end.
+  var page: UnfinishedPage?
+  /// What the gate said about the current request.
+  var passage = Passage()
+  /// The current request's body, until its exchange has it.
+  var share: MemoryShare?
+  /// Its number among the bodies under way, while more of it is to come, and whether it comes fast enough.
+  var upload: UInt64?
+  var pace = UploadPace(bytes: 0, now: .distantPast)
+  /// The client's right to this answer, while it is being made.
+  var seat: ClientSeat?
+  /// What the poller watches for now.
+  var interest: Interest = []
+  /// `outlet.sent` when the write side was last seen to move.
+  var sentBefore: UInt64 = 0
+
+  /// - Parameter queue: where its outlet waits for the end of a turn, if it is not to be in the clear.
+  init(
+    id: SlotID, descriptor: consuming Descriptor, maximumHead: Int, reach: Gate.Reach, isAdmin: Bool,
+    gathering queue: OutletQueue?
+  ) {
+    self.id = id
+    raw = descriptor.raw
+    lane = nil
+    transport = Transport(plain: raw)
+    outlet = queue.map { Outlet(gathering: $0, place: id.slot) } ?? Outlet(descriptor: raw)
+    self.descriptor = consume descriptor
+    self.reach = reach
+    self.isAdmin = isAdmin
+    parser = RequestParser(maximumHead: maximumHead)
+  }
+
+  /// A stream.
+  init(id: SlotID, lane: Lane, maximumHead: Int, gathering queue: OutletQueue) {
+    self.id = id
+    self.lane = lane
+    descriptor = nil
+    raw = -1
+    transport = Transport(plain: -1)
+    outlet = Outlet(gathering: queue, place: id.slot)
+    reach = lane.carrier.reach
+    isAdmin = lane.carrier.isAdmin
+    parser = RequestParser(maximumHead: maximumHead)
+    state = .readingHead
+  }
+
+  /// Where the body of a complete request is in `inbound`.
+  var body: Range<Int> { parser.head.headLength..<requestLength }
+  var token: Token { Token(kind: TokenKind.connection, slot: Int(id.slot), generation: id.generation) }
+
+  /// Takes the request's bytes out: head and body. What the client pipelined behind them stays.
+  func takeRequest() -> ByteBuffer {
+    let rest = inbound.count - requestLength
+    defer { requestLength = 0 }
+    if rest == 0 { return inbound.take() }
+    var behind = ByteBuffer(capacity: rest)
+    inbound.withBytes(requestLength..<inbound.count) { behind.append($0) }
+    var request = inbound.take()
+    request.truncate(to: requestLength)
+    inbound = behind.take()
+    return request
+  }
+
+  /// Asks whether the peer that sent FIN is gone or has only stopped writing.
+  ///
+  /// One urgent byte: a closed peer answers it with a reset, which the poller reports; a half-closed one keeps
+  /// it out of its ordinary stream (RFC 9293 §3.8.5, SO_OOBINLINE off). Unix sockets need no question: there
+  /// a close is EPOLLHUP at once.
+  func askWhetherPeerReads() {
+    var byte: UInt8 = 0
+    _ = send(raw, &byte, 1, Int32(MSG_OOB | MSG_NOSIGNAL | MSG_DONTWAIT))
+  }
+}

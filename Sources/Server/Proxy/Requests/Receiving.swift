@@ -1,0 +1,304 @@
+internal import Base
+internal import Exchange
+internal import Kernel
+internal import Policy
+internal import Wire
+
+// How a complete request becomes an exchange, or one of our own pages.
+extension Runner {
+  func receive(_ connection: Connection, now: Moment) {
+    if connection.passage.isPreflight {
+      answerPreflight(connection, now: now)
+      return
+    }
+    let path = connection.parser.head.path
+    let target = connection.inbound.withBytes(path) { RequestTarget(path: $0) }
+    let method = connection.parser.head.method
+    let asks = method == .get || method == .head
+    if connection.isAdmin, !target.isForOperators {
+      refuse(connection, .notFound, now: now)
+      return
+    }
+    switch target {
+    case .proxy(let endpoint):
+      if connection.passage.isUpgrade, let pipe = endpoint.upgraded {
+        route(connection, toPipe: pipe, now: now)
+        return
+      }
+      if endpoint.isPipe {
+        refuse(connection, .upgradeRequired, now: now)
+        return
+      }
+      guard method == .post else {
+        refuse(connection, .methodNotAllowed(allow: "POST"), now: now)
+        return
+      }
+      if front.refusesExchanges(now: now.instant) {
+        refuse(connection, .draining, now: now)
+        return
+      }
+      route(connection, to: endpoint, now: now)
+    case .stored(let name, let wanted, let rest):
+      routeStored(connection, name: name, wanted, rest, now: now)
+    case .models, .model, .liveness, .readiness:
+      guard asks else {
+        refuse(connection, .methodNotAllowed(allow: "GET, HEAD"), now: now)
+        return
+      }
+      answerPage(connection, target, now: now)
+    case .home:
+      guard asks else {
+        refuse(connection, .methodNotAllowed(allow: "GET, HEAD"), now: now)
+        return
+      }
+      sendHome(connection, now: now)
+    case .metrics, .admin: answerOperator(connection, target, now: now)
+    case .provider(let name, let rest): passOn(connection, to: name, rest, now: now)
+    case .none: refuse(connection, .notFound, now: now)
+    }
+  }
+
+  /// Reads the body and starts the exchange; a large one later, in slices.
+  private func route(_ connection: Connection, to endpoint: Endpoint, now: Moment) {
+    let body = connection.body
+    if body.count > Limits.bodySlice {
+      chores.append(.reading(BodyReading(connection.id, endpoint, newReader, now: now.instant)))
+      return
+    }
+    let facts: RequestFacts
+    do throws(LocalError) {
+      facts = try connection.inbound.withBytes { bytes throws(LocalError) in
+        let type = bytes.extracting(connection.parser.head.value(of: .contentType) ?? 0..<0)
+        return try reader.read(bytes.extracting(body), contentType: type)
+      }
+    } catch {
+      refuse(connection, error, now: now)
+      return
+    }
+    guard var shape = shape(connection, facts, endpoint, now) else { return }
+    note(in: &shape, connection, facts, reader)
+    var key: Fingerprint?
+    if wantsKey(connection, facts, shape) {
+      let unfinished = requestKey(connection, facts, endpoint)
+      key = connection.inbound.withBytes(body) { unfinished.finish($0, reader.probe) }
+    }
+    begin(connection, facts, shape, key: key, arrivedAt: now.instant, now)
+  }
+
+  /// Where a request goes, or nil: it was refused.
+  func shape(_ connection: Connection, _ facts: RequestFacts, _ endpoint: Endpoint, _ now: Moment)
+    -> ExchangeShape?
+  {
+    if let refusal = refusal(of: connection, model: facts.model.span) {
+      refuse(connection, refusal, model: facts.model, now: now)
+      return nil
+    }
+    guard case .route(let route) = setup.catalog.resolve(facts.model.span) else {
+      refuse(connection, .modelNotFound, model: facts.model, now: now)
+      return nil
+    }
+    var shape = ExchangeShape(
+      endpoint: endpoint, wantsStream: facts.wantsStream, route: route,
+      timeouts: setup.configuration.timeouts)
+    shape.estimatedTokens = facts.estimatedTokens
+    shape.answerTokens = facts.answerTokens
+    setup.ledger.note(Day(now))
+    if let refusal = spendingRefusal(of: connection.passage.account, shape, now: now) {
+      refuse(connection, refusal, model: facts.model, now: now)
+      return nil
+    }
+    shape.hedge = setup.configuration.hedge
+    if let wish = connection.parser.head.value(of: .provider) {
+      shape.preference = connection.inbound.withBytes(wish) { setup.catalog.providerIndex(named: $0) }
+    }
+    return shape
+  }
+
+  /// Notes what a request that `reader` has just read belongs to.
+  func note(
+    in shape: inout ExchangeShape, _ connection: Connection, _ facts: RequestFacts,
+    _ reader: borrowing RequestReader
+  ) {
+    connection.inbound.withBytes {
+      let body = $0.extracting(connection.body)
+      shape.response = reader.response(continuedBy: body, at: shape.endpoint)
+      shape.conversation = reader.conversation(
+        of: facts, body, at: shape.endpoint, connection.parser.head, $0, client: clientName(of: connection))
+    }
+  }
+
+  private func wish(_ connection: Connection, _ facts: RequestFacts, _ shape: ExchangeShape) -> Sharing.Wish {
+    connection.inbound.withBytes {
+      sharing.wish(connection.parser.head, $0, endpoint: shape.endpoint, facts: facts, route: shape.route)
+    }
+  }
+
+  /// The answer may be another request's, or come from the cache.
+  func wantsKey(_ connection: Connection, _ facts: RequestFacts, _ shape: ExchangeShape) -> Bool {
+    facts.form == .json && !wish(connection, facts, shape).isNone
+  }
+
+  /// The request's key, which its body is still to be taken into.
+  func requestKey(_ connection: Connection, _ facts: RequestFacts, _ endpoint: Endpoint) -> RequestKey {
+    let client = clientName(of: connection)
+    return connection.inbound.withBytes {
+      sharing.requestKey(
+        connection.parser.head, $0, endpoint: endpoint, isStream: facts.wantsStream, client: client)
+    }
+  }
+
+  /// All is known of the request: it gets its answer.
+  ///
+  /// 1. From the cache. 2. From the exchange of an identical request. 3. From an exchange of its own.
+  func begin(
+    _ connection: Connection, _ facts: RequestFacts, _ shape: ExchangeShape, key: Fingerprint?,
+    stored: StoredRequest? = nil, arrivedAt: Instant, _ now: Moment
+  ) {
+    let head = connection.parser.head
+    let body = connection.body
+    if let account = connection.passage.account { connection.seat = ClientSeat(account) }
+    let reply = connection.ownReply
+    reply.begin(
+      requestID(of: connection), trace: traceID(of: connection), endpoint: shape.endpoint, facts: facts,
+      bytesIn: body.count, version: head.version, client: clientName(of: connection),
+      exposesHeaders: setup.configuration.exposeHeaders, now: arrivedAt)
+    let wish =
+      key == nil
+      ? Sharing.Wish(looksUp: false, stores: false, coalesces: false) : wish(connection, facts, shape)
+    if wish.looksUp, let key {
+      if let entry = sharing.cache.lookup(key, now: now.instant, maxAge: wish.maxAge) {  // 1
+        reply.cacheState = .hit
+        reply.worth = setup.catalog.worth(
+          TokenCounts(input: entry.usage.input ?? 0, output: entry.usage.output ?? 0), of: shape.route)
+        discardRequest(connection)
+        connection.reply = reply
+        replay(entry, reply, connection, now)
+        return
+      }
+      reply.cacheState = .miss
+    }
+    if runs.isFull {
+      refuse(connection, .overloaded, model: facts.model, now: now)
+      return
+    }
+    let id = FollowerID(UInt64(connection.id.generation) << 32 | UInt64(UInt32(connection.id.slot)))
+    var joining = sharing.flights.join(
+      wish.coalesces ? key ?? sharing.uniqueKey() : sharing.uniqueKey(), follower: id)
+    if case .refused = joining { joining = sharing.flights.join(sharing.uniqueKey(), follower: id) }
+    switch joining {
+    case .follow(let seat):  // 2
+      reply.cacheState = .coalesced
+      discardRequest(connection)
+      connection.reply = reply
+      sharing.seat(reply, at: seat)
+      pumpAll(sharing.flights.flight(of: seat), now)
+    case .lead(let seat):  // 3
+      if front.admission.isFull {
+        // Nobody else is in the flight yet, and no exchange.
+        _ = sharing.flights.leave(seat)
+        refuse(connection, .overloaded, model: facts.model, now: now)
+        return
+      }
+      composeLines(connection)
+      connection.reply = reply
+      sharing.seat(reply, at: seat)
+      let account = connection.passage.account
+      let arrival = Arrival(
+        request: connection.takeRequest(), body: body, query: head.query,
+        isShared: wish.coalesces || wish.stores, storeKey: wish.stores ? key : nil, stored: stored,
+        payer: account?.spendPerDay == nil ? nil : account, estimate: estimate(shape, for: account))
+      start(arrival, facts: facts, shape: shape, for: seat, now: now)
+    case .refused: refuse(connection, .overloaded, model: facts.model, now: now)
+    }
+  }
+
+  /// The client's fields that cross, as lines ended by CRLF, in `scratch`.
+  private func composeLines(_ connection: Connection) {
+    scratch.removeAll()
+    let head = connection.parser.head
+    connection.inbound.withBytes { bytes in
+      for field in head.fields where head.crosses(field, in: bytes) {
+        scratch.append(field, of: bytes)
+      }
+      if head.value(of: .contentType) == nil {
+        scratch.append("Content-Type: application/json\r\n")
+      }
+    }
+    appendUserAgent(head)
+  }
+
+  /// Who asks, where the client does not say.
+  func appendUserAgent(_ head: RequestHead) {
+    if head.value(of: .userAgent) == nil { scratch.append("User-Agent: synaxis\r\n") }
+  }
+
+  /// The client's own name of the request, or a new one.
+  func requestID(of connection: Connection) -> RequestID {
+    if let value = connection.parser.head.value(of: .requestID) {
+      let own = connection.inbound.withBytes(value) { RequestID(client: $0) }
+      if let own { return own }
+    }
+    return newRequestID()
+  }
+
+  func traceID(of connection: Connection) -> TraceID? {
+    guard let value = connection.parser.head.value(of: .traceparent) else { return nil }
+    return connection.inbound.withBytes(value) { TraceID(traceparent: $0) }
+  }
+
+  // MARK: - Our own pages
+
+  private func answerPage(_ connection: Connection, _ target: RequestTarget, now: Moment) {
+    page.removeAll()
+    var status = 200
+    var rest = PageText.none
+    switch target {
+    case .models:
+      let limited = connection.passage.account.flatMap { $0.models.isEmpty ? nil : $0 }
+      rest = .bytes(limited.map { ModelPage.list(setup.catalog, for: $0) } ?? setup.modelList, from: 0)
+    case .model(let id):
+      let path = connection.parser.head.path
+      let place = path.lowerBound + id.lowerBound..<path.lowerBound + id.upperBound
+      var name = ByteBuffer()
+      connection.inbound.withBytes(place) { PercentEncoding.decode($0, into: &name) }
+      let isKnown = name.withBytes {
+        ModelPage.one($0, of: setup.catalog, for: connection.passage.account, into: &page)
+      }
+      guard isKnown else {
+        let bytes = name.withBytes { $0.array }
+        refuse(connection, .modelNotFound, model: bytes, now: now)
+        return
+      }
+    case .liveness: page.append(#"{"status":"ok"}"#)
+    case .readiness: status = writeReadiness(now: now)
+    case .proxy, .stored, .provider, .home, .metrics, .admin, .none: return
+    }
+    sendPage(connection, status: status, type: "application/json", rest, now: now)
+  }
+
+  /// Ready as long as some provider can be used; `degraded` when some cannot.
+  private func writeReadiness(now: Moment) -> Int {
+    let usable = setup.ledger.usableProviders(now: now.instant)
+    let enabled = setup.catalog.providers.count
+    if isDraining {
+      page.append(#"{"status":"draining"}"#)
+      return 503
+    }
+    page.append(
+      usable == 0
+        ? #"{"status":"unavailable""# : usable < enabled ? #"{"status":"degraded""# : #"{"status":"ok""#)
+    page.append(#","providers":{"usable":"#)
+    page.append(decimal: usable)
+    page.append(#","enabled":"#)
+    page.append(decimal: enabled)
+    page.append("}}")
+    return usable == 0 ? 503 : 200
+  }
+
+  /// Drops the request's bytes, so that a pipelined one comes to the front.
+  func discardRequest(_ connection: Connection) {
+    connection.inbound.consume(min(connection.requestLength, connection.inbound.count))
+    connection.requestLength = 0
+    connection.share = nil
+  }
+}
