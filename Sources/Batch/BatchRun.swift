@@ -38,7 +38,9 @@ package final class BatchRun {
   /// - Parameters:
   ///   - peer: whom TLS is spoken to, where the options say so.
   ///   - report: gets what is wrong with them.
-  package init(_ options: BatchOptions, peer: TLSPeer? = nil, report: (borrowing ByteBuffer) -> Void) throws(BatchFault) {
+  package init(_ options: BatchOptions, peer: TLSPeer? = nil, report: (borrowing ByteBuffer) -> Void)
+    throws(BatchFault)
+  {
     self.options = options
     let raw = linux_open(options.input, O_RDONLY | O_CLOEXEC)
     if raw < 0 { throw .openInput(linux_errno()) }

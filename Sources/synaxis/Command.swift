@@ -160,7 +160,9 @@ struct Command {
 
   private func runBatch(_ options: BatchOptions) -> Int32 {
     do throws(BatchFault) {
-      let run = try BatchRun(options, peer: Authorities.peer(of: options.instance)) { report in report.withBytes { Console.complain($0.text) } }
+      let run = try BatchRun(options, peer: Authorities.peer(of: options.instance)) { report in
+        report.withBytes { Console.complain($0.text) }
+      }
       let totals = try run.run()
       Console.say(totals.table())
       return totals.isComplete ? ExitCode.ok : ExitCode.failed

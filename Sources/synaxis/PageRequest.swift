@@ -52,7 +52,8 @@ struct PageRequest {
   private func head(_ method: StaticString, _ path: String, _ token: String?) -> ByteBuffer {
     var head = ByteBuffer()
     head.append(method)
-    head.append(" \(instance.prefix)\(path) HTTP/1.0\r\nHost: \(instance.host)\r\nUser-Agent: synaxis-status\r\n")
+    head.append(
+      " \(instance.prefix)\(path) HTTP/1.0\r\nHost: \(instance.host)\r\nUser-Agent: synaxis-status\r\n")
     if let token { head.append("Authorization: Bearer \(token)\r\n") }
     if method.utf8CodeUnitCount == 4 { head.append("Content-Length: 0\r\n") }
     head.append("\r\n")

@@ -98,7 +98,9 @@ package struct ClientSocket: ~Copyable {
   }
 
   /// Reads once. `.reset`: the connection broke.
-  package mutating func receive(into buffer: inout ByteBuffer) -> Kernel.Received { transport.receive(into: &buffer) }
+  package mutating func receive(into buffer: inout ByteBuffer) -> Kernel.Received {
+    transport.receive(into: &buffer)
+  }
 
   /// The next request, or this one once more, is sent from its start.
   package mutating func rewind() { sent = 0 }
