@@ -72,6 +72,8 @@ package struct TransferRequest: Sendable {
   /// An answer without a Content-Type is watched as an event stream. One that says `text/event-stream`
   /// always is.
   package var expectsEventStream = false
+  /// Bytes of the answer that are held back before `commit`.
+  package var holds = Limits.held
   /// Nothing of the answer's body is looked at.
   package var isOpaque = false
   /// Given back with every event of the transfer.
@@ -97,7 +99,7 @@ package struct TransferEvent: Sendable {
     case head(status: Int)
     /// The event stream has shown its first content, or an error. Held back until `commit`.
     case content
-    /// `Limits.held` bytes wait for a decision and the transfer is paused until `commit` or `cancel`.
+    /// As many bytes as the request said wait for a decision and the transfer is paused until `commit` or `cancel`.
     case heldFull
     /// The outlet has not taken everything: it wants to be watched for room. Told once until `resume`.
     case blocked
