@@ -1,10 +1,5 @@
 internal import Base
 
-/// The request methods that are told apart (RFC 9110 §9.3, RFC 5789). Methods are case-sensitive.
-@frozen @usableFromInline package enum Method: UInt8, Sendable {
-  case get, head, post, put, patch, delete, options, other
-}
-
 /// How a request's body is delimited (RFC 9112 §6.3).
 package enum BodyFraming: Hashable, Sendable {
   /// Neither length nor coding was given: there is no body.

@@ -1,4 +1,4 @@
-package import Base
+internal import Base
 
 /// The one thing that a request for embeddings asks about: a text, or a list of tokens.
 package struct EmbeddingInput: Equatable, Sendable {

@@ -4,17 +4,6 @@ internal import Policy
 internal import Upstream
 internal import Wire
 
-/// What makes a request for embeddings one of those that can be sent as one.
-struct BatchInput {
-  /// Equal requests have an equal one.
-  let key: Fingerprint
-  /// Where in the body the input is.
-  let input: EmbeddingInput
-
-  /// What it needs of the list's room.
-  var bytes: Int { input.value.count + 1 }
-}
-
 /// Requests for embeddings that are sent as one, and then wait for its answer: as a flight has seats that get the same,
 /// this has members that get a part each.
 ///
@@ -73,11 +62,4 @@ final class BatchCall {
     share = nil
     answer = nil
   }
-}
-
-/// Requests that wait for others like them, and those that were sent as one.
-struct Batches {
-  var gatherings = Gatherings()
-  var waiting: [GatheringID: BatchCall] = [:]
-  var sent: [TransferID: BatchCall] = [:]
 }

@@ -1,0 +1,81 @@
+package import Base
+
+/// The attempts that an exchange has made: kept by the exchange, read by the router. Bounded.
+package struct Trail: Sendable {
+  struct Entry: Sendable {
+    var candidate: Int32 = -1
+    var key: Int32 = -1
+    var fault: Fault?
+    /// Its connection had carried a request before.
+    var wasPooled = false
+    /// When a server that is starting may be asked again; nil: it is none, or is being asked.
+    var askAgainAt: Instant?
+    /// How often it was found starting.
+    var starts = 0
+  }
+  private var entries = InlineArray<16, Entry>(repeating: Entry())
+  package private(set) var count = 0
+  /// When the exchange was first told to wait.
+  var waitingSince: Instant?
+  /// When the first server was found starting.
+  private(set) var startingSince: Instant?
+  /// The context of the largest candidate for which the request was too long; 0 where not known.
+  private(set) var tooLongFor: Int?
+
+  package init() {}
+
+  /// Room for one more attempt.
+  package var isFull: Bool { count >= min(Limits.attempts, entries.count) }
+
+  /// An attempt was begun: it is not chosen again, and whether it failed is not yet known. Returns its place: a new
+  /// one, or, at a server that is asked again and again until it has started, its latest.
+  @discardableResult
+  package mutating func note(_ choice: Choice) -> Int {
+    let last = choice.isAskedAgain ? latest(choice.candidate) : nil
+    if let last, entries[last].starts >= Limits.startsListed {
+      entries[last].fault = nil
+      entries[last].askAgainAt = nil
+      entries[last].key = Int32(choice.key)
+      return last
+    }
+    precondition(!isFull)
+    entries[count] = Entry(candidate: Int32(choice.candidate.index), key: Int32(choice.key))
+    if let last { entries[count].starts = entries[last].starts }
+    count += 1
+    return count - 1
+  }
+
+  /// The latest attempt at that choice ended with a fault. `context` is the candidate's, if known; where the server
+  /// was found starting, it may be asked again, `Limits.startAsk` later at first and then less and less often.
+  package mutating func note(
+    _ fault: Fault, of choice: Choice, onPooled: Bool = false, context: Int? = nil, startingAt: Instant? = nil
+  ) {
+    if fault == .tooLong { tooLongFor = max(tooLongFor ?? 0, context ?? 0) }
+    for n in stride(from: count - 1, through: 0, by: -1)
+    where entries[n].candidate == choice.candidate.index && entries[n].key == choice.key {
+      entries[n].fault = fault
+      entries[n].wasPooled = onPooled
+      guard let startingAt else { return }
+      let pause = Limits.startAsk * (1 << Int64(min(entries[n].starts, 8)))
+      entries[n].askAgainAt = startingAt + min(pause, Limits.longestStartAsk)
+      entries[n].starts += 1
+      startingSince = startingSince ?? startingAt
+      return
+    }
+  }
+
+  /// Place of the latest attempt at a candidate.
+  private func latest(_ candidate: CandidateID) -> Int? {
+    for n in stride(from: count - 1, through: 0, by: -1) where entries[n].candidate == candidate.index {
+      return n
+    }
+    return nil
+  }
+
+  /// When a server that was found starting may be asked again.
+  package func asksAgain(_ candidate: CandidateID) -> Instant? {
+    latest(candidate).flatMap { entries[$0].askAgainAt }
+  }
+
+  subscript(n: Int) -> Entry { entries[n] }
+}
