@@ -66,6 +66,7 @@ let package = Package(
     tests("ExchangeTests", ["Exchange"]),
     tests("TierFileTests", ["TierFile"]),
     tests("KernelTests", ["Kernel"]),
+    tests("HTTP2Tests", ["HTTP2", "Base", "CNghttp2"]),
     tests("UpstreamTests", ["Upstream", "Transport", "COpenSSL"]),
     tests("ServerTests", ["Server", "Wire", "Exchange", "Policy", "Base"]),
     tests("LabTests", ["Lab"]),

@@ -65,6 +65,9 @@ package enum Limits {
   package static let streamResets = 200
   package static let idleFrames = 1000
   package static let noiseWindow = Interval.seconds(10)
+  /// Frames that wait for a client that does not read; beyond, its connection ends. Answers, resets, acknowledgements and
+  /// windows of all streams together are fewer.
+  package static let waitingFrames = 1000
   /// A connection's buffer that is kept between requests.
   package static let keptBuffer = 4 * 1024
 

@@ -19,7 +19,6 @@ package enum LocalError: Error, Equatable, Sendable {
   case notFound
   case methodNotAllowed(allow: StaticString)
   case requestTimeout
-  case lengthRequired
   case requestTooLarge(limit: Int)
   case targetTooLong
   case unsupportedEncoding
@@ -97,8 +96,6 @@ package enum LocalError: Error, Equatable, Sendable {
     case .methodNotAllowed: Row(status: 405, code: "method_not_allowed", kind: .request, side: .client)
     case .requestTimeout:
       Row(status: 408, code: "request_timeout", kind: .request, side: .client, closes: true)
-    case .lengthRequired:
-      Row(status: 411, code: "length_required", kind: .request, side: .client, closes: true)
     case .requestTooLarge:
       Row(status: 413, code: "request_too_large", kind: .request, side: .client, closes: true)
     case .targetTooLong:

@@ -35,6 +35,8 @@ package final class HTTP2Session {
   // Lifetime: made in init, freed in deinit.
   let session: UnsafeMutablePointer<ch2_session>
   private var eventsRead = 0
+  /// What was given and waits until the events before it have been taken.
+  private var rest = UnsafeRawBufferPointer(start: nil, count: 0)
   /// Nothing more can be received or sent.
   package private(set) var isBroken = false
 
@@ -63,15 +65,30 @@ package final class HTTP2Session {
 
   /// Takes bytes in. Lifetime: they stay in place until all events have been taken.
   package func receive(_ bytes: UnsafeRawBufferPointer) {
-    precondition(eventsRead == session.pointee.count)
+    precondition(eventsRead == session.pointee.count && rest.isEmpty)
+    rest = bytes
+    receiveRest()
+  }
+
+  private func receiveRest() {
     session.pointee.count = 0
     eventsRead = 0
-    if ch2_receive(session, bytes.baseAddress, bytes.count) != 0 { isBroken = true }
+    let taken = ch2_receive(session, rest.baseAddress, rest.count)
+    if taken < 0 { isBroken = true }
+    rest = UnsafeRawBufferPointer(rebasing: rest[(taken < 0 ? rest.count : taken)...])
   }
 
   /// The next thing that has come, or that sending has brought about; nil: no more.
   package func nextEvent() -> HTTP2Event? {
-    guard eventsRead < session.pointee.count else { return nil }
+    while eventsRead == session.pointee.count {
+      // A pause may come with the last byte, and what that completes is still to be told.
+      if rest.isEmpty, session.pointee.is_paused == 0 || isBroken {
+        ch2_settle(session)
+        eventsRead = 0
+        return nil
+      }
+      receiveRest()
+    }
     let event = session.pointee.events[eventsRead]
     eventsRead += 1
     let fact: HTTP2Event.Fact
@@ -100,6 +117,8 @@ package final class HTTP2Session {
 
   // MARK: - Out
 
+  /// Frames that wait to be sent, those not counted that wait for a window.
+  package var waitingFrames: Int { nghttp2_session_get_outbound_queue_size(session.pointee.session) }
   /// Streams that are not over.
   package var streamCount: Int { Int(session.pointee.stream_count) }
   /// Streams that the other side lets us have at once.

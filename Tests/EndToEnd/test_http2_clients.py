@@ -248,10 +248,12 @@ def test_curl(secure, certificate, way):
     assert done.stdout == "2 200"
 
 
-def test_h2load(secure):
+# All streams together are within `limits.connections`; a client that would like more of one connection than it gets waits.
+@pytest.mark.parametrize("clients, streams", [("8", "20"), ("2", "200")])
+def test_h2load(secure, clients, streams):
     if not shutil.which("h2load"):
         pytest.skip("no h2load here")
     done = subprocess.run(
-        ["h2load", "-n", "2000", "-c", "8", "-m", "20", f"https://{secure.addresses[1]}/v1/models"], capture_output=True, text=True
+        ["h2load", "-n", "2000", "-c", clients, "-m", streams, f"https://{secure.addresses[1]}/v1/models"], capture_output=True, text=True
     )
     assert "2000 succeeded, 0 failed, 0 errored" in done.stdout

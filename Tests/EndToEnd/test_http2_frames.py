@@ -196,6 +196,13 @@ TABLE = {
         open_post(1, ("content-length", "1")) + frame(DATA, END_STREAM, 1, b"two"), stream(PROTOCOL),
     ),
     "a content-length and no body": (get(block=fields(("content-length", "1"))), stream(PROTOCOL)),
+    # 8.5, RFC 8441: tunnels
+    "CONNECT": (get(block=fields(method="CONNECT", scheme=None, path=None)), ANSWER),
+    "CONNECT with a path": (get(block=fields(method="CONNECT")), stream(PROTOCOL)),
+    "a WebSocket, which was not offered": (
+        open_post(1) + frame(HEADERS, END_HEADERS, 3, fields((":protocol", "websocket"), method="CONNECT", path="/v1/realtime?model=m")),
+        stream(PROTOCOL),
+    ),
     # 10.5: what costs
     "more CONTINUATION frames than a head has use for": (
         frame(HEADERS, END_STREAM, 1, GET) + frame(CONTINUATION, 0, 1, b"") * 100, (connection(CALM), connection(None)),
@@ -251,6 +258,8 @@ def test_settings_come_first_and_are_acknowledged(at):
     assert (kind, flags, number) == (SETTINGS, 0, 0)
     settings = dict(struct.iter_unpack(">HI", payload))
     assert settings[3] == 100 and settings[6] == 32768 and settings[9] == 1
+    # SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441 §3): with it browsers would bring their WebSockets here.
+    assert 8 not in settings
     while (got := client.read())[:2] != (SETTINGS, ACK):
         assert got
 
@@ -277,12 +286,56 @@ def test_what_floods(at):
     assert ok.outcome() == ANSWER
 
 
-def test_more_streams_than_agreed(at):
+@pytest.mark.parametrize("has_agreed", [False, True])
+def test_more_streams_than_agreed(at, has_agreed):
+    """Who does not know the bound yet gets that stream back, which it may send again; who has acknowledged it has no
+    excuse, and may be sent away (RFC 9113 §5.1.2, §5.4.2)."""
     client = Client(at)
-    while (got := client.read())[:2] != (SETTINGS, ACK):
-        pass
-    client.send(frame(SETTINGS, ACK), *(open_post(i * 2 + 1) for i in range(101)))
-    assert client.outcome() in (("stream", REFUSED), ("connection", PROTOCOL))
+    if has_agreed:
+        while (got := client.read())[:2] != (SETTINGS, ACK):
+            assert got
+        client.send(frame(SETTINGS, ACK))
+    client.send(*(open_post(i * 2 + 1) for i in range(101)))
+    if has_agreed:
+        assert client.outcome() == connection(PROTOCOL)
+        return
+    while (got := client.read())[0] != RST:
+        assert got[0] in (SETTINGS, WINDOW)
+    assert got[2:] == (201, b"\0\0\0\x07")
+    # The hundred others go on, and so does the connection.
+    client.send(frame(RST, 0, 1, b"\0\0\0\x08"), get(203))
+    assert client.outcome() == ("answer", 203)
+
+
+def test_a_client_that_does_not_read(at):
+    """What waits for it has a bound, also where each frame asks for an answer: it is sent away long before that is memory."""
+    before = at.status("VmRSS")
+    client = Client(at)
+    sent = 0
+    with pytest.raises(OSError):
+        while sent < 1 << 20:
+            client.socket.sendall(b"".join(get(i * 2 + 1, block=fields(("X", "y"))) for i in range(sent, sent + 1000)))
+            sent += 1000
+    assert at.status("VmRSS") - before < 16 << 20
+    ok = Client(at)
+    ok.send(get())
+    assert ok.outcome() == ANSWER
+
+
+def test_heads_of_a_few_bytes(at):
+    """An index of one byte stands for a field of kilobytes (RFC 7541 §6.1): connections do not keep what such heads took."""
+    block = GET + b"\x40\x01x\x7f\xa1\x1e" + b"y" * 4000
+    before = at.status("VmRSS")
+    clients = []
+    for _ in range(30):
+        client = Client(at)
+        client.send(get(1, block), *(get(i * 2 + 1, GET + b"\xbe" * 7) for i in range(1, 100)))
+        answers = 0
+        while answers < 100:
+            answers += client.read()[0] == HEADERS
+        clients.append(client)
+    # They would keep 3 MB each.
+    assert at.status("VmRSS") - before < 24 << 20
 
 
 def test_a_head_that_is_too_large(at):

@@ -53,10 +53,6 @@ import Testing
       side: .client,
       closes: true),
     Row(
-      error: .lengthRequired, status: 411, code: "length_required", type: "invalid_request_error",
-      side: .client,
-      closes: true),
-    Row(
       error: .requestTooLarge(limit: 1), status: 413, code: "request_too_large",
       type: "invalid_request_error",
       side: .client, closes: true),

@@ -69,6 +69,8 @@ struct ch2_session {
   uint32_t status;
   int is_in_head, is_too_long;
   size_t head_limit;
+  /// nghttp2 has stopped in the midst of what it was given, and goes on when it is called again.
+  int is_paused;
   int is_out_of_memory;
   /// Of a server's: bytes and CONTINUATION frames of the head that is under way, frames that ask for work and bring
   /// nothing, and streams that the client gave up.
@@ -118,6 +120,14 @@ static inline void ch2_write(struct ch2_session *self, const void *bytes, size_t
   self->text_count += count;
 }
 
+/// What is left of a head whose stream was reset over it is not kept: any other frame ends it.
+static inline int ch2_begin_any(nghttp2_session *session, const nghttp2_frame_hd *head, void *context) {
+  struct ch2_session *self = context;
+  (void)session;
+  if(head->type != NGHTTP2_CONTINUATION) self->is_in_head = 0;
+  return 0;
+}
+
 static inline int ch2_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *context) {
   struct ch2_session *self = context;
   (void)session, (void)frame;
@@ -128,11 +138,20 @@ static inline int ch2_begin_headers(nghttp2_session *session, const nghttp2_fram
   return 0;
 }
 
+/// Whether a field was the first of a head for which the heads before it have to be taken out first: an index of one
+/// byte may stand for a field of kilobytes (RFC 7541 §6.1), so that a few bytes bring any number of large heads.
+static inline int ch2_pause(struct ch2_session *self, size_t before) {
+  if(before != self->head_start || self->head_start < self->head_limit) return 0;
+  self->is_paused = 1;
+  return NGHTTP2_ERR_PAUSE;
+}
+
 /// A header field. Of the pseudo-header fields an answer has only `:status` (RFC 9113 §8.3.2); trailers have none.
 static inline int ch2_header(
   nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_count, const uint8_t *value,
   size_t value_count, uint8_t flags, void *context) {
   struct ch2_session *self = context;
+  size_t before = self->text_count;
   (void)session, (void)frame, (void)flags;
   if(name[0] == ':') {
     if(value_count != 3) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -140,13 +159,13 @@ static inline int ch2_header(
     ch2_write(self, "HTTP/2 ", 7);
     ch2_write(self, value, 3);
     ch2_write(self, " \r\n", 3);
-    return 0;
+    return ch2_pause(self, before);
   }
   ch2_write(self, name, name_count);
   ch2_write(self, ": ", 2);
   ch2_write(self, value, value_count);
   ch2_write(self, "\r\n", 2);
-  return self->is_out_of_memory ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
+  return self->is_out_of_memory ? NGHTTP2_ERR_CALLBACK_FAILURE : ch2_pause(self, before);
 }
 
 static inline int ch2_frame(nghttp2_session *session, const nghttp2_frame *frame, void *context) {
@@ -256,6 +275,7 @@ static inline struct ch2_session *ch2_client(uint32_t stream_window, int32_t win
     {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, head_limit},
   };
   if(self && nghttp2_session_callbacks_new(&callbacks) == 0 && nghttp2_option_new(&option) == 0) {
+    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, ch2_begin_any);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, ch2_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, ch2_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, ch2_frame);
@@ -278,20 +298,37 @@ static inline struct ch2_session *ch2_client(uint32_t stream_window, int32_t win
   return self;
 }
 
-/// Takes bytes in. Returns 0, or why the connection is of no further use. What has come is added to `events`,
-/// good until the next call.
-static inline int ch2_receive(struct ch2_session *self, const void *bytes, size_t count) {
+/// Takes bytes in, and returns how many, or why the connection is of no further use. Fewer than all: more heads have come
+/// than are kept at once. What has come is added to `events`, good until the next call.
+static inline ssize_t ch2_receive(struct ch2_session *self, const void *bytes, size_t count) {
   ssize_t taken;
   // A head may come in several parts.
   size_t kept = self->is_in_head ? self->text_count - self->head_start : 0;
   if(kept) memmove(self->text, self->text + self->head_start, kept);
   self->text_count = kept;
   self->head_start = 0;
+  self->is_paused = 0;
   taken = nghttp2_session_mem_recv(self->session, bytes, count);
   for(size_t i = 0; i < self->count; i++)
     if(self->events[i].kind == ch2_head)
       self->events[i].bytes = (const uint8_t *)self->text + (uintptr_t)self->events[i].bytes;
-  return taken < 0 ? (int)taken : 0;
+  return taken;
+}
+
+/// All events have been read. What a turn with many of them took is given back: connections are many, and rest.
+static inline void ch2_settle(struct ch2_session *self) {
+  enum { kept_events = 64, kept_text = 4096 };
+  self->count = 0;
+  if(self->room > kept_events) {
+    free(self->events);
+    self->events = NULL;
+    self->room = 0;
+  }
+  if(self->text_room > kept_text && !self->is_in_head) {
+    free(self->text);
+    self->text = NULL;
+    self->text_room = self->text_count = self->head_start = 0;
+  }
 }
 
 /// Bytes to send next; 0: none, negative: the session is of no use. They stay until the next call.

@@ -33,6 +33,7 @@ static inline int ch2_request_header(
   nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_count, const uint8_t *value,
   size_t value_count, uint8_t flags, void *context) {
   struct ch2_session *self = context;
+  size_t before = self->text_count;
   (void)session, (void)frame, (void)flags;
   // A list's size as RFC 9113 §10.5.1 counts it. What goes on beyond all measure is not decoded to its end.
   self->head_bytes += name_count + value_count + 32;
@@ -41,7 +42,7 @@ static inline int ch2_request_header(
   ch2_write(self, ": ", 2);
   ch2_write(self, value, value_count);
   ch2_write(self, "\r\n", 2);
-  return self->is_out_of_memory ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
+  return self->is_out_of_memory ? NGHTTP2_ERR_CALLBACK_FAILURE : ch2_pause(self, before);
 }
 
 static inline int ch2_request_frame(nghttp2_session *session, const nghttp2_frame *frame, void *context) {
@@ -79,7 +80,7 @@ static inline int ch2_request_frame(nghttp2_session *session, const nghttp2_fram
 
 static inline int ch2_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *context) {
   struct ch2_session *self = context;
-  (void)session;
+  ch2_begin_any(session, head, context);
   switch(head->type) {
   case NGHTTP2_CONTINUATION:
     return ++self->continuations > self->continuation_limit ? ch2_calm_down(self) : 0;

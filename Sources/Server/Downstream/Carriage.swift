@@ -34,8 +34,10 @@ final class Carriage {
     return nil
   }
 
-  /// The client gives up more streams, or sends more frames that bring nothing, than any client has use for.
+  /// The client gives up more streams, or sends more frames that bring nothing, than any client has use for; or it asks
+  /// for more than it reads.
   func isNoisy(now: Instant) -> Bool {
+    if session.waitingFrames > Limits.waitingFrames { return true }
     let noise = session.takeNoise()
     if noise.resets == 0, noise.idleFrames == 0 { return false }
     if now - noiseBegan >= Limits.noiseWindow {

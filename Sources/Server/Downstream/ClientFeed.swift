@@ -8,10 +8,14 @@ struct ClientFeed {
   private enum Rest {
     case length(Int)
     case chunked(ChunkedDecoder)
+    /// Up to its stream's end, which is told when it has come (RFC 9113 §8.1).
+    case stream
     /// A protocol of its own, up to the connection's end.
     case tunnel
   }
   private var rest: Rest
+  /// Of a stream: nothing comes behind what is here.
+  private(set) var isWhole = false
   /// The client's connection has come to its end.
   var hasEnded = false
   /// Bytes that were passed on.
@@ -25,18 +29,20 @@ struct ClientFeed {
     }
   }
 
-  static func tunnel() -> ClientFeed {
-    var feed = ClientFeed(.none)
-    feed.rest = .tunnel
-    return feed
-  }
+  private init(_ rest: Rest) { self.rest = rest }
+
+  static func stream() -> ClientFeed { ClientFeed(.stream) }
+  static func tunnel() -> ClientFeed { ClientFeed(.tunnel) }
+
+  /// A stream's end has come.
+  mutating func end() { if case .stream = rest { isWhole = true } }
 
   /// All of it was passed on.
   var isOver: Bool {
     switch rest {
     case .length(let left): left == 0
     case .chunked(let decoder): decoder.isFinished
-    case .tunnel: false
+    case .stream, .tunnel: false
     }
   }
 
@@ -56,6 +62,7 @@ struct ClientFeed {
       guard let found = decoder.nextData(inbound.extracting(0..<reach), &at) else { return nil }
       piece = found
       rest = .chunked(decoder)
+    case .stream: if isWhole, reach == inbound.count { rest = .length(0) }
     case .tunnel: break
     }
     bytes &+= UInt64(piece.count)
@@ -68,8 +75,10 @@ extension Front {
   /// The head of a request has come whose body is passed on: the runner takes it from here.
   func startFeed(_ connection: Connection) {
     connection.requestLength = connection.parser.head.headLength
+    let framing = connection.parser.head.framing
     connection.feed =
-      connection.passage.isUpgrade ? .tunnel() : ClientFeed(connection.parser.head.framing)
+      connection.passage.isUpgrade
+      ? .tunnel() : connection.lane != nil && framing == .chunked ? .stream() : ClientFeed(framing)
     complete(connection)
   }
 

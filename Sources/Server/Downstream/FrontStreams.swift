@@ -58,7 +58,11 @@ extension Front {
       carriage.session.receive(inbox.unsafeBytes)
       takeEvents(carrier, carriage.session, now: now)
       inbox.removeAll()
-      if carriage.isNoisy(now: now) { carriage.session.callForCalm() }
+      if carriage.isNoisy(now: now) {
+        // Who does not read will not read that either.
+        if carrier.outlet.isBlocked { return close(carrier) }
+        carriage.session.callForCalm()
+      }
       soil(carrier)
     }
     // Who has shut its side down can open no windows: it is gone.
@@ -130,8 +134,7 @@ extension Front {
 
   private func beginBody(_ stream: Connection, now: Instant) {
     if stream.passage.isPassedOn {
-      // What is passed on must say where it ends before it does.
-      if stream.parser.head.framing == .chunked { refuse(stream, .lengthRequired) } else { startFeed(stream) }
+      startFeed(stream)
       return
     }
     switch stream.parser.head.framing {
@@ -197,6 +200,11 @@ extension Front {
 
   private func endRequest(_ stream: Connection) {
     stream.lane?.isWhole = true
+    if stream.feed != nil {
+      stream.feed?.end()
+      happenings.append(.fed(stream.id))
+      return
+    }
     guard stream.state == .readingBody else { return }
     stream.requestLength = stream.inbound.count
     guard finishUpload(stream, bytes: stream.requestLength - stream.parser.head.headLength) else {

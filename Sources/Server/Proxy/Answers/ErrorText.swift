@@ -116,7 +116,6 @@ struct ErrorText {
       out.append(allow)
       out.append(" only.")
     case .requestTimeout: out.append("The request did not arrive in time.")
-    case .lengthRequired: out.append("The request has a body without Content-Length or chunks.")
     case .requestTooLarge: out.append("The request body is larger than `limits.request_body`.")
     case .targetTooLong: out.append("The request target is too long.")
     case .unsupportedEncoding:

@@ -95,7 +95,7 @@ extension Runner {
   func fed(_ passing: Passing, _ now: Moment) {
     guard let connection = front.connection(passing.connection), connection.feed != nil else { return }
     var isOver = connection.feed?.isOver ?? true
-    while !isOver, !connection.inbound.isEmpty {
+    while !isOver, !connection.inbound.isEmpty || connection.feed?.isWhole == true {
       let room = passing.transfer.map { upstream.room($0) } ?? 0
       if room == 0 { break }
       let isPassed = connection.inbound.withBytes { bytes -> Int? in
