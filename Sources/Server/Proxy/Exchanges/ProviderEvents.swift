@@ -205,9 +205,10 @@ extension Runner {
 
   /// Takes the rate-limit headers in, by the preset's names.
   func learn(_ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID, now: Moment) {
-    let made = run.exchange.attempts[attempt]
-    guard made.isLive else { return }
-    let pairs = run.setup.catalog.providers[made.choice.provider].quotaHeaders.pairs
+    guard run.exchange.attempts[attempt].isLive else { return }
+    let ticket = run.exchange.attempts[attempt].ticket
+    let provider = run.exchange.attempts[attempt].choice.provider
+    let pairs = run.setup.catalog.providers[provider].quotaHeaders.pairs
     if pairs.isEmpty { return }
     withResponseHead(transfer) { raw in
       for index in pairs.indices {
@@ -217,8 +218,7 @@ extension Runner {
           let interval = RetryHints.resetInterval(raw.extracting(reset), now: now.wall)
         else { continue }
         run.setup.ledger.learn(
-          made.ticket, pair: index, remaining: remaining, resetAt: now.instant + interval,
-          now: now.instant)
+          ticket, pair: index, remaining: remaining, resetAt: now.instant + interval, now: now.instant)
       }
     }
   }

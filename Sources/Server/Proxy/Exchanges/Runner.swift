@@ -280,12 +280,11 @@ final class Runner {
   private func send(
     _ attempt: Int, _ run: ExchangeRun, _ pieces: [UnsafeRawBufferPointer]?, _ now: Moment
   ) {
-    let made = run.exchange.attempts[attempt]
     var request = TransferRequest(target: target(attempt, run))
-    request.race = run.race(made.round)
+    request.race = run.race(run.exchange.attempts[attempt].round)
     request.method = run.stored?.method ?? .post
     request.expectsEventStream = run.exchange.shape.wantsStream
-    request.needsFreshConnection = made.choice.needsFreshConnection
+    request.needsFreshConnection = run.exchange.attempts[attempt].choice.needsFreshConnection
     request.tag = run.tag(attempt)
     let transfer = run.withQueryAndLines { query, lines in
       guard let pieces else {

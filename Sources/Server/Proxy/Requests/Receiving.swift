@@ -267,7 +267,7 @@ extension Runner {
         ModelPage.one($0, of: setup.catalog, for: connection.passage.account, into: &page)
       }
       guard isKnown else {
-        let bytes = name.withBytes { $0.withUnsafeBufferPointer { Array($0) } }
+        let bytes = name.withBytes { $0.array }
         refuse(connection, .modelNotFound, model: bytes, now: now)
         return
       }
