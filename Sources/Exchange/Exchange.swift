@@ -80,6 +80,7 @@ package struct Exchange: Sendable {
     }
     switch event {
     case .started: seek(in: lastRound, ledger, now, &effects)
+    case .joined(let choice, let ticket): _ = begin(choice, ticket, round: lastRound, ledger, now)
     case .connected(let index, let isReused):
       connected(index, isReused: isReused, ledger, now, &effects)
     case .answered(let index, let status): answered(index, status, now)
@@ -142,10 +143,17 @@ package struct Exchange: Sendable {
   mutating func open(
     _ choice: Choice, round: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
+    effects.append(.open(begin(choice, ledger.begin(choice, now: now), round: round, ledger, now)))
+  }
+
+  /// Keeps account of an attempt that has begun; its place.
+  private mutating func begin(
+    _ choice: Choice, _ ticket: AttemptTicket, round: Int, _ ledger: Ledger, _ now: Instant
+  ) -> Int {
     let place = trail.note(choice)
     let threshold = ledger.silenceThreshold(of: choice.provider, atLeast: shape.timeouts.failover)
     var attempt = Attempt(
-      choice: choice, ticket: ledger.begin(choice, now: now), round: round,
+      choice: choice, ticket: ticket, round: round,
       firstToken: ledger.catalog.providers[choice.provider].firstToken(shape.timeouts),
       streamIdle: ledger.catalog.providers[choice.provider].streamIdle(shape.timeouts), openedAt: now)
     attempt.threshold = threshold
@@ -157,7 +165,7 @@ package struct Exchange: Sendable {
     } else {
       attempts.append(attempt)
     }
-    effects.append(.open(place))
+    return place
   }
 
   var isCommitted: Bool {
