@@ -315,8 +315,8 @@ package struct MetricsPage {
       write("synaxis_provider_success_ratio", status.name, into: &out) {
         $0.end(seconds: Int64(rate * 1_000_000_000))
       }
-    case .exchanges, .attempts, .passed, .refusals, .duration, .firstChunk, .tokens, .overhead, .state, .quota,
-      .batches, .batchedRequests, .cachedTokens, .spending, .savings, .server, .cache, .process:
+    case .exchanges, .attempts, .passed, .refusals, .duration, .firstChunk, .tokens, .overhead, .state,
+      .quota, .batches, .batchedRequests, .cachedTokens, .spending, .savings, .server, .cache, .process:
       break
     }
   }
