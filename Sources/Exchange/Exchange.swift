@@ -46,7 +46,7 @@ package struct Exchange: Sendable {
     lastCall = deadline
     commentAt = shape.wantsStream ? now + Limits.keepAliveComment : .distantFuture
     hedgeAt = shape.hedge.map { now + $0 } ?? .distantFuture
-    nextDue = soonest
+    renewDue()
   }
 
   /// It ended well, and whole.
@@ -55,17 +55,18 @@ package struct Exchange: Sendable {
     return false
   }
 
-  private var soonest: Instant {
+  /// No property that is computed: whoever changes itself would be copied for it.
+  private mutating func renewDue() {
     switch state {
-    case .ended: return .distantFuture
-    case .committed(let index): return min(attempts[index].idleAt, attempts[index].checkAt)
-    case .waiting(let until): return min(until, min(lastCall, commentAt))
+    case .ended: nextDue = .distantFuture
+    case .committed(let index): nextDue = min(attempts[index].idleAt, attempts[index].checkAt)
+    case .waiting(let until): nextDue = min(until, min(lastCall, commentAt))
     case .seeking:
-      var due = min(lastCall, min(commentAt, hedgeAt))
-      for attempt in attempts where attempt.isLive {
-        due = min(due, min(attempt.checkAt, min(attempt.firstTokenAt, attempt.idleAt)))
+      nextDue = min(lastCall, min(commentAt, hedgeAt))
+      for index in attempts.indices where attempts[index].isLive {
+        nextDue = min(
+          nextDue, min(attempts[index].checkAt, min(attempts[index].firstTokenAt, attempts[index].idleAt)))
       }
-      return due
     }
   }
 
@@ -79,6 +80,7 @@ package struct Exchange: Sendable {
     }
     switch event {
     case .started: seek(in: lastRound, ledger, now, &effects)
+    case .joined(let choice, let ticket): _ = begin(choice, ticket, round: lastRound, ledger, now)
     case .connected(let index, let isReused):
       connected(index, isReused: isReused, ledger, now, &effects)
     case .answered(let index, let status): answered(index, status, now)
@@ -97,7 +99,7 @@ package struct Exchange: Sendable {
     case .drainEnded: cutOff(ledger, now, &effects)
     case .couldNotOpen(let index, let error): couldNotOpen(index, error, ledger, now, &effects)
     }
-    nextDue = soonest
+    renewDue()
   }
 
   /// What was said with the fault that an attempt is about to end with.
@@ -141,10 +143,17 @@ package struct Exchange: Sendable {
   mutating func open(
     _ choice: Choice, round: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
+    effects.append(.open(begin(choice, ledger.begin(choice, now: now), round: round, ledger, now)))
+  }
+
+  /// Keeps account of an attempt that has begun; its place.
+  private mutating func begin(
+    _ choice: Choice, _ ticket: AttemptTicket, round: Int, _ ledger: Ledger, _ now: Instant
+  ) -> Int {
     let place = trail.note(choice)
     let threshold = ledger.silenceThreshold(of: choice.provider, atLeast: shape.timeouts.failover)
     var attempt = Attempt(
-      choice: choice, ticket: ledger.begin(choice, now: now), round: round,
+      choice: choice, ticket: ticket, round: round,
       firstToken: ledger.catalog.providers[choice.provider].firstToken(shape.timeouts),
       streamIdle: ledger.catalog.providers[choice.provider].streamIdle(shape.timeouts), openedAt: now)
     attempt.threshold = threshold
@@ -156,7 +165,7 @@ package struct Exchange: Sendable {
     } else {
       attempts.append(attempt)
     }
-    effects.append(.open(place))
+    return place
   }
 
   var isCommitted: Bool {

@@ -15,14 +15,14 @@ extension Upstream {
 
   /// Takes a piece of the body whole, or (false) nothing of it: the transfer is then paused.
   ///
-  /// 1. Held back for a decision, up to `Limits.held`. 2. The client's socket is full. 3. The first piece of
+  /// 1. Held back for a decision, as far as the request says. 2. The client's socket is full. 3. The first piece of
   /// the turn: straight to the socket. 4. A further one: gathered. 5. Recorded for followers, unless even the
   /// fastest of them is far behind. 6. They get their turn first: one turn may read much.
   func relay(_ piece: UnsafeRawBufferPointer, of slot: Slot) -> Bool {
     switch slot.flow {
     case .holding:
       // 1
-      if slot.held.count + piece.count > Limits.held {
+      if slot.held.count + piece.count > slot.request.holds {
         slot.isPaused = true
         if !slot.isHeldFull { note(.heldFull, slot) }
         slot.isHeldFull = true
@@ -145,8 +145,12 @@ extension Upstream {
       frame.removeAll()
       frame.append(hex: piece.count)
       frame.append(Self.lineEnd)
-      frame.withBytes { head in
-        head.withUnsafeBufferPointer { outlet.write(UnsafeRawBufferPointer($0), piece, Self.lineEndBytes) }
+      if piece.count <= Limits.copiedPiece {
+        frame.append(piece)
+        frame.append(Self.lineEnd)
+        outlet.write(frame.unsafeBytes)
+      } else {
+        outlet.write(frame.unsafeBytes, piece, Self.lineEndBytes)
       }
     }
   }
@@ -188,16 +192,13 @@ extension Upstream {
       frame.append(hex: count)
       frame.append(Self.lineEnd)
     }
-    frame.withBytes { first in
-      first.withUnsafeBufferPointer { first in
-        slot.held.withBytes { held in
-          held.withUnsafeBufferPointer { held in
-            outlet.write(
-              UnsafeRawBufferPointer(first), UnsafeRawBufferPointer(held),
-              isChunk ? Self.lineEndBytes : Self.nothing)
-          }
-        }
-      }
+    let lineEnd = isChunk ? Self.lineEndBytes : Self.nothing
+    if count <= Limits.copiedPiece {
+      frame.append(slot.held.unsafeBytes)
+      frame.append(lineEnd)
+      outlet.write(frame.unsafeBytes)
+    } else {
+      outlet.write(frame.unsafeBytes, slot.held.unsafeBytes, lineEnd)
     }
     frame.recycle(keeping: Limits.keptSlotBuffer)
     slot.forwarded &+= UInt64(count)

@@ -19,6 +19,7 @@ extension SectionName {
     case .cors: Rows.cors
     case .provider: Rows.provider
     case .tls: Rows.tls
+    case .batch: Rows.batch
     case .cost: Rows.cost
     case .spend: Rows.spend
     case .model: Rows.model
@@ -110,7 +111,9 @@ private enum Rows {
   static let limits: [Key] = [
     Key(
       "concurrent_requests", atOnce, standard: "100",
-      about: "Exchanges at once; each takes two descriptors. No other number bounds them but connections."),
+      about:
+        "Exchanges at once, and what /providers/ passes on; each takes two descriptors. No other number bounds them but connections."
+    ),
     Key(
       "queue", .whole(0...1_000_000), standard: "100", about: "Requests that wait for one of those places."),
     Key("connections", .whole(1...1_000_000), standard: "512", about: "Clients' connections."),
@@ -265,6 +268,10 @@ private enum Rows {
         "true: /providers/NAME/… is the provider's own API behind its endpoint, with its first key; for clients that `models` does not restrict."
     ),
     Key(
+      "batch", .flag, .map(.batch), standard: "false",
+      about:
+        "Requests for embeddings that come at the same time are sent as one; each gets its own answer."),
+    Key(
       "proxy", .text,
       about:
         "The proxy to reach it through: http://, socks4://, socks4a://, socks5:// or socks5h://."),
@@ -301,6 +308,17 @@ private enum Rows {
     Key(
       "verify", .flag, standard: "true",
       about: "false checks nothing: whoever is on the way can read what is sent, the key too."),
+  ]
+
+  static let batch: [Key] = [
+    Key("enabled", .flag, standard: "true", about: "false sends each alone."),
+    Key(
+      "window", .duration(.milliseconds(1)...Interval.seconds(10)), standard: "3ms",
+      about:
+        "How long the first one waits for others: the time that this may add to an answer."),
+    Key(
+      "size", .whole(2...2048), standard: "64",
+      about: "Inputs of one request; when so many wait they are sent at once. OpenAI takes 2048."),
   ]
 
   static let cost: [Key] = [

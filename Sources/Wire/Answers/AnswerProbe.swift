@@ -21,6 +21,13 @@ package struct AnswerProbe: Sendable {
     usage = TokenUsage(probe, in: body)
   }
 
+  /// The answer that was just read, taken apart for those who asked: see `EmbeddingAnswer`.
+  package func embeddings(in body: Span<UInt8>, weights: [Int]) throws(EmbeddingAnswer.Fault)
+    -> EmbeddingAnswer
+  {
+    try EmbeddingAnswer(probe, in: body, weights: weights)
+  }
+
   /// The name under which the provider keeps the answer that was just read.
   package func responseName(in body: Span<UInt8>) -> Range<Int>? { probe.responseName(in: body) }
 }

@@ -96,6 +96,7 @@ extension Runner {
       scratch.append("\r\n")
     }
     scratch.appendField("X-Synaxis-Cache", reply.cacheState.name)
+    if let size = run?.batch?.size, size > 1 { scratch.appendField("X-Synaxis-Batch", decimal: size) }
     let own = overhead(of: reply, run: run)
     scratch.append("Server-Timing: synaxis;dur=")
     scratch.append(milliseconds: own)
