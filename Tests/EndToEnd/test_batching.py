@@ -118,6 +118,25 @@ def test_one_request_of_a_budget(start, embedder):
     assert answers(begin(at, "g"))[0][0].status == 429
 
 
+def test_who_waited_for_a_place_goes_together(start, provider):
+    """A provider that takes one call at a time gets those that waited meanwhile with the next."""
+    at = start(Gateway, f"providers:\n  a: {provider.entry(more=', concurrent: 1, batch: { window: 500ms, size: 4 }')}\n")
+
+    def reply(count):
+        data = json.dumps({"data": [{"index": n, "embedding": [n + 1]} for n in range(count)]}).encode()
+        provider.current.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(data) + data)
+
+    first = begin(at, "a", "b", "c", "d")
+    provider.read()
+    later = begin(at, "e", "f", "g", "h")
+    eventually(lambda: b"synaxis_exchanges_in_flight 8" in page(at), "all eight there")
+    reply(4)
+    provider.read()
+    assert sorted(json.loads(provider.body)["input"]) == ["e", "f", "g", "h"]
+    reply(4)
+    assert [head.status for head, _ in answers(first + later)] == [200] * 8
+
+
 def test_a_silent_host(start, embedder):
     """Nobody answers the one connection: each is tried alone beside it, and the next ones do not go there first."""
     with socket.socket() as silent:
