@@ -55,6 +55,12 @@ package struct Exchange: Sendable {
     return false
   }
 
+  /// It waits for a candidate, and nothing is under way.
+  package var isWaiting: Bool {
+    if case .waiting = state { return true }
+    return false
+  }
+
   /// No property that is computed: whoever changes itself would be copied for it.
   private mutating func renewDue() {
     switch state {
@@ -80,7 +86,9 @@ package struct Exchange: Sendable {
     }
     switch event {
     case .started: seek(in: lastRound, ledger, now, &effects)
-    case .joined(let choice, let ticket): _ = begin(choice, ticket, round: lastRound, ledger, now)
+    case .joined(let choice, let ticket):
+      state = .seeking
+      _ = begin(choice, ticket, round: lastRound, ledger, now)
     case .connected(let index, let isReused):
       connected(index, isReused: isReused, ledger, now, &effects)
     case .answered(let index, let status): answered(index, status, now)

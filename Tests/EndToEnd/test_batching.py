@@ -3,6 +3,8 @@
 import asyncio
 import json
 import random
+import re
+import socket
 import struct
 import threading
 from base64 import b64decode
@@ -114,6 +116,47 @@ def test_one_request_of_a_budget(start, embedder):
     assert len(embedder.calls) == 1
     assert sum(body["usage"]["total_tokens"] for _, body in told) == 42
     assert answers(begin(at, "g"))[0][0].status == 429
+
+
+def test_who_waited_for_a_place_goes_together(start, provider):
+    """A provider that takes one call at a time gets those that waited meanwhile with the next."""
+    at = start(Gateway, f"providers:\n  a: {provider.entry(more=', concurrent: 1, batch: { window: 500ms, size: 4 }')}\n")
+
+    def reply(count):
+        data = json.dumps({"data": [{"index": n, "embedding": [n + 1]} for n in range(count)]}).encode()
+        provider.current.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(data) + data)
+
+    first = begin(at, "a", "b", "c", "d")
+    provider.read()
+    later = begin(at, "e", "f", "g", "h")
+    eventually(lambda: b"synaxis_exchanges_in_flight 8" in page(at), "all eight there")
+    reply(4)
+    provider.read()
+    assert sorted(json.loads(provider.body)["input"]) == ["e", "f", "g", "h"]
+    reply(4)
+    assert [head.status for head, _ in answers(first + later)] == [200] * 8
+
+
+def test_a_silent_host(start, embedder):
+    """Nobody answers the one connection: each is tried alone beside it, and the next ones do not go there first."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(0)
+        place = silent.getsockname()
+        # Connections that nobody takes: from then on the kernel leaves those that come unanswered.
+        waiting = [socket.socket() for _ in range(3)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(place)
+        entries = [f'{{ type: openai, endpoint: "http://127.0.0.1:{place[1]}/v1", models: [m]{BATCH % 3} }}']
+        entries.append(embedder.entry(BATCH % 3 + ", tier: 1"))
+        at = start(Gateway, "providers:\n" + "".join(f"  {name}: {entry}\n" for name, entry in zip("ab", entries)))
+        for head, _ in answers(begin(at, "one", "two", "three")):
+            assert head.status == 200
+            assert re.fullmatch(r"a=race_lost;\d+ms, b=200;\d+ms", head["X-Synaxis-Attempts"])
+        assert sorted(embedder.calls) == ["one", "three", "two"]
+        for one in waiting:
+            one.close()
 
 
 @pytest.mark.parametrize(

@@ -26,21 +26,22 @@ extension Runner {
 
   // MARK: - Waiting for others
 
-  /// An exchange begins: it joins those that wait for requests like it, or finds a candidate of its own.
-  func begin(_ run: ExchangeRun, _ now: Moment) {
-    guard let own = run.batchInput, let id = batches.gatherings.find(own.key, bytes: own.bytes),
+  /// An exchange begins, or has waited for a candidate: it joins those that wait for requests like it, where there are
+  /// any. A provider that takes one call at a time so gets all that have waited for it with the next.
+  func joins(_ run: ExchangeRun, _ now: Moment) -> Bool {
+    guard let own = run.batchInput, run.batch == nil,
+      let id = batches.gatherings.find(own.key, bytes: own.bytes),
       let call = batches.waiting[id], call.setup === run.setup, let first = call.members.first,
       let ticket = runs[first.run]?.exchange.attempts[first.attempt].ticket,
       let joined = run.setup.ledger.join(ticket, run.exchange.routeRequest, now: now.instant)
-    else {
-      tell(run, .started, now)
-      return
-    }
-    run.transfers.append(nil)
-    enter(call, run, attempt: 0)
+    else { return false }
+    let attempt = run.exchange.attempts.count
+    while run.transfers.count <= attempt { run.transfers.append(nil) }
+    enter(call, run, attempt: attempt)
     let isFull = batches.gatherings.join(id, bytes: own.bytes)
     tell(run, .joined(call.choice, joined), now)
     if isFull { sendTogether(id, now) }
+    return true
   }
 
   private func enter(_ call: BatchCall, _ run: ExchangeRun, attempt: Int) {

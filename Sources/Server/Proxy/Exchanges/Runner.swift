@@ -188,7 +188,7 @@ final class Runner {
   // MARK: - Exchanges
 
   func timeDue(_ place: Int, now: Moment) {
-    if let run = runs[place] { tell(run, .timePassed, now) }
+    if let run = runs[place], !(run.exchange.isWaiting && joins(run, now)) { tell(run, .timePassed, now) }
     cancelAbandoned(now)
   }
 

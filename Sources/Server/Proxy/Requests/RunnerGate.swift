@@ -41,6 +41,10 @@ extension Runner {
     }
   }
 
+  private func begin(_ run: ExchangeRun, _ now: Moment) {
+    if !joins(run, now) { tell(run, .started, now) }
+  }
+
   /// Starts the first in line for whom there is room now. False where there is none.
   func startNext(now: Moment) -> Bool {
     guard let id = front.admission.next else { return false }
