@@ -190,10 +190,11 @@ package enum Limits {
   package static let keepAliveComment = Interval.seconds(15)
   /// Idle upstream connections kept over all providers.
   package static let pooledConnections = 256
-  /// Time after which an idle connection is not used again; how often those are closed that nobody needed twice
-  /// as long; and how many are kept all the same for a provider that is seldom asked.
+  /// Time after which an idle connection is not used again, after which it is closed where nobody needed it, how many
+  /// are kept all the same for a provider that is seldom asked, and time between two closings.
   package static let idleConnection = Interval.seconds(300)
-  package static let poolTidy = Interval.seconds(30)
+  package static let unneededConnection = Interval.seconds(45)
+  package static let poolTidy = Interval.seconds(5)
   package static let spareConnections = 2
   /// Bytes that one HTTP/2 stream, and all of a connection together, may bring before they are taken.
   package static let streamWindow = 128 * 1024
