@@ -132,6 +132,7 @@ internal import CLinux
 
   /// Decimal digits, with a minus sign for negative numbers.
   package mutating func append(decimal value: Int64) {
+    if value >= 0, value < 10 { return append(UInt8(48 + value)) }
     var count = value < 0 ? 2 : 1
     var bound: UInt64 = 10
     while value.magnitude >= bound {

@@ -181,8 +181,11 @@ extension Span<UInt8> {
   /// A copy of the bytes.
   package var array: [UInt8] {
     withUnsafeBufferPointer { bytes in
-      // Lifetime: into the new array's own memory, as long as the bytes.
-      [UInt8](unsafeUninitializedCapacity: bytes.count) { $1 = $0.initialize(fromContentsOf: bytes) }
+      // Lifetime: into the new array's own memory, as long as the bytes. What the library has copies one by one.
+      [UInt8](unsafeUninitializedCapacity: bytes.count) { copy, length in
+        if let from = bytes.baseAddress, let to = copy.baseAddress { memcpy(to, from, bytes.count) }
+        length = bytes.count
+      }
     }
   }
 

@@ -214,8 +214,8 @@ extension [Attempt] {
   /// Whose answer the client got: of the first attempt without a fault, or of one whose fault is the client's. Else
   /// the last that was tried.
   var answeringProvider: Int? {
-    for attempt in self where attempt.fault == nil || attempt.fault == .clientFault {
-      return attempt.choice.provider
+    for index in indices where self[index].fault == nil || self[index].fault == .clientFault {
+      return self[index].choice.provider
     }
     return last?.choice.provider
   }

@@ -145,6 +145,8 @@ package struct AnswerFraming: Sendable {
     if line[0] == 32 || line[0] == 9 { return state = .malformed }
     guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { return state = .malformed }
     let name = line.extracting(line.trimmed(0..<colon))
+    // Of all others no more is asked.
+    guard name.count == 10 || name.count == 14 || name.count == 17 else { return }
     let value = line.extracting(line.trimmed(colon + 1..<line.count))
     switch name.count {
     case 10 where name.equalsIgnoringCase("connection"):
