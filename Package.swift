@@ -52,8 +52,8 @@ let package = Package(
     module(
       "Server",
       ["Base", "Wire", "Policy", "Exchange", "Kernel", "HTTP2", "Transport", "Upstream", "CLinux", "CPage"]),
-    module("Lab", ["Base", "Wire", "Kernel", "CLinux"]),
-    module("Batch", ["Base", "Wire", "Kernel", "Lab", "CLinux"]),
+    module("Lab", ["Base", "Wire", "Kernel", "Transport", "CLinux"]),
+    module("Batch", ["Base", "Wire", "Kernel", "Transport", "Lab", "CLinux"]),
     .executableTarget(
       name: "synaxis",
       dependencies: [

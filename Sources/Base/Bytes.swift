@@ -178,6 +178,14 @@ extension Span<UInt8> {
     return low..<high
   }
 
+  /// A copy of the bytes.
+  package var array: [UInt8] {
+    withUnsafeBufferPointer { bytes in
+      // Lifetime: into the new array's own memory, as long as the bytes.
+      [UInt8](unsafeUninitializedCapacity: bytes.count) { $1 = $0.initialize(fromContentsOf: bytes) }
+    }
+  }
+
   /// The bytes as text, ill-formed UTF-8 replaced. For messages and logs, never for decisions.
   package var text: String {
     withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }

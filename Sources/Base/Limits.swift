@@ -353,6 +353,17 @@ package enum Limits {
   /// Time between two progress lines where stderr is no terminal.
   package static let batchReport = Interval.seconds(60)
 
+  // MARK: Gathered requests
+
+  /// Bytes of one input that is sent together with others, and of a body that is made of several: below a slice, so that
+  /// it is gone through in one go, and below what providers take at once.
+  package static let gatheredInput = 32 * 1024
+  package static let gatheredBody = 256 * 1024
+  /// Bytes of an answer to several that is held until it can be taken apart: 64 vectors of 3072 numbers in decimals.
+  package static let gatheredAnswer = 8 << 20
+  /// Nesting of an answer's usage whose counts are shared out.
+  package static let usageDepth = 4
+
   // MARK: Cache and flights
 
   /// Marks of one recording's pace, eight bytes each.

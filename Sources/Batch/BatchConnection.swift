@@ -1,5 +1,6 @@
 internal import Base
 internal import Lab
+internal import Transport
 
 /// A line that is to be asked: where it stands, and what is known of it.
 struct BatchAsk {
@@ -30,9 +31,9 @@ final class BatchConnection {
   var request = ByteBuffer()
   var reader = AnswerReader(keeps: true)
 
-  init(kind: UInt8, slot: Int) {
+  init(kind: UInt8, slot: Int, peer: TLSPeer?) {
     self.slot = slot
-    socket = ClientSocket(kind: kind, slot: slot)
+    socket = ClientSocket(kind: kind, slot: slot, peer: peer)
   }
 
   /// Forgets what came of the answer: the request is sent from its start.

@@ -1,5 +1,6 @@
 internal import Base
 package import Kernel
+package import Lab
 
 /// Why a batch cannot go on.
 package enum BatchFault: Error, Equatable, Sendable {
@@ -14,7 +15,7 @@ package enum BatchFault: Error, Equatable, Sendable {
   case mistakes
   case kernel(KernelFault)
   /// Nobody has answered since the start.
-  case unreachable(String)
+  case unreachable(ConnectFault)
   case keyRejected
 
   /// For the person who started it; `input` and `output` are the files' names.
@@ -30,7 +31,8 @@ package enum BatchFault: Error, Equatable, Sendable {
     case .changed(let number): "\(input):\(number): error: the file was changed while it was being worked on"
     case .mistakes: "nothing was sent"
     case .kernel(let fault): fault.text
-    case .unreachable(let reason): "\(reason): is `synaxis run` there? --url says where it is asked"
+    case .unreachable(.tls(let fault, let name)): ConnectFault.tls(fault, name: name).text
+    case .unreachable(let fault): "\(fault.text): is `synaxis run` there? --url says where it is asked"
     case .keyRejected:
       "the instance does not take this key (401): give one of its `clients` by --key or $OPENAI_API_KEY"
     }

@@ -54,7 +54,7 @@ package struct BatchOptions: Sendable {
 
       -o OUT.jsonl      where the answers go; made if it is not there
       -c N              requests at once (default 4)
-      --url U           the instance: http://HOST:PORT or unix:PATH (default http://127.0.0.1:8080)
+      --url U           the instance: http[s]://HOST:PORT or unix:PATH (default http://127.0.0.1:8080)
       --key K           bearer token; also from $OPENAI_API_KEY
 
     Exit codes: 0 every line has a good answer, 1 some have not, 64 usage or key, 65 a file is not as it should be,

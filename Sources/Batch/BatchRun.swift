@@ -2,6 +2,7 @@ package import Base
 internal import CLinux
 internal import Kernel
 internal import Lab
+package import Transport
 internal import Wire
 
 /// Runs a batch: the lines that have no answer go to the instance, the answers to the output as they come.
@@ -34,8 +35,12 @@ package final class BatchRun {
   private var fault: BatchFault?
 
   /// Opens and checks both files.
-  /// - Parameter report: gets what is wrong with them.
-  package init(_ options: BatchOptions, report: (borrowing ByteBuffer) -> Void) throws(BatchFault) {
+  /// - Parameters:
+  ///   - peer: whom TLS is spoken to, where the options say so.
+  ///   - report: gets what is wrong with them.
+  package init(_ options: BatchOptions, peer: TLSPeer? = nil, report: (borrowing ByteBuffer) -> Void)
+    throws(BatchFault)
+  {
     self.options = options
     let raw = linux_open(options.input, O_RDONLY | O_CLOEXEC)
     if raw < 0 { throw .openInput(linux_errno()) }
@@ -67,7 +72,7 @@ package final class BatchRun {
       throw .kernel(error)
     }
     for slot in 0..<options.connections {
-      connections.append(BatchConnection(kind: Kind.connection, slot: slot))
+      connections.append(BatchConnection(kind: Kind.connection, slot: slot, peer: peer))
     }
   }
 
@@ -213,14 +218,14 @@ package final class BatchRun {
       try connection.socket.connect(to: address, poller)
       connection.state = .connecting
     } catch {
-      unreachable(connection, error, now)
+      unreachable(connection, .kernel(error), now)
     }
   }
 
   /// At the start that ends the run; later the instance is waited for, since it may be being restarted.
-  private func unreachable(_ connection: BatchConnection, _ reason: KernelFault, _ now: Instant) {
+  private func unreachable(_ connection: BatchConnection, _ reason: ConnectFault, _ now: Instant) {
     if !hasAnswered {
-      fault = .unreachable(reason.text)
+      fault = .unreachable(reason)
       return
     }
     putBack(connection, due: now + Limits.batchReconnect)
@@ -230,7 +235,9 @@ package final class BatchRun {
     guard event.token.kind == Kind.connection else { return }
     let connection = connections[event.token.slot]
     if connection.socket.generation != event.token.generation { return }
-    if event.writable || event.failed || event.hungUp { write(connection, now) }
+    if event.writable || event.failed || event.hungUp || connection.state == .connecting {
+      write(connection, now)
+    }
     if connection.socket.generation == event.token.generation,
       event.readable || event.hungUp || event.failed
     {
@@ -239,10 +246,12 @@ package final class BatchRun {
   }
 
   private func write(_ connection: BatchConnection, _ now: Instant) {
-    guard let raw = connection.socket.raw else { return }
     if connection.state == .connecting {
-      if let reason = Socket.connectOutcome(raw, to: address) { return unreachable(connection, reason, now) }
-      connection.state = .sending
+      switch connection.socket.open(to: address, poller) {
+      case .done: connection.state = .sending
+      case .underWay: return
+      case .failed(let reason): return unreachable(connection, reason, now)
+      }
     }
     guard connection.state == .sending else { return }
     switch connection.socket.send(connection.request) {
@@ -259,9 +268,9 @@ package final class BatchRun {
   }
 
   private func receive(_ connection: BatchConnection, _ now: Instant) {
-    guard let raw = connection.socket.raw else { return }
+    guard connection.socket.raw != nil, connection.state != .connecting else { return }
     received.removeAll()
-    switch Socket.receive(raw, into: &received, room: Limits.loadRead) {
+    switch connection.socket.receive(into: &received) {
     case .received:
       guard connection.state == .receiving || connection.state == .sending else {
         return connection.socket.close()

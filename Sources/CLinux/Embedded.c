@@ -2,7 +2,9 @@
 // crashes. The ordinary library brings both.
 #ifdef SYNAXIS_EMBEDDED
 #define _GNU_SOURCE 1
+#include <errno.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,15 @@ const char *_swift_stdlib_strtod_clocale(const char *text, double *value) {
   char *end;
   *value = strtod(text, &end);
   return end == text ? NULL : end;
+}
+
+/// Objects' memory. glibc's own keeps no cache of what was aligned, and cuts it out of larger pieces, though all it
+/// gives is aligned as objects want it.
+int posix_memalign(void **memory, size_t alignment, size_t size) {
+  *memory = alignment <= _Alignof(max_align_t)
+              ? malloc(size)
+              : aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+  return *memory ? 0 : ENOMEM;
 }
 
 // MARK: - Crashes. The handler calls nothing but write(2), and reads nothing but the main thread's stack.

@@ -79,6 +79,7 @@ package struct Exchange: Sendable {
     }
     switch event {
     case .started: seek(in: lastRound, ledger, now, &effects)
+    case .joined(let choice, let ticket): _ = begin(choice, ticket, round: lastRound, ledger, now)
     case .connected(let index, let isReused):
       connected(index, isReused: isReused, ledger, now, &effects)
     case .answered(let index, let status): answered(index, status, now)
@@ -141,13 +142,19 @@ package struct Exchange: Sendable {
   mutating func open(
     _ choice: Choice, round: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
+    effects.append(.open(begin(choice, ledger.begin(choice, now: now), round: round, ledger, now)))
+  }
+
+  /// Keeps account of an attempt that has begun; its place.
+  private mutating func begin(
+    _ choice: Choice, _ ticket: AttemptTicket, round: Int, _ ledger: Ledger, _ now: Instant
+  ) -> Int {
     let place = trail.note(choice)
-    let provider = ledger.catalog.providers[choice.provider]
     let threshold = ledger.silenceThreshold(of: choice.provider, atLeast: shape.timeouts.failover)
     var attempt = Attempt(
-      choice: choice, ticket: ledger.begin(choice, now: now), round: round,
-      firstToken: provider.firstToken(shape.timeouts), streamIdle: provider.streamIdle(shape.timeouts),
-      openedAt: now)
+      choice: choice, ticket: ticket, round: round,
+      firstToken: ledger.catalog.providers[choice.provider].firstToken(shape.timeouts),
+      streamIdle: ledger.catalog.providers[choice.provider].streamIdle(shape.timeouts), openedAt: now)
     attempt.threshold = threshold
     attempt.checkAt = now + threshold
     if place < attempts.count {
@@ -157,7 +164,7 @@ package struct Exchange: Sendable {
     } else {
       attempts.append(attempt)
     }
-    effects.append(.open(place))
+    return place
   }
 
   var isCommitted: Bool {
@@ -328,10 +335,11 @@ package struct Exchange: Sendable {
   /// Gives the ticket back and remembers how it went.
   mutating func settle(_ index: Int, _ fault: Fault?, _ ledger: Ledger, _ now: Instant) {
     attempts[index].close(fault, now)
-    let attempt = attempts[index]
-    let toFirst = attempt.firstContentAt.map { $0 - attempt.openedAt }
-    var outcome = AttemptOutcome(fault: fault, timeToFirstToken: toFirst, tokens: attempt.tokens)
+    let openedAt = attempts[index].openedAt
+    let toFirst = attempts[index].firstContentAt.map { $0 - openedAt }
+    var outcome = AttemptOutcome(fault: fault, timeToFirstToken: toFirst, tokens: attempts[index].tokens)
     if let fault {
+      let attempt = attempts[index]
       let provider = ledger.catalog.providers[attempt.choice.provider]
       outcome.isStarting = provider.isStarting(
         fault, status: attempt.status, isAskedAgain: attempt.choice.isAskedAgain)
@@ -339,10 +347,10 @@ package struct Exchange: Sendable {
         fault, of: attempt.choice, onPooled: attempt.isReused,
         context: ledger.catalog[attempt.choice.candidate].context, startingAt: outcome.isStarting ? now : nil)
     }
-    outcome.status = attempt.status
-    outcome.words = attempt.words
+    outcome.status = attempts[index].status
+    outcome.words = attempts[index].words
     attempts[index].consequence =
-      ledger.end(attempt.ticket, outcome, now: now) ?? attempts[index].consequence
+      ledger.end(attempts[index].ticket, outcome, now: now) ?? attempts[index].consequence
   }
 
   mutating func cancelOthers(

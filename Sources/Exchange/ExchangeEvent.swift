@@ -1,8 +1,11 @@
 package import Base
+package import Policy
 
 /// What an exchange is told.
 package enum ExchangeEvent: Sendable {
   case started
+  /// Instead: it is asked together with others, in an attempt that they have begun and not sent.
+  case joined(Choice, AttemptTicket)
   /// The connection of an attempt is ready, and it won its race.
   case connected(Int, isReused: Bool = false)
   /// The head of the answer is complete.

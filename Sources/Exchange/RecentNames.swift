@@ -8,13 +8,13 @@ struct RecentNames: Sendable {
   private var places: [[UInt8]] = Array(repeating: [], count: Limits.recentNames)
 
   mutating func array(of name: Span<UInt8>) -> [UInt8] {
-    if name.count > Limits.modelName { return name.withUnsafeBufferPointer { Array($0) } }
+    if name.count > Limits.modelName { return name.array }
     var hash: UInt32 = 0x811c_9dc5
     for i in 0..<name.count { hash = (hash ^ UInt32(name[i])) &* 0x0100_0193 }
     let place = Int(truncatingIfNeeded: hash ^ hash >> 16) & (Limits.recentNames - 1)
     let kept = places[place]
     if kept.span.equals(name) { return kept }
-    places[place] = name.withUnsafeBufferPointer { Array($0) }
+    places[place] = name.array
     return places[place]
   }
 }

@@ -162,6 +162,10 @@ package final class Server {
       runner.timeDue(place, now: now)
       settle(now)
     }
+    if runner.batches.gatherings.nextDue <= now.instant {
+      runner.sendDueBatches(now)
+      settle(now)
+    }
     while let place = runner.passingTimers.popDue(now.instant) {
       runner.passingDue(place, now)
       settle(now)
@@ -309,6 +313,7 @@ package final class Server {
     if let at = runner.timers.next { due = min(due, at) }
     if let at = runner.replayTimers.next { due = min(due, at) }
     if let at = runner.passingTimers.next { due = min(due, at) }
+    due = min(due, runner.batches.gatherings.nextDue)
     due = min(due, runner.checks.nextDue)
     due = min(due, runner.watching.nextDue)
     if let at = upstreamDue { due = min(due, at) }

@@ -55,7 +55,9 @@ package final class TLSContext {
 
   private static func load(_ settings: TLSSettings, into context: OpaquePointer) throws(TLSFault) {
     ERR_clear_error()
-    if settings.verifies {
+    if let expected = settings.expected {
+      if cssl_expect(context, expected) != 1 { throw .unusableFile(expected, TLSFault.takeReason().text) }
+    } else if settings.verifies {
       if settings.authorityFile == nil, settings.authorityDirectory == nil {
         SSL_CTX_set_default_verify_paths(context)
       } else if SSL_CTX_load_verify_locations(context, settings.authorityFile, settings.authorityDirectory)

@@ -11,6 +11,8 @@ package enum TLSFault: Error, Equatable, Sendable {
   case selfSigned
   /// Nobody who is trusted here has signed it. `issuer`: who has.
   case unknownAuthority(issuer: String)
+  /// It is not the one that was expected.
+  case otherCertificate
   /// Another fault of the certificate, in OpenSSL's words.
   case untrusted(String)
   /// What answers does not speak TLS.
@@ -84,12 +86,17 @@ package enum TLSFault: Error, Equatable, Sendable {
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT,
       X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
       return .unknownAuthority(issuer: name)
+    case X509_V_ERR_APPLICATION_VERIFICATION: return .otherCertificate
     default: return .untrusted(String(cString: X509_verify_cert_error_string(Int(wire.verify_error))))
     }
   }
 
-  /// What a person reads. `name`: the server's.
-  package func words(for name: String) -> String {
+  /// What a person reads.
+  ///
+  /// - Parameters:
+  ///   - name: the server's.
+  ///   - trustedBy: where more authorities can be named.
+  package func words(for name: String, trustedBy: String = "tls.ca_file") -> String {
     switch self {
     case .expired(let whose, let seconds, let isAbove):
       return Self.subject(name, whose, isAbove) + " expired " + Self.span(seconds) + " ago"
@@ -101,10 +108,12 @@ package enum TLSFault: Error, Equatable, Sendable {
         ? "the certificate is for another name than \(name)"
         : "the certificate is not for \(name) but for \(others)"
     case .selfSigned:
-      return "the certificate of \(name) is signed by itself, and not trusted here (tls.ca_file)"
+      return "the certificate of \(name) is signed by itself, and not trusted here (\(trustedBy))"
     case .unknownAuthority(let issuer):
       let who = issuer.isEmpty ? "" : " (\(issuer))"
       return "the certificate of \(name) is signed by an authority that is not trusted here\(who)"
+    case .otherCertificate:
+      return "\(name) shows another certificate than the tier file has: reload it there, or ask elsewhere"
     case .untrusted(let text): return "the certificate of \(name) is not trusted: \(text)"
     case .plainText: return "\(name) does not speak TLS on this port: http:// is meant, or another port"
     case .plainRequest: return "\(name) sent a request in the clear"

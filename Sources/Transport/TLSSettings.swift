@@ -4,6 +4,9 @@ package struct TLSSettings: Hashable, Sendable {
   /// subjects' hashes (openssl-rehash(1)). Neither: those that OpenSSL was built with.
   package var authorityFile: String?
   package var authorityDirectory: String?
+  /// A file whose first certificate is the one that the server has to show, whatever name and dates are in it; nothing
+  /// else is asked of it then.
+  package var expected: String?
   /// A certificate of our own, with those that sign it, and its key, in PEM; nil: none is shown.
   package var certificate: String?
   package var key: String?
@@ -13,5 +16,5 @@ package struct TLSSettings: Hashable, Sendable {
   package init() {}
 
   /// The files that a context is made from.
-  var paths: [String] { [authorityFile, authorityDirectory, certificate, key].compactMap { $0 } }
+  var paths: [String] { [authorityFile, authorityDirectory, expected, certificate, key].compactMap { $0 } }
 }

@@ -15,14 +15,14 @@ extension Upstream {
 
   /// Takes a piece of the body whole, or (false) nothing of it: the transfer is then paused.
   ///
-  /// 1. Held back for a decision, up to `Limits.held`. 2. The client's socket is full. 3. The first piece of
+  /// 1. Held back for a decision, as far as the request says. 2. The client's socket is full. 3. The first piece of
   /// the turn: straight to the socket. 4. A further one: gathered. 5. Recorded for followers, unless even the
   /// fastest of them is far behind. 6. They get their turn first: one turn may read much.
   func relay(_ piece: UnsafeRawBufferPointer, of slot: Slot) -> Bool {
     switch slot.flow {
     case .holding:
       // 1
-      if slot.held.count + piece.count > Limits.held {
+      if slot.held.count + piece.count > slot.request.holds {
         slot.isPaused = true
         if !slot.isHeldFull { note(.heldFull, slot) }
         slot.isHeldFull = true

@@ -28,7 +28,7 @@ package struct TransferEvent: Sendable {
     case head(status: Int)
     /// The event stream has shown its first content, or an error. Held back until `commit`.
     case content
-    /// `Limits.held` bytes wait for a decision and the transfer is paused until `commit` or `cancel`.
+    /// As many bytes as the request said wait for a decision and the transfer is paused until `commit` or `cancel`.
     case heldFull
     /// The outlet has not taken everything: it wants to be watched for room. Told once until `resume`.
     case blocked

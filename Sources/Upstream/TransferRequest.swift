@@ -1,3 +1,5 @@
+internal import Base
+
 package enum TransferMethod: Sendable { case get, post, delete }
 
 /// One request to a target.
@@ -11,6 +13,8 @@ package struct TransferRequest: Sendable {
   /// An answer without a Content-Type is watched as an event stream. One that says `text/event-stream`
   /// always is.
   package var expectsEventStream = false
+  /// Bytes of the answer that are held back before `commit`.
+  package var holds = Limits.held
   /// Nothing of the answer's body is looked at.
   package var isOpaque = false
   /// Given back with every event of the transfer.

@@ -1,5 +1,5 @@
 internal import CLinux
-internal import Transport
+package import Transport
 
 /// Where the certificates come from that a provider's certificate must chain to.
 ///
@@ -39,5 +39,14 @@ struct Trust {
   func fill(in settings: inout TLSSettings) {
     settings.authorityFile = file
     settings.authorityDirectory = directory
+  }
+}
+
+extension UpstreamSettings {
+  /// A connection's that trusts these authorities.
+  package var tls: TLSSettings {
+    var settings = TLSSettings()
+    Trust(self).fill(in: &settings)
+    return settings
   }
 }

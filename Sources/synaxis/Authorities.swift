@@ -1,8 +1,10 @@
+internal import Lab
 internal import Policy
 internal import TierFile
+internal import Transport
 internal import Upstream
 
-/// Whose signatures on providers' certificates are trusted, by the environment.
+/// Whose signatures on the certificates of providers and, for the commands, of instances are trusted.
 enum Authorities {
   /// An empty variable says nothing, as for curl and OpenSSL.
   static func settings(_ environment: Environment) -> UpstreamSettings {
@@ -12,6 +14,13 @@ enum Authorities {
       settings.certificateDirectory = directory
     }
     return settings
+  }
+
+  /// Whom the commands speak TLS to; nil: the instance is asked in the clear.
+  static func peer(of instance: Instance) -> TLSPeer? {
+    guard instance.isSecure else { return nil }
+    return TLSPeer(
+      TLSContext(settings(TierFileChoice.environment()).tls), name: instance.name, protocols: .http1)
   }
 
   /// What is wrong with them, where a provider's certificate is to be checked against them.

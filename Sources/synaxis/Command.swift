@@ -128,11 +128,13 @@ struct Command {
 
   private func runBench(_ options: LoadOptions) -> Int32 {
     do throws(LoadFault) {
-      let generator = try LoadGenerator(options)
-      if options.model == nil { generator.ask(for: ListedModels.first(options)) }
+      let peer = Authorities.peer(of: options.instance)
+      let generator = try LoadGenerator(options, peer: peer)
+      if options.model == nil { generator.ask(for: ListedModels.first(options, peer: peer)) }
       do throws(KernelFault) {
         let report = try generator.run()
         Console.say(options.json ? report.json() : report.table())
+        if let fault = generator.connectFault { Console.complain("synaxis: \(fault.text)\n") }
         return report.errors.total == 0 ? ExitCode.ok : ExitCode.failed
       } catch {
         throw .kernel(error)
@@ -158,7 +160,9 @@ struct Command {
 
   private func runBatch(_ options: BatchOptions) -> Int32 {
     do throws(BatchFault) {
-      let run = try BatchRun(options) { report in report.withBytes { Console.complain($0.text) } }
+      let run = try BatchRun(options, peer: Authorities.peer(of: options.instance)) { report in
+        report.withBytes { Console.complain($0.text) }
+      }
       let totals = try run.run()
       Console.say(totals.table())
       return totals.isComplete ? ExitCode.ok : ExitCode.failed

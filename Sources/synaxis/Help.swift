@@ -94,8 +94,9 @@ enum Help {
 
     The providers of a running instance: state, tier, latency to the first token, share of good outcomes of the
     last five minutes, attempts under way, what is left of the quota, and how long it is left alone and why.
-    --url    http://HOST:PORT or unix:PATH. Without it: the admin listener, else the first listener, of the tier
-             file that `run` would take; those that speak TLS are not asked.
+    --url    http[s]://HOST:PORT or unix:PATH. Without it: the admin listener, else the first listener, of the tier
+             file that `run` would take. An https:// one has to have a good certificate for the system's authorities,
+             or for those of $SSL_CERT_FILE; a listener of the tier file has to show the one that is named there.
     --token  the admin token; also from $SYNAXIS_ADMIN_TOKEN, and from the tier file where that says the address.
     --watch  again each second, until Ctrl-C.
     --check  no table and no token: exit code 0 if the instance can serve, 1 if it cannot, 69 if nobody answers.

@@ -2,6 +2,7 @@ internal import Base
 internal import Lab
 internal import Policy
 internal import TierFile
+internal import Transport
 
 /// How the commands reach the admin pages of a running instance: where it is, and with which token.
 struct InstanceAccess {
@@ -19,13 +20,14 @@ struct InstanceAccess {
     if token?.isEmpty == true { token = nil }
     if let url = options.url {
       do throws(UsageError) {
-        request = PageRequest(instance: try Instance(url: url))
+        let instance = try Instance(url: url)
+        request = PageRequest(instance: instance, peer: Authorities.peer(of: instance))
       } catch {
         Console.complain("synaxis: \(error.message)\n")
         throw Refusal(exitCode: ExitCode.usage)
       }
-    } else if let found = Self.address(options.file, environment, token: &token) {
-      request = PageRequest(instance: Instance(found))
+    } else if let found = Self.request(options.file, environment, token: &token) {
+      request = found
     } else {
       throw Refusal(exitCode: ExitCode.config)
     }
@@ -58,7 +60,8 @@ struct InstanceAccess {
   static func complain(_ fault: PageRequest.Fault) -> Int32 {
     let text =
       switch fault {
-      case .connect(let text): "\(text): is it running? --url says where else to ask"
+      case .connect(.tls(let fault, let name)): ConnectFault.tls(fault, name: name).text
+      case .connect(let fault): "\(fault.text): is it running? --url says where else to ask"
       case .silent: "the instance does not answer"
       case .cut: "the connection ended before the answer was complete"
       case .notHTTP: "what answers there does not speak HTTP as synaxis does"
@@ -68,11 +71,12 @@ struct InstanceAccess {
   }
 
   /// Where the tier file lets the instance listen, the admin listener first. The file's own token is taken where
-  /// none was given. Nil: nothing can be asked; it has been said why.
-  private static func address(_ file: String?, _ environment: Environment, token: inout String?)
-    -> LabAddress?
+  /// none was given. A listener that speaks TLS is known by its certificate in the file. Nil: nothing can be asked; it
+  /// has been said why.
+  private static func request(_ file: String?, _ environment: Environment, token: inout String?)
+    -> PageRequest?
   {
-    if TierFileChoice.path(file, environment) == nil { return .tcp(host: "127.0.0.1", port: 8080) }
+    if TierFileChoice.path(file, environment) == nil { return PageRequest(instance: Instance(), peer: nil) }
     guard let reading = TierFileChoice.read(file, environment, onlyAddresses: true),
       let configuration = reading.configuration
     else {
@@ -80,21 +84,39 @@ struct InstanceAccess {
       return nil
     }
     token = token ?? configuration.admin.token?.exposed
-    for listen in configuration.admin.listen + configuration.listen
-    where configuration.secured[listen] == nil {
-      switch listen {
-      case .tcp(_, port: 0), .inherited: continue
-      case .tcp("0.0.0.0", let port): return .tcp(host: "127.0.0.1", port: port)
-      case .tcp("::", let port): return .tcp(host: "::1", port: port)
-      case .tcp(let host, let port): return .tcp(host: host, port: port)
-      case .unix(let path): return .unix(path: path)
+    var wantsCertificate = false
+    for listen in configuration.admin.listen + configuration.listen {
+      guard let address = address(of: listen) else { continue }
+      let tls = configuration.secured[listen]
+      // There is none at hand that its clients' authorities have signed.
+      if tls?.clientAuthorities != nil {
+        wantsCertificate = true
+        continue
       }
+      let instance = Instance(address, isSecure: tls != nil)
+      return PageRequest(instance: instance, peer: tls.map { peer(at: instance, showing: $0.certificate) })
     }
     Console.complain(
-      configuration.secured.isEmpty
-        ? "synaxis: the tier file does not say which port it is: --url URL says where to ask\n"
-        : "synaxis: the tier file's listeners speak TLS, and this command does not: add one in the clear on loopback or a "
-          + "unix socket, for example admin: { listen: unix:… }\n")
+      wantsCertificate
+        ? "synaxis: the tier file's listeners want a certificate of their clients: add one that does not, for example "
+          + "admin: { listen: unix:… }\n"
+        : "synaxis: the tier file does not say which port it is: --url URL says where to ask\n")
     return nil
+  }
+
+  private static func address(of listen: Listen) -> LabAddress? {
+    switch listen {
+    case .tcp(_, port: 0), .inherited: nil
+    case .tcp("0.0.0.0", let port): .tcp(host: "127.0.0.1", port: port)
+    case .tcp("::", let port): .tcp(host: "::1", port: port)
+    case .tcp(let host, let port): .tcp(host: host, port: port)
+    case .unix(let path): .unix(path: path)
+    }
+  }
+
+  private static func peer(at instance: Instance, showing certificate: String) -> TLSPeer {
+    var settings = TLSSettings()
+    settings.expected = certificate
+    return TLSPeer(TLSContext(settings), name: instance.name, protocols: .http1)
   }
 }

@@ -1,14 +1,15 @@
 internal import Base
 internal import Lab
+internal import Transport
 internal import Wire
 
 /// What `bench` asks for where no model was named.
 enum ListedModels {
   /// The first model that the target lists. Where it lists none, or cannot be asked, the mock's; the run then tells
   /// what is wrong.
-  static func first(_ options: LoadOptions) -> String {
+  static func first(_ options: LoadOptions, peer: TLSPeer?) -> String {
     do throws(PageRequest.Fault) {
-      let answer = try PageRequest(instance: Instance(options.target)).ask(
+      let answer = try PageRequest(instance: options.instance, peer: peer).ask(
         "GET", options.modelsPath, token: options.key)
       if answer.status == 200, let model = answer.body.withBytes({ first(in: $0) }) { return model }
     } catch {}

@@ -2,12 +2,13 @@ internal import Base
 internal import CLinux
 internal import Kernel
 internal import Lab
+internal import Transport
 internal import Wire
 
 /// One request to a running instance, for the commands: it blocks, and has a deadline.
 struct PageRequest {
   enum Fault: Error {
-    case connect(String)
+    case connect(ConnectFault)
     case silent
     case cut
     case notHTTP
@@ -19,19 +20,30 @@ struct PageRequest {
   }
 
   let instance: Instance
+  /// Whom TLS is spoken to; nil: it is in the clear.
+  let peer: TLSPeer?
 
   /// Asks for a page, or for what a page does (POST without a body).
   func ask(_ method: StaticString, _ path: String, token: String?) throws(Fault) -> Answer {
     let socket = try connect()
     let deadline = Clock.instant() + Limits.pageTime
-    try send(head(method, path, token), on: socket.raw, until: deadline)
+    let transport = try open(on: socket.raw, until: deadline)
+    try send(head(method, path, token), on: transport, until: deadline)
     var bytes = ByteBuffer()
     while true {
-      switch Socket.receive(socket.raw, into: &bytes, room: Limits.loadRead) {
-      case .received: if bytes.count > Limits.pageAnswer { throw .notHTTP }
-      case .wouldBlock: try wait(socket.raw, Int16(POLLIN), until: deadline)
-      case .reset: throw .cut
-      case .endOfStream: return try Self.read(&bytes)
+      var end: Transport.End?
+      _ = bytes.fill(room: Limits.loadRead) { free in
+        // Lifetime: written to during the call only.
+        let got = transport.receive(into: free)
+        end = got.end
+        return got.count
+      }
+      if bytes.count > Limits.pageAnswer { throw .notHTTP }
+      switch end {
+      case nil: try wait(socket.raw, Int16(POLLIN), until: deadline)
+      case .closed: return try Self.read(&bytes)
+      case .broken(let fault): throw .connect(.tls(fault, name: transport.peerName))
+      case .cutOff, .failed: throw .cut
       }
     }
   }
@@ -40,7 +52,8 @@ struct PageRequest {
   private func head(_ method: StaticString, _ path: String, _ token: String?) -> ByteBuffer {
     var head = ByteBuffer()
     head.append(method)
-    head.append(" \(instance.prefix)\(path) HTTP/1.0\r\nHost: localhost\r\nUser-Agent: synaxis-status\r\n")
+    head.append(
+      " \(instance.prefix)\(path) HTTP/1.0\r\nHost: \(instance.host)\r\nUser-Agent: synaxis-status\r\n")
     if let token { head.append("Authorization: Bearer \(token)\r\n") }
     if method.utf8CodeUnitCount == 4 { head.append("Content-Length: 0\r\n") }
     head.append("\r\n")
@@ -62,16 +75,36 @@ struct PageRequest {
       if let fault = Socket.connectOutcome(socket.raw, to: target) { throw fault }
       return socket
     } catch {
-      throw .connect(error.text)
+      throw .connect(.kernel(error))
     }
   }
 
-  private func send(_ bytes: consuming ByteBuffer, on socket: Int32, until deadline: Instant) throws(Fault) {
+  private func open(on socket: Int32, until deadline: Instant) throws(Fault) -> Transport {
+    guard let peer else { return Transport(plain: socket) }
+    var transport: Transport
+    do throws(TLSFault) {
+      transport = try Transport(socket, to: peer)
+    } catch {
+      throw .connect(.tls(error, name: peer.name))
+    }
+    while true {
+      switch transport.shakeHands() {
+      case .done: return transport
+      case .wantsRead: try wait(socket, Int16(POLLIN), until: deadline)
+      case .wantsWrite: try wait(socket, Int16(POLLOUT), until: deadline)
+      case .failed(let fault): throw .connect(.tls(fault, name: peer.name))
+      }
+    }
+  }
+
+  private func send(_ bytes: consuming ByteBuffer, on transport: borrowing Transport, until deadline: Instant)
+    throws(Fault)
+  {
     while !bytes.isEmpty {
-      switch bytes.withBytes({ Socket.send(socket, $0) }) {
-      case .sent(let count): bytes.consume(count)
-      case .wouldBlock: try wait(socket, Int16(POLLOUT), until: deadline)
-      case .broken: throw .cut
+      switch bytes.withBytes({ transport.send($0) }) {
+      case .bytes(let count): bytes.consume(count)
+      case .wouldBlock: try wait(transport.descriptor, Int16(POLLOUT), until: deadline)
+      case .failed: throw .cut
       }
     }
   }

@@ -251,7 +251,8 @@ def test_async_cancellation(gateway, mock, client):
 def test_other_endpoints(gateway, mock, client):
     api = client(gateway(mock("--gap-ms 1")))
     embedded = api.embeddings.create(model="m", input=["one", "two"])
-    assert embedded.data[0].embedding == [0.5, -0.25, 0.125, 0.0625]
+    assert [one.index for one in embedded.data] == [0, 1]
+    assert embedded.data[0].embedding != embedded.data[1].embedding
     assert api.completions.create(model="m", prompt="x").choices[0].text
     assert "".join(part.choices[0].text for part in api.completions.create(model="m", prompt="x", stream=True))
     assert api.moderations.create(model="m", input="x").results

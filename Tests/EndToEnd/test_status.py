@@ -118,7 +118,7 @@ def test_where_it_asks(at, tmp_path):
     [
         (["--url", "http://127.0.0.1:1"], 69, "is it running?"),
         (["--url", "unix:/nonexistent/socket"], 69, "is it running?"),
-        (["--url", "https://127.0.0.1:1"], 64, "http://"),
+        (["--url", "https://127.0.0.1:1"], 69, "is it running?"),
         (["--url", "nonsense"], 64, "HOST:PORT"),
         (["--url"], 64, "needs a value"),
         (["--nothing"], 64, "--nothing"),

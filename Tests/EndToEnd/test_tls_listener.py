@@ -188,16 +188,6 @@ def test_certificates_change_on_sighup(start, tmp_path):
     assert get(old)[0].status == 200
 
 
-def test_the_commands_ask_a_listener_in_the_clear(start, certificate, tmp_path):
-    socket_path = tmp_path / "admin.sock"
-    at = start(Gateway, listen(f"cert: {certificate}", more=f"admin: {{ listen: 'unix:{socket_path}' }}\n"))
-    done = subprocess.run([BINARY, "status", "--check", "-c", at.file], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    at.file.write_text(listen(f"cert: {certificate}"))
-    done = subprocess.run([BINARY, "status", "-c", at.file], capture_output=True, text=True)
-    assert done.returncode == 78 and "speak TLS" in done.stderr
-
-
 @pytest.mark.parametrize(
     "tls, problem",
     [

@@ -143,6 +143,14 @@ import Testing
         $0.distinct = 1
       }
     ),
+    (
+      ["https://127.0.0.1/v1"],
+      options {
+        $0.target = .tcp(host: "127.0.0.1", port: 443)
+        $0.host = "127.0.0.1"
+        $0.isSecure = true
+      }
+    ),
     (["http://127.0.0.1:8080", "--distinct", "20"], options { $0.distinct = 20 }),
   ])
   func accepted(arguments: [String], expected: LoadOptions) throws {
@@ -154,7 +162,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ([], "URL is missing"), (["https://h"], "https is not spoken"), (["ftp://h"], "is no URL"),
+    ([], "URL is missing"), (["ftp://h"], "is no URL"),
     (["http://"], "host is missing"), (["http://:80"], "host is missing"), (["http://h:x"], "HOST:PORT"),
     (["http://a", "http://b"], "more than one URL"), (["http://a", "-c", "0"], "from 1 to"),
     (["http://a", "--for", "0s"], "wants a time"), (["http://a", "--for", "1d"], "wants a time"),

@@ -38,6 +38,7 @@ import TierFile
       return
         "providers: { p: { type: openai, endpoint: \"https://127.0.0.1:1/v1\", models: [m], tls: { \(key): \(value) } } }\n"
     case .cost: return "providers: { \(provider), cost: { \(key): \(value) } } }\n"
+    case .batch: return "providers: { \(provider), batch: { \(key): \(value) } } }\n"
     case .spend: return "providers: { \(provider), cost: { input: 1 }, spend: { \(key): \(value) } } }\n"
     case .model:
       let model = key == "name" ? "[{ name: \(value) }]" : "{ n: { \(key): \(value) } }"

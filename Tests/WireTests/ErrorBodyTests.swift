@@ -142,6 +142,11 @@ import Testing
     (#"{"choices":[{"message":{"content":""},"finish_reason":"error","error":{"code":502}}]}"#, true),
     (#"{"choices":[{"message":{"content":"half"},"finish_reason":"insufficient_system_resource"}]}"#, true),
     (#"{"choices":[{"message":{"content":"a"},"finish_reason":"stop","error":null}]}"#, false),
+    (#"{"choices":[{"message":{"content":""},"finish_reason":"network_error"}]}"#, true),
+    // Escapes count as what they stand for.
+    (#"{"\u0065rror":{"code":1}}"#, true), (#"{"choices":[{"finish_reason":"\u0065rror"}]}"#, true),
+    (#"{"choices":[{"text":"\u00e9","finish_reason":"stop"}]}"#, false),
+    (#"{"choices":[{"message":{"content":"error"}}],"error":null}"#, false),
     (#"{"choices":[{}],"base_resp":{"status_code":0,"status_msg":""}}"#, false),
     (#"{"choices":[{}],"base_resp":{"status_code":1}}"#, false),
     (#"{"id":"1","message":{"content":[]},"finish_reason":"COMPLETE"}"#, false),

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
@@ -178,6 +179,27 @@ static inline SSL_CTX *cssl_client_context(int verifies) {
   SSL_CTX_set_default_passwd_cb(context, cssl_no_passphrase);
   SSL_CTX_set_verify(context, verifies ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, verifies ? cssl_note_verdict : NULL);
   return context;
+}
+
+/// Whether the peer shows the certificate that is expected.
+static inline int cssl_is_expected(X509_STORE_CTX *store, void *expected) {
+  SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+  int error = X509_cmp(X509_STORE_CTX_get0_cert(store), expected) == 0 ? X509_V_OK : X509_V_ERR_APPLICATION_VERIFICATION;
+  X509_STORE_CTX_set_error(store, error);
+  if(ssl) cssl_wire(ssl)->verify_error = error;
+  return error == X509_V_OK;
+}
+
+/// Accepts the first certificate of a file, whatever it says, and no other. 0: the file cannot be used.
+static inline int cssl_expect(SSL_CTX *context, const char *path) {
+  BIO *file = BIO_new_file(path, "r");
+  X509 *certificate = file ? PEM_read_bio_X509(file, NULL, cssl_no_passphrase, NULL) : NULL;
+  // The store keeps it for as long as there is the context.
+  int is_kept = certificate && X509_STORE_add_cert(SSL_CTX_get_cert_store(context), certificate);
+  if(is_kept) SSL_CTX_set_cert_verify_callback(context, cssl_is_expected, certificate);
+  X509_free(certificate);
+  BIO_free(file);
+  return is_kept;
 }
 
 /// What of a server's files cannot be used.

@@ -1,13 +1,25 @@
 package import Base
+internal import CLinux
 package import Kernel
+package import Transport
 
-/// The socket of a client that asks one HTTP/1.1 request at a time, as a part of somebody's loop.
+/// The socket of a client that asks one HTTP/1.1 request at a time, in the clear or over TLS, as a part of somebody's
+/// loop.
 package struct ClientSocket: ~Copyable {
+  package enum Opening: Sendable {
+    /// Requests can be sent.
+    case done
+    case underWay
+    case failed(ConnectFault)
+  }
   package enum Sending: Sendable { case complete, blocked, broken }
 
   private let kind: UInt8
   private let slot: Int
+  private let peer: TLSPeer?
   private var socket: Descriptor?
+  /// On the socket, once that is connected.
+  private var transport = Transport(plain: -1)
   private var interest: Interest = []
   /// Bytes of the request that are out.
   private var sent = 0
@@ -16,10 +28,13 @@ package struct ClientSocket: ~Copyable {
   /// Answers that came on this socket.
   package var answers = 0
 
-  /// - Parameter kind: what its events are called in the loop, with `slot`.
-  package init(kind: UInt8, slot: Int) {
+  /// - Parameters:
+  ///   - kind: what its events are called in the loop, with `slot`.
+  ///   - peer: whom TLS is spoken to; nil: it is in the clear.
+  package init(kind: UInt8, slot: Int, peer: TLSPeer?) {
     self.kind = kind
     self.slot = slot
+    self.peer = peer
   }
 
   /// The descriptor while it is open.
@@ -31,13 +46,37 @@ package struct ClientSocket: ~Copyable {
   }
   private var token: Token { Token(kind: kind, slot: slot, generation: generation) }
 
-  /// Begins to connect; it is writable when that is decided.
+  /// Begins to connect; `open` goes on with it at its first event.
   package mutating func connect(to address: SocketAddress, _ poller: Poller) throws(KernelFault) {
     close()
     let socket = try Socket.connect(to: address)
     try poller.add(socket.raw, .write, token: token)
     self.socket = consume socket
     interest = .write
+  }
+
+  /// Goes on with the connection and its handshake, and watches for what they wait for.
+  package mutating func open(to address: SocketAddress, _ poller: Poller) -> Opening {
+    guard let raw else { return .underWay }
+    if transport.descriptor < 0 {
+      if let fault = Socket.connectOutcome(raw, to: address) { return .failed(.kernel(fault)) }
+      do throws(TLSFault) {
+        transport = if let peer { try Transport(raw, to: peer) } else { Transport(plain: raw) }
+      } catch {
+        return .failed(.tls(error, name: peer?.name ?? ""))
+      }
+    }
+    do throws(KernelFault) {
+      switch transport.shakeHands() {
+      case .done: return .done
+      case .wantsRead: try watch(.read, poller)
+      case .wantsWrite: try watch(.write, poller)
+      case .failed(let fault): return .failed(.tls(fault, name: transport.peerName))
+      }
+      return .underWay
+    } catch {
+      return .failed(.kernel(error))
+    }
   }
 
   package mutating func watch(_ wanted: Interest, _ poller: Poller) throws(KernelFault) {
@@ -48,15 +87,19 @@ package struct ClientSocket: ~Copyable {
 
   /// Sends the rest of a request, as far as the socket takes it.
   package mutating func send(_ request: borrowing ByteBuffer) -> Sending {
-    guard let raw else { return .broken }
     while sent < request.count {
-      switch request.withBytes(sent..<request.count, { Socket.send(raw, $0) }) {
-      case .sent(let n): sent += n
+      switch request.withBytes(sent..<request.count, { transport.send($0) }) {
+      case .bytes(let n): sent += n
       case .wouldBlock: return .blocked
-      case .broken: return .broken
+      case .failed: return .broken
       }
     }
     return .complete
+  }
+
+  /// Reads once. `.reset`: the connection broke.
+  package mutating func receive(into buffer: inout ByteBuffer) -> Kernel.Received {
+    transport.receive(into: &buffer)
   }
 
   /// The next request, or this one once more, is sent from its start.
@@ -64,8 +107,38 @@ package struct ClientSocket: ~Copyable {
 
   package mutating func close() {
     generation &+= 1
+    transport.sayGoodbye()
+    transport = Transport(plain: -1)
     socket = nil
     interest = []
     answers = 0
+  }
+}
+
+extension Transport {
+  package func send(_ bytes: Span<UInt8>) -> Transport.Sent {
+    bytes.withUnsafeBytes { bytes in
+      // Lifetime: they are read during the call only.
+      var piece = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
+      return withUnsafePointer(to: &piece) { send(UnsafeBufferPointer(start: $0, count: 1)) }
+    }
+  }
+
+  /// Reads once, behind what the buffer holds.
+  package func receive(into buffer: inout ByteBuffer) -> Kernel.Received {
+    var end: End?
+    let count = buffer.fill(room: Limits.loadRead) { free in
+      // Lifetime: written to during the call only.
+      let got = receive(into: UnsafeMutableRawBufferPointer(rebasing: free.prefix(Limits.loadRead)))
+      end = got.end
+      return got.count
+    }
+    // What ended it is told again.
+    if count > 0 { return .received(count) }
+    switch end {
+    case nil: return .wouldBlock
+    case .closed: return .endOfStream
+    case .cutOff, .failed, .broken: return .reset
+    }
   }
 }

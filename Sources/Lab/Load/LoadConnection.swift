@@ -1,5 +1,7 @@
 internal import Base
 internal import Kernel
+internal import Transport
+internal import Wire
 
 /// One connection of a load run, with one request at a time.
 final class LoadConnection {
@@ -12,6 +14,9 @@ final class LoadConnection {
     /// A connect failed; it is tried again a little later.
     case pausing
   }
+
+  /// Why an answer does not count as good.
+  enum Failure { case connect, cut, stream, timeout, status(Int) }
 
   let slot: Int
   var socket: ClientSocket
@@ -28,9 +33,9 @@ final class LoadConnection {
   var lastEventAt = Instant.distantPast
   var seenEvents = 0
 
-  init(kind: UInt8, slot: Int) {
+  init(kind: UInt8, slot: Int, peer: TLSPeer?) {
     self.slot = slot
-    socket = ClientSocket(kind: kind, slot: slot)
+    socket = ClientSocket(kind: kind, slot: slot, peer: peer)
   }
 
   func prepare(intended: Instant, isMeasured: Bool) {
@@ -45,5 +50,16 @@ final class LoadConnection {
     socket.rewind()
     firstAt = nil
     seenEvents = 0
+  }
+
+  /// What is wrong with a whole answer.
+  func verdict(wantsStream: Bool) -> Failure? {
+    if reader.status / 100 != 2 { return .status(reader.status) }
+    if !wantsStream { return nil }
+    guard reader.isEventStream else { return .stream }
+    switch reader.observer.end {
+    case .done, .completed, .incomplete, .messageStop: return reader.observer.sawErrorFrame ? .stream : nil
+    case .none, .failed: return .stream
+    }
   }
 }

@@ -1,5 +1,6 @@
 package import Base
 package import Kernel
+package import Transport
 internal import Wire
 
 /// Sends requests and measures their answers, as a part of somebody's loop or with its own (`run`).
@@ -13,7 +14,6 @@ package final class LoadGenerator {
     static let connection: UInt8 = 1
     static let signals: UInt8 = 2
   }
-  private enum Failure { case connect, cut, stream, timeout, status(Int) }
 
   private var options: LoadOptions
   private let address: SocketAddress
@@ -33,8 +33,11 @@ package final class LoadGenerator {
   private var end = Instant.distantFuture
   private var lastFinish = Instant.distantPast
   package private(set) var report = LoadReport()
+  /// Why a connection could not be made, where one could not: the first.
+  package private(set) var connectFault: ConnectFault?
 
-  package init(_ options: LoadOptions) throws(LoadFault) {
+  /// - Parameter peer: whom TLS is spoken to, where the options say so.
+  package init(_ options: LoadOptions, peer: TLSPeer? = nil) throws(LoadFault) {
     self.options = options
     do {
       switch options.target {
@@ -55,7 +58,7 @@ package final class LoadGenerator {
     timers = Timers(count: options.connections + 1)
     warmUpLeft = options.warmUp * options.connections
     for slot in 0..<options.connections {
-      connections.append(LoadConnection(kind: Kind.connection, slot: slot))
+      connections.append(LoadConnection(kind: Kind.connection, slot: slot, peer: peer))
       idle.append(slot)
     }
     report.isStream = options.stream
@@ -125,7 +128,9 @@ package final class LoadGenerator {
       }
       let connection = connections[event.token.slot]
       if connection.socket.generation != event.token.generation { continue }
-      if event.writable || event.failed || event.hungUp { write(connection, now) }
+      if event.writable || event.failed || event.hungUp || connection.state == .connecting {
+        write(connection, now)
+      }
       if connection.socket.generation == event.token.generation,
         event.readable || event.hungUp || event.failed
       {
@@ -234,12 +239,17 @@ package final class LoadGenerator {
   }
 
   private func connect(_ connection: LoadConnection, _ now: Instant) {
-    do {
+    do throws(KernelFault) {
       try connection.socket.connect(to: address, poller)
       connection.state = .connecting
     } catch {
-      fail(connection, .connect, now)
+      failToConnect(connection, .kernel(error), now)
     }
+  }
+
+  private func failToConnect(_ connection: LoadConnection, _ fault: ConnectFault, _ now: Instant) {
+    if connectFault == nil { connectFault = fault }
+    fail(connection, .connect, now)
   }
 
   private func watch(_ connection: LoadConnection, _ wanted: Interest, _ now: Instant) {
@@ -247,10 +257,12 @@ package final class LoadGenerator {
   }
 
   private func write(_ connection: LoadConnection, _ now: Instant) {
-    guard let raw = connection.socket.raw else { return }
     if connection.state == .connecting {
-      if Socket.connectOutcome(raw, to: address) != nil { return fail(connection, .connect, now) }
-      connection.state = .sending
+      switch connection.socket.open(to: address, poller) {
+      case .done: connection.state = .sending
+      case .underWay: return
+      case .failed(let fault): return failToConnect(connection, fault, now)
+      }
     }
     guard connection.state == .sending else { return }
     switch connection.socket.send(request.bytes) {
@@ -264,9 +276,9 @@ package final class LoadGenerator {
 
   private func receive(_ connection: LoadConnection) {
     for _ in 0..<Limits.loadReadsPerTurn {
-      guard let raw = connection.socket.raw else { return }
+      guard connection.socket.raw != nil, connection.state != .connecting else { return }
       input.removeAll()
-      let received = Socket.receive(raw, into: &input, room: Limits.loadRead)
+      let received = connection.socket.receive(into: &input)
       // Read here and not once per turn: in a long turn the last answers would look late.
       let now = Clock.instant()
       switch received {
@@ -308,7 +320,7 @@ package final class LoadGenerator {
   }
 
   private func complete(_ connection: LoadConnection, _ now: Instant) {
-    let failure = verdict(connection)
+    let failure = connection.verdict(wantsStream: options.stream)
     connection.socket.answers += 1
     // An answer before the request was sent whole leaves the rest of it in the way.
     if connection.reader.closes || connection.state == .sending { close(connection) }
@@ -321,19 +333,6 @@ package final class LoadGenerator {
       if let first = connection.firstAt { report.firstToken.record(first - connection.intended) }
     }
     conclude(connection, nil, now)
-  }
-
-  /// What is wrong with a whole answer.
-  private func verdict(_ connection: LoadConnection) -> Failure? {
-    let status = connection.reader.status
-    if status / 100 != 2 { return .status(status) }
-    if !options.stream { return nil }
-    guard connection.reader.isEventStream else { return .stream }
-    switch connection.reader.observer.end {
-    case .done, .completed, .incomplete, .messageStop:
-      return connection.reader.observer.sawErrorFrame ? .stream : nil
-    case .none, .failed: return .stream
-    }
   }
 
   /// The connection has ended.
@@ -363,13 +362,13 @@ package final class LoadGenerator {
     }
   }
 
-  private func fail(_ connection: LoadConnection, _ failure: Failure, _ now: Instant) {
+  private func fail(_ connection: LoadConnection, _ failure: LoadConnection.Failure, _ now: Instant) {
     close(connection)
     conclude(connection, failure, now)
   }
 
   /// Ends a request, good (nil) or bad, and frees its connection for the next.
-  private func conclude(_ connection: LoadConnection, _ failure: Failure?, _ now: Instant) {
+  private func conclude(_ connection: LoadConnection, _ failure: LoadConnection.Failure?, _ now: Instant) {
     inFlight -= 1
     if connection.isMeasured {
       lastFinish = now

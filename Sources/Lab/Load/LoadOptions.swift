@@ -9,6 +9,8 @@ package struct LoadOptions: Equatable, Sendable {
   }
 
   package var target = LabAddress.tcp(host: "127.0.0.1", port: 8080)
+  /// TLS is spoken there.
+  package var isSecure = false
   /// The value of the Host header.
   package var host = "127.0.0.1:8080"
   package var path = "/v1/chat/completions"
@@ -36,6 +38,9 @@ package struct LoadOptions: Equatable, Sendable {
 
   /// What a target is asked for that lists nothing.
   package static let usualModel = "mock-model"
+
+  /// The target without its path.
+  package var instance: Instance { Instance(target, host: host, isSecure: isSecure) }
 
   /// Where the target lists its models: beside the path, as far as that is known to go.
   package var modelsPath: String {
@@ -90,23 +95,21 @@ package struct LoadOptions: Equatable, Sendable {
     return .run(options)
   }
 
-  /// `http://HOST[:PORT][/PATH]` or `unix:PATH`.
+  /// `http[s]://HOST[:PORT][/PATH]` or `unix:PATH`.
   private mutating func read(_ url: String) throws(UsageError) {
-    if url.hasPrefix("https://") {
-      throw UsageError("https is not spoken here: aim at the plain port of a proxy on this machine")
-    }
     if url.hasPrefix("unix:") {
       target = try LabAddress(url)
       host = "localhost"
       return
     }
-    guard url.hasPrefix("http://") else {
-      throw UsageError("'\(url)' is no URL: http://HOST[:PORT][/PATH] or unix:PATH is wanted")
+    isSecure = url.hasPrefix("https://")
+    guard isSecure || url.hasPrefix("http://") else {
+      throw UsageError("'\(url)' is no URL: http[s]://HOST[:PORT][/PATH] or unix:PATH is wanted")
     }
-    let rest = url.dropFirst(7)
+    let rest = url.dropFirst(isSecure ? 8 : 7)
     let slash = rest.utf8.firstIndex(of: UInt8(ascii: "/")) ?? rest.endIndex
     host = String(rest[..<slash])
-    let authority = Self.hasPort(host) ? host : host + ":80"
+    let authority = Self.hasPort(host) ? host : host + (isSecure ? ":443" : ":80")
     if host.isEmpty || authority.hasPrefix(":") { throw UsageError("'\(url)': the host is missing") }
     target = try LabAddress(authority)
     let given = String(rest[slash...])
@@ -135,8 +138,9 @@ package struct LoadOptions: Equatable, Sendable {
   package static let help: StaticString = """
     usage: synaxis bench URL [OPTIONS]
 
-    Sends chat requests and measures the answers. URL is http://HOST[:PORT][/PATH] or unix:PATH; without a
-    path it is /v1/chat/completions.
+    Sends chat requests and measures the answers. URL is http[s]://HOST[:PORT][/PATH] or unix:PATH;
+    without a path it is /v1/chat/completions. Over https it is HTTP/1.1, and the certificate has to be good for
+    the system's authorities, or for those of $SSL_CERT_FILE.
 
       -c N              connections, each with one request at a time (default 8)
       -n N              requests to make (default 1000), or

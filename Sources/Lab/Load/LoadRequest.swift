@@ -24,6 +24,10 @@ struct LoadRequest: ~Copyable {
     } else if options.path.hasSuffix("/completions") {
       body.append(",\"prompt\":\"")
     } else {
+      // As OpenAI's clients ask.
+      if options.path.hasSuffix("/embeddings") {
+        body.append(",\"encoding_format\":\"base64\",\"dimensions\":1536")
+      }
       body.append(",\"input\":\"")
     }
     let start = body.count

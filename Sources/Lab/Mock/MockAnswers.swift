@@ -16,10 +16,15 @@ extension MockScript {
       out.appendUsage(text.chunks)
       out.append("}")
     case .embeddings:
-      out.append("{\"object\":\"list\",\"data\":[{\"object\":\"embedding\",\"index\":0,\"embedding\":")
-      out.append("[0.5,-0.25,0.125,0.0625]}],\"model\":")
+      out.append("{\"object\":\"list\",\"data\":[")
+      ask.embeddings.elements.withBytes { out.append($0) }
+      out.append("],\"model\":")
       ask.model.withBytes { out.append(jsonString: $0) }
-      out.append(",\"usage\":{\"prompt_tokens\":9,\"total_tokens\":9}}")
+      out.append(",\"usage\":{\"prompt_tokens\":")
+      out.append(decimal: ask.embeddings.tokens)
+      out.append(",\"total_tokens\":")
+      out.append(decimal: ask.embeddings.tokens)
+      out.append("}}")
     case .responses: out.appendResponse(ask, status: "completed", text: text)
     case .messages:
       out.append("{\"id\":\"msg_mock\",\"type\":\"message\",\"role\":\"assistant\",\"model\":")

@@ -8,6 +8,7 @@ extension MockAsk {
   ) -> Bool {
     model.removeAll()
     tool.removeAll()
+    embeddings.removeAll()
     if MultipartForm.isForm(contentType) {
       guard let form = try? MultipartForm.scan(body, contentType: contentType) else { return false }
       if let range = form.model { model.append(body.extracting(range)) }
@@ -22,6 +23,7 @@ extension MockAsk {
 
   private mutating func readMembers(_ body: Span<UInt8>, _ probe: JSONProbe) {
     if let member = probe.value(of: "model", in: body) { _ = body.jsonString(member, into: &model) }
+    if endpoint == .embeddings { embeddings.read(body, probe) }
     if endpoint.canStream, let member = probe.value(of: "stream", in: body) {
       stream = body.jsonBool(member) ?? false
     }

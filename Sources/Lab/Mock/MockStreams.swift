@@ -9,6 +9,7 @@ struct MockAsk: ~Copyable {
   /// The name of the first tool, where a tool is to be called.
   var tool = ByteBuffer()
   var model = ByteBuffer()
+  var embeddings = MockEmbeddings()
 
   func appendKey(to key: inout ByteBuffer) {
     key.append(endpoint.rawValue)
@@ -17,6 +18,7 @@ struct MockAsk: ~Copyable {
     tool.withBytes { key.append($0) }
     key.append(0)
     model.withBytes { key.append($0) }
+    embeddings.elements.withBytes { key.append($0) }
   }
 }
 

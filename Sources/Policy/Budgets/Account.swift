@@ -21,6 +21,8 @@ final class Account {
 
   /// What one attempt reserved, and in which buckets: kept in its ticket.
   struct Reservation: Sendable {
+    /// None where it is a part of an attempt that others make too.
+    var requests: Quantity = 1
     var tokens: Quantity = 0
     var minute: Int64 = 0
     var day: Int64 = 0
@@ -31,10 +33,11 @@ final class Account {
   /// Why an account cannot take an attempt now.
   enum Obstacle: Equatable, Sendable { case cooling, concurrency, ownBudget, learnedQuota }
 
-  /// When an attempt may begin, and what stands in its way until then.
-  func due(tokens: Quantity, budgets: Budgets, pairs: [QuotaHeaders.Pair], now: Instant) -> (
-    Instant, Obstacle?
-  ) {
+  /// When an attempt may begin, and what stands in its way until then. `requests`: 0 for a further part of one that has
+  /// begun.
+  func due(
+    requests: Quantity = 1, tokens: Quantity, budgets: Budgets, pairs: [QuotaHeaders.Pair], now: Instant
+  ) -> (Instant, Obstacle?) {
     var due = now
     var obstacle: Obstacle?
     func wait(_ until: Instant, _ cause: Obstacle) {
@@ -44,12 +47,14 @@ final class Account {
       }
     }
     wait(cooldown.until, .cooling)
-    if let limit = budgets.concurrent, inFlight >= limit { wait(now + Limits.recheck, .concurrency) }
+    if let limit = budgets.concurrent, requests > 0, inFlight >= limit {
+      wait(now + Limits.recheck, .concurrency)
+    }
     if let limit = budgets.requestsPerMinute {
-      wait(requestsPerMinute.due(1, limit: limit, now: now), .ownBudget)
+      wait(requestsPerMinute.due(requests, limit: limit, now: now), .ownBudget)
     }
     if let limit = budgets.requestsPerDay {
-      wait(requestsPerDay.due(1, limit: limit, now: now), .ownBudget)
+      wait(requestsPerDay.due(requests, limit: limit, now: now), .ownBudget)
     }
     if let limit = budgets.tokensPerMinute {
       wait(tokensPerMinute.due(max(1, min(tokens, limit)), limit: limit, now: now), .ownBudget)
@@ -57,41 +62,46 @@ final class Account {
     if let limit = budgets.tokensPerDay {
       wait(tokensPerDay.due(max(1, min(tokens, limit)), limit: limit, now: now), .ownBudget)
     }
-    for n in learned.indices {
+    for n in learned.indices where requests > 0 || pairs[n].unit == .tokens {
       let unit = pairs[n].unit
       wait(
         learned[n].due(
-          cost: unit == .requests ? 1 : tokens, spent: unit == .requests ? requestsSpent : tokensSpent,
+          cost: unit == .requests ? requests : tokens, spent: unit == .requests ? requestsSpent : tokensSpent,
           isQuiet: inFlight == 0, now: now),
         .learnedQuota)
     }
     return (due, obstacle)
   }
 
-  func reserve(tokens: Quantity, budgets: Budgets, quota: QuotaHeaders, now: Instant) -> Reservation {
+  func reserve(
+    requests: Quantity = 1, tokens: Quantity, budgets: Budgets, quota: QuotaHeaders, now: Instant
+  ) -> Reservation {
     for n in learned.indices {
       learned[n].begin(spent: quota.pairs[n].unit == .requests ? requestsSpent : tokensSpent, now: now)
     }
-    inFlight += 1
-    requestsSpent += 1
+    if requests > 0 { inFlight += 1 }
+    requestsSpent += requests
     tokensSpent += tokens
     // An estimate beyond a whole budget is taken as the whole of it; the answer's usage corrects it.
     let booked = min(tokens, budgets.tokensPerMinute ?? tokens, budgets.tokensPerDay ?? tokens)
-    requestsPerMinute.add(1, now: now)
-    requestsPerDay.add(1, now: now)
+    requestsPerMinute.add(requests, now: now)
+    requestsPerDay.add(requests, now: now)
     return Reservation(
-      tokens: booked, minute: tokensPerMinute.add(booked, now: now), day: tokensPerDay.add(booked, now: now),
+      requests: requests, tokens: booked, minute: tokensPerMinute.add(booked, now: now),
+      day: tokensPerDay.add(booked, now: now),
       requestsSpent: requestsSpent, tokensSpent: tokensSpent)
   }
 
-  /// The attempt ended. `tokens` is what it used where that is known.
-  func settle(_ reservation: Reservation, tokens: Quantity?, charge: Fault.Charge, now: Instant) {
-    inFlight -= 1
+  /// The attempt ended, or (`isLast` false) a part of it. `tokens` is what it used where that is known.
+  func settle(
+    _ reservation: Reservation, isLast: Bool = true, tokens: Quantity?, charge: Fault.Charge, now: Instant
+  ) {
+    if isLast { inFlight -= 1 }
     var used = reservation.tokens
     switch charge {
     case .nothing:
-      requestsPerMinute.takeBack(1, from: reservation.minute, now: now)
-      requestsPerDay.takeBack(1, from: reservation.day, now: now)
+      requestsPerMinute.takeBack(reservation.requests, from: reservation.minute, now: now)
+      requestsPerDay.takeBack(reservation.requests, from: reservation.day, now: now)
       used = 0
     case .requestOnly: used = tokens ?? 0
     case .estimate: used = tokens ?? used

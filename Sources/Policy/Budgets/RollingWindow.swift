@@ -12,13 +12,17 @@ package struct RollingWindow: Sendable {
   private var latest: [Instant]
   private let width: Interval
   private let bucketWidth: Int64
+  /// The newest bucket's number, its place and its end: finding them takes divisions, most of which are spared.
   private var newest: Int64 = 0
+  private var newestPlace = 0
+  private var newestEnd: Instant
   private var sum: Quantity = 0
 
   package init(width: Interval, buckets count: Int) {
     precondition(count > 0 && width.nanoseconds >= Int64(count))
     bucketWidth = (width.nanoseconds + Int64(count) - 1) / Int64(count)
     self.width = width
+    newestEnd = Instant(nanoseconds: bucketWidth)
     buckets = Array(repeating: 0, count: count + 1)
     latest = Array(repeating: .distantPast, count: count + 1)
   }
@@ -30,8 +34,8 @@ package struct RollingWindow: Sendable {
   @discardableResult
   package mutating func add(_ amount: Quantity, now: Instant) -> Int64 {
     advance(now)
-    buckets[place(newest)] += amount
-    latest[place(newest)] = now
+    buckets[newestPlace] += amount
+    latest[newestPlace] = now
     sum += amount
     return newest
   }
@@ -72,17 +76,20 @@ package struct RollingWindow: Sendable {
     sum = 0
   }
 
+  /// The place of a bucket that is counted.
   private func place(_ bucket: Int64) -> Int {
-    let count = Int64(buckets.count)
-    return Int(((bucket % count) + count) % count)
+    let place = newestPlace - Int(newest - bucket)
+    return place < 0 ? place + buckets.count : place
   }
+
+  /// The place behind another, where the next bucket will be: now the oldest one is there.
+  private func next(_ place: Int) -> Int { place + 1 == buckets.count ? 0 : place + 1 }
 
   /// Empties the buckets that have left the window.
   private mutating func advance(_ now: Instant) {
-    let current = now.nanoseconds / bucketWidth
-    if current > newest { turn(to: current) }
+    if now >= newestEnd { turn(to: now.nanoseconds / bucketWidth) }
     // Only the oldest can have left before its place is needed.
-    let oldest = place(newest + 1)
+    let oldest = next(newestPlace)
     if buckets[oldest] != 0, latest[oldest] + width <= now {
       sum -= buckets[oldest]
       buckets[oldest] = 0
@@ -93,11 +100,13 @@ package struct RollingWindow: Sendable {
     if current - newest >= Int64(buckets.count) {
       removeAll()
     } else {
-      for bucket in newest + 1...current {
-        sum -= buckets[place(bucket)]
-        buckets[place(bucket)] = 0
+      for _ in newest..<current {
+        newestPlace = next(newestPlace)
+        sum -= buckets[newestPlace]
+        buckets[newestPlace] = 0
       }
     }
     newest = current
+    newestEnd = Instant(nanoseconds: (current + 1) * bucketWidth)
   }
 }

@@ -105,8 +105,8 @@ extension Catalog {
   /// The body's `model` has to be replaced by the candidate's `upstreamJSON`, or, for a wildcard, by the
   /// requested name's `passedName`.
   package func needsModelSplice(_ id: CandidateID, route: Route, requested: Span<UInt8>) -> Bool {
-    let candidate = candidates[id.index]
-    if candidate.isWildcard { return route.passedName != 0..<requested.count }
-    return !requested.equals(candidate.upstreamName.span)
+    if candidates[id.index].isWildcard { return route.passedName != 0..<requested.count }
+    let name = candidates[id.index].upstreamName
+    return !requested.equals(name.span)
   }
 }

@@ -64,6 +64,8 @@ package struct Provider: Equatable, Sendable {
   package var probes: Bool
   /// Its own API may be used as it is.
   package var isRaw = false
+  /// Requests for embeddings are sent together; nil: each alone.
+  package var batch: BatchSettings?
   /// The proxy to reach it through, if any.
   package var proxy: String?
   package var tls = ProviderTLS()
@@ -101,7 +103,8 @@ package struct Provider: Equatable, Sendable {
       && a.quotaIsShared == b.quotaIsShared && a.zone == b.zone && a.isLocal == b.isLocal
       && a.isNear == b.isNear && a.startWait == b.startWait && a.firstToken == b.firstToken
       && a.streamIdle == b.streamIdle
-      && a.discovers == b.discovers && a.probes == b.probes && a.isRaw == b.isRaw && a.proxy == b.proxy
+      && a.discovers == b.discovers && a.probes == b.probes && a.isRaw == b.isRaw && a.batch == b.batch
+      && a.proxy == b.proxy
       && a.tls == b.tls
       && a.http == b.http && a.headers.count == b.headers.count
       && zip(a.headers, b.headers).allSatisfy { $0.name == $1.name && $0.value == $1.value }

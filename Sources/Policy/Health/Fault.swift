@@ -58,6 +58,8 @@ package enum Fault: Equatable, Sendable {
   case raceLost
   /// We had no room to ask it: memory or descriptors.
   case noRoom
+  /// It was asked together with others and that failed for what one of them asks, or for their number: each is asked alone.
+  case takenApart
 
   /// Whose fault it is, and so what is left alone.
   package enum Blame: Equatable, Sendable { case provider, account, key, candidate, endpoint, client, nobody }
@@ -74,7 +76,7 @@ package enum Fault: Equatable, Sendable {
     case .modelMissing: .candidate
     case .endpointMissing, .modelLacksEndpoint: .endpoint
     case .tooLong, .requestRefused, .clientFault: .client
-    case .staleConnection, .clientGone, .raceLost, .noRoom, .unsuited: .nobody
+    case .staleConnection, .clientGone, .raceLost, .noRoom, .unsuited, .takenApart: .nobody
     }
   }
 
@@ -87,7 +89,7 @@ package enum Fault: Equatable, Sendable {
       .errorInside,
       .foreign, .redirected, .emptyStream, .tooSlow, .rate, .quota, .keyRejected, .modelMissing,
       .endpointMissing, .modelLacksEndpoint, .tooLong, .requestRefused, .unsuited, .staleConnection,
-      .raceLost, .noRoom:
+      .raceLost, .noRoom, .takenApart:
       true
     }
   }
@@ -102,7 +104,7 @@ package enum Fault: Equatable, Sendable {
       .cut,
       .errorInside,
       .foreign, .redirected, .emptyStream, .tooSlow, .rate, .quota, .keyRejected, .staleConnection,
-      .clientGone, .raceLost, .noRoom:
+      .clientGone, .raceLost, .noRoom, .takenApart:
       false
     }
   }
@@ -124,7 +126,7 @@ package enum Fault: Equatable, Sendable {
       .emptyStream,
       .tooSlow, .rate, .quota, .keyRejected, .modelMissing, .endpointMissing, .modelLacksEndpoint, .tooLong,
       .requestRefused, .unsuited, .clientFault, .staleConnection, .clientGone, .raceLost,
-      .noRoom:
+      .noRoom, .takenApart:
       false
     }
   }
@@ -135,7 +137,7 @@ package enum Fault: Equatable, Sendable {
     switch self {
     case .unreachable, .refused, .tls, .raceLost, .noRoom: .nothing
     case .redirected, .rate, .quota, .keyRejected, .modelMissing, .endpointMissing, .modelLacksEndpoint,
-      .tooLong, .requestRefused, .unsuited, .clientFault:
+      .tooLong, .requestRefused, .unsuited, .clientFault, .takenApart:
       .requestOnly
     case .reset, .silence, .serverError, .overloaded, .starting, .timedOut, .cut, .errorInside, .foreign,
       .emptyStream,
@@ -177,6 +179,7 @@ package enum Fault: Equatable, Sendable {
     case .clientGone: "cancelled"
     case .raceLost: "race_lost"
     case .noRoom: "no_room"
+    case .takenApart: "batch_taken_apart"
     }
   }
 }

@@ -30,6 +30,7 @@ extension Fault {
     case .staleConnection: "closed an idle connection"
     case .clientGone: "was not waited for"
     case .raceLost: "was not asked"
+    case .takenApart: "was asked together with others, and then alone"
     case .noRoom: "could not be asked: memory or descriptors are short here"
     }
   }
@@ -47,7 +48,7 @@ extension Fault {
     case .reset, .silence, .serverError, .overloaded, .starting, .timedOut, .cut, .errorInside, .emptyStream,
       .tooSlow,
       .rate, .endpointMissing, .modelLacksEndpoint, .tooLong, .requestRefused, .unsuited, .clientFault,
-      .staleConnection, .clientGone, .raceLost, .noRoom:
+      .staleConnection, .clientGone, .raceLost, .noRoom, .takenApart:
       nil
     }
   }

@@ -93,6 +93,8 @@ package final class Ledger {
     var cost: Money?
     var seat = Homes.Seat()
     var reservation = Account.Reservation()
+    /// Others make the same attempt.
+    var shared: SharedAttempt?
   }
 
   package let catalog: Catalog
@@ -207,16 +209,20 @@ package final class Ledger {
     settleMoney(slot, outcome.fault?.charge ?? .estimate)
     slots[index].isOpen = false
     slots[index].generation &+= 1
+    slots[index].shared = nil
     freeSlots.append(Int32(index))
-    keys[slot.key].inFlight -= 1
-    providers[slot.provider].inFlight -= 1
+    let (isLast, counts) = slot.shared?.leave(outcome.fault) ?? (true, true)
+    if isLast {
+      keys[slot.key].inFlight -= 1
+      providers[slot.provider].inFlight -= 1
+    }
     if slot.isSuspect { providers[slot.provider].suspects -= 1 }
-    let consequence = record(outcome, of: slot, now: now)
-    if let fault = outcome.fault {
+    let consequence = counts ? record(outcome, of: slot, now: now) : nil
+    if let fault = outcome.fault, counts {
       remember(Cause(fault, status: outcome.status, words: outcome.words), consequence, of: slot)
     }
     accounts[slot.key].settle(
-      slot.reservation, tokens: outcome.tokens, charge: outcome.fault?.charge ?? .estimate,
+      slot.reservation, isLast: isLast, tokens: outcome.tokens, charge: outcome.fault?.charge ?? .estimate,
       now: now)
     return consequence
   }
@@ -254,7 +260,7 @@ package final class Ledger {
     roundTrip * 2 + .milliseconds(40)
   }
 
-  private func takeSlot() -> Int {
+  func takeSlot() -> Int {
     let index: Int
     if let free = freeSlots.popLast() {
       index = Int(free)

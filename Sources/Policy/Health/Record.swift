@@ -104,7 +104,7 @@ extension Ledger {
       .cut,
       .errorInside, .foreign, .redirected, .emptyStream, .tooSlow, .keyRejected, .modelMissing,
       .endpointMissing, .modelLacksEndpoint, .tooLong, .requestRefused, .unsuited, .clientFault,
-      .staleConnection, .clientGone, .raceLost, .noRoom:
+      .staleConnection, .clientGone, .raceLost, .noRoom, .takenApart:
       let quota = catalog.providers[slot.provider].quotaHeaders
       until = account.namedReset(quota: quota, now: now) ?? now + Limits.rateCooldown
     }

@@ -138,6 +138,8 @@ extension Trail {
       guard let fault = self[n].fault else { return false }
       // Its connection was slow and another one's request failed: it has not had its turn.
       if fault.isUnasked { continue }
+      // What was wrong was perhaps another's.
+      if fault == .takenApart { continue }
       if asksEveryKey, fault == .unsuited { continue }
       guard fault.blame == .account || fault.blame == .key else { return false }
     }
@@ -158,7 +160,7 @@ extension Trail {
 
   /// No attempt failed but for a rate or a quota.
   var allWereRateLimited: Bool {
-    for n in 0..<count where self[n].fault?.isUnasked != true {
+    for n in 0..<count where self[n].fault?.isUnasked != true && self[n].fault != .takenApart {
       if self[n].fault?.blame != .account { return false }
     }
     return true

@@ -13,7 +13,7 @@ package struct MetricsPage {
     case exchanges, attempts, refusals
     case duration, firstChunk, tokens, overhead
     case state, inFlight, tier, cooldown, breaker, latency, success, quota
-    case cachedTokens, spending, savings
+    case batches, batchedRequests, cachedTokens, spending, savings
     case server, cache, process
   }
 
@@ -65,7 +65,8 @@ package struct MetricsPage {
     case .firstChunk: metrics.firstChunk.keys.count
     case .tokens: metrics.tokens.keys.count
     case .state, .quota: ledger.statusCount
-    case .inFlight, .tier, .cooldown, .breaker, .latency, .success, .cachedTokens, .spending:
+    case .inFlight, .tier, .cooldown, .breaker, .latency, .success, .batches, .batchedRequests, .cachedTokens,
+      .spending:
       ledger.catalog.providers.count
     case .savings, .refusals, .overhead, .server, .cache, .process: 1
     }
@@ -122,6 +123,8 @@ package struct MetricsPage {
     case .quota:
       out.family(
         format, "synaxis_provider_quota_remaining", "gauge", "The least known to be left, over all keys.")
+    case .batches: writeBatchesHead(into: &out)
+    case .batchedRequests: writeBatchedRequestsHead(into: &out)
     case .cachedTokens: writeCachedTokensHead(into: &out)
     case .spending: writeSpendingHead(into: &out)
     case .savings: writeSavingsHead(into: &out)
@@ -140,6 +143,8 @@ package struct MetricsPage {
     case .overhead: writeRows(0, of: metrics.overhead, Self.overhead, Span(), into: &out)
     case .state: writeState(ledger.status(at: item, now: now), into: &out)
     case .quota: writeQuota(ledger.status(at: item, now: now), into: &out)
+    case .batches: writeBatches(false, of: ledger.catalog.providers[item], metrics, into: &out)
+    case .batchedRequests: writeBatches(true, of: ledger.catalog.providers[item], metrics, into: &out)
     case .cachedTokens: writeCachedTokens(ledger.status(of: item, now: now), into: &out)
     case .spending: writeSpending(ledger.status(of: item, now: now), into: &out)
     case .savings: writeSavings(Savings(ledger, metrics), into: &out)
@@ -309,7 +314,7 @@ package struct MetricsPage {
         $0.end(seconds: Int64(rate * 1_000_000_000))
       }
     case .exchanges, .attempts, .refusals, .duration, .firstChunk, .tokens, .overhead, .state, .quota,
-      .cachedTokens, .spending, .savings, .server, .cache, .process:
+      .batches, .batchedRequests, .cachedTokens, .spending, .savings, .server, .cache, .process:
       break
     }
   }

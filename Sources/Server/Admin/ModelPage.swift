@@ -15,7 +15,7 @@ enum ModelPage {
       write(model, into: &out)
     }
     out.append("]}")
-    return out.withBytes { $0.withUnsafeBufferPointer { Array($0) } }
+    return out.withBytes { $0.array }
   }
 
   /// One model; false where nobody has that id, or this one may not ask for it.

@@ -32,7 +32,7 @@ struct ExchangeMark {
 
   func attempt(_ index: Int) -> Try { tries[index % Limits.markedAttempts] }
 
-  mutating func add(_ attempt: Attempt, provider: String, now: Instant) {
+  mutating func add(_ attempt: borrowing Attempt, provider: String, now: Instant) {
     tries[tryCount % Limits.markedAttempts] = Try(
       provider: provider, status: attempt.status, fault: attempt.fault?.reason,
       time: (attempt.endedAt ?? now) - attempt.openedAt)
@@ -68,8 +68,8 @@ extension Activity {
     if let run {
       let providers = run.setup.catalog.providers
       for index in run.exchange.attempts.indices {
-        let attempt = run.exchange.attempts[index]
-        mark.add(attempt, provider: providers[attempt.choice.provider].name, now: now.instant)
+        let name = providers[run.exchange.attempts[index].choice.provider].name
+        mark.add(run.exchange.attempts[index], provider: name, now: now.instant)
       }
       if let answering = run.exchange.attempts.answeringProvider { mark.provider = providers[answering].name }
     }

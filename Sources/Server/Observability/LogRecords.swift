@@ -46,6 +46,7 @@ extension Log {
       if let cached = run?.usage.cached { line.add("tokens_cached", cached.value) }
       add(reply, run?.bill, to: &line)
       line.add("cache", reply.cacheState.name)
+      if let size = run?.batch?.size, size > 1 { line.add("batch", size) }
       if reply.wantsStream { line.add("stream", "true") }
       if reply.version == .http2 { line.add("proto", "h2") }
     }

@@ -32,6 +32,9 @@ package final class Metrics {
   private(set) var exchanges: [UInt64] = []
   private(set) var attempts: [UInt64] = []
   private(set) var refusals: [UInt64] = Array(repeating: 0, count: 48)
+  /// Calls that were made for several requests, and those requests, by provider.
+  private(set) var batches: [UInt64] = []
+  private(set) var batched: [UInt64] = []
   /// By `Reply.CacheState`.
   /// Upstream calls that were not made: each hit, and each exchange that joined another.
   var callsSaved: UInt64 {
@@ -67,6 +70,8 @@ package final class Metrics {
     clients = LabelNames(list.map { $0.name }, other: "-")
     exchanges = Self.moved(exchanges, from: old.clients, to: clients, width: ends.capacity)
     attempts = Self.moved(attempts, from: old.providers, to: providers, width: reasons.capacity)
+    batches = Self.moved(batches, from: old.providers, to: providers, width: 1)
+    batched = Self.moved(batched, from: old.providers, to: providers, width: 1)
     let rename = { (key: SeriesKey) -> SeriesKey? in
       var key = key
       guard let provider = Self.place(key.provider, from: old.providers, in: self.providers),
@@ -143,6 +148,13 @@ package final class Metrics {
     }
     guard run.usage.isKnown else { return }
     record(run.usage, self.key(run, model: run.facts.model, endpoint: run.exchange.shape.endpoint))
+  }
+
+  /// Requests were sent as one.
+  func record(inputs: Int, at provider: String) {
+    let place = providers.place(of: provider)
+    batches[place] &+= 1
+    batched[place] &+= UInt64(inputs)
   }
 
   package func record(_ usage: TokenUsage, _ key: SeriesKey) {

@@ -27,7 +27,7 @@ struct JSONSurface {
   }
 
   private init(_ bytes: Span<UInt8>) {
-    input = bytes.withUnsafeBufferPointer { Array($0) }
+    input = bytes.array
     output.reserveCapacity(input.count)
   }
 

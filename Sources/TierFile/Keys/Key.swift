@@ -57,7 +57,7 @@ package struct Key: Sendable {
 /// The maps of the tier file whose keys are known.
 package enum SectionName: CaseIterable, Sendable {
   case root, listener, listenerTLS, admin, client, limits, timeouts, cache, affinity, log, cors
-  case provider, tls, cost, spend, model, edit, alias
+  case provider, tls, batch, cost, spend, model, edit, alias
   /// Of an appsettings.json: not told to anybody who writes a tier file.
   case canonicalModel
 
@@ -77,6 +77,7 @@ package enum SectionName: CaseIterable, Sendable {
     case .cors: "cors"
     case .provider: "provider"
     case .tls: "tls"
+    case .batch: "batch"
     case .cost: "cost"
     case .spend: "spend"
     case .model: "model"

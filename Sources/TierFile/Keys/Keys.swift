@@ -19,6 +19,7 @@ extension SectionName {
     case .cors: Rows.cors
     case .provider: Rows.provider
     case .tls: Rows.tls
+    case .batch: Rows.batch
     case .cost: Rows.cost
     case .spend: Rows.spend
     case .model: Rows.model
@@ -265,6 +266,10 @@ private enum Rows {
         "true: /providers/NAME/… is the provider's own API behind its endpoint, with its first key; for clients that `models` does not restrict."
     ),
     Key(
+      "batch", .flag, .map(.batch), standard: "false",
+      about:
+        "Requests for embeddings that come at the same time are sent as one; each gets its own answer."),
+    Key(
       "proxy", .text,
       about:
         "The proxy to reach it through: http://, socks4://, socks4a://, socks5:// or socks5h://."),
@@ -301,6 +306,17 @@ private enum Rows {
     Key(
       "verify", .flag, standard: "true",
       about: "false checks nothing: whoever is on the way can read what is sent, the key too."),
+  ]
+
+  static let batch: [Key] = [
+    Key("enabled", .flag, standard: "true", about: "false sends each alone."),
+    Key(
+      "window", .duration(.milliseconds(1)...Interval.seconds(10)), standard: "3ms",
+      about:
+        "How long the first one waits for others: the time that this may add to an answer."),
+    Key(
+      "size", .whole(2...2048), standard: "64",
+      about: "Inputs of one request; when so many wait they are sent at once. OpenAI takes 2048."),
   ]
 
   static let cost: [Key] = [

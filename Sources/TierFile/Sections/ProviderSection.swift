@@ -76,6 +76,7 @@ extension Reader {
     if let flag = flag("discover", in: section) { provider.discovers = flag }
     if let flag = flag("probe", in: section) { provider.probes = flag }
     if let flag = flag("raw", in: section) { provider.isRaw = flag }
+    provider.batch = batch(in: section)
     readConnection(into: &provider, section, endpoint)
     defer { checkSpend(of: provider, section) }
     if let models = section["models"] {

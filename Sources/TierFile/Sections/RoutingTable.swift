@@ -164,6 +164,9 @@ package struct RoutingTable {
     if provider.discovers { notes.append("its own model list, hourly") }
     if provider.probes { notes.append("probed at start") }
     if provider.isRaw { notes.append("raw at /providers/\(provider.name)/") }
+    if let batch = provider.batch {
+      notes.append("embeddings sent together, up to \(batch.size) in \(Units.text(batch.window))")
+    }
     // A proxy's URL may hold a password.
     if provider.proxy != nil { notes.append("through a proxy") }
     switch provider.http {

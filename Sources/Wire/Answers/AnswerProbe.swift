@@ -21,6 +21,13 @@ package struct AnswerProbe: Sendable {
     usage = TokenUsage(probe, in: body)
   }
 
+  /// The answer that was just read, taken apart for those who asked: see `EmbeddingAnswer`.
+  package func embeddings(in body: Span<UInt8>, weights: [Int]) throws(EmbeddingAnswer.Fault)
+    -> EmbeddingAnswer
+  {
+    try EmbeddingAnswer(probe, in: body, weights: weights)
+  }
+
   /// The name under which the provider keeps the answer that was just read.
   package func responseName(in body: Span<UInt8>) -> Range<Int>? { probe.responseName(in: body) }
 }
@@ -38,12 +45,27 @@ extension JSONProbe {
   }
 }
 
+/// The words without which no answer tells an error: a member's name, a type, or a choice's end.
+enum ErrorWord {
+  /// Whether a string reads like one, its escapes not decoded.
+  @inline(__always)
+  static func isOne(_ bytes: Span<UInt8>, _ text: Range<Int>) -> Bool {
+    switch text.count {
+    case 5: bytes.extracting(text).equals("error")
+    case 13: bytes.extracting(text).equals("network_error")
+    case 28: bytes.extracting(text).equals("insufficient_system_resource")
+    default: false
+    }
+  }
+}
+
 extension JSONProbe {
   /// Whether the text is an error object, or an array that begins with one:
   /// 1. its `type` or `object` is `error` (Anthropic; vLLM up to 0.9);
   /// 2. its `error` is an object, a text that is not empty, or true. The Responses API always has `"error": null`;
   /// 3. a choice tells of one: the provider's own provider failed after it had answered 200 (OpenRouter).
   func tellsError(in bytes: Span<UInt8>) -> Bool {
+    guard mayTellError else { return false }
     var type = value(of: "type", in: bytes)
     var object = value(of: "object", in: bytes)
     var error = value(of: "error", in: bytes)
@@ -69,6 +91,10 @@ extension JSONProbe {
   /// `{"detail": "…"}`, `{"code": 50501, "message": "…", "data": null}`, `{"base_resp": {…}, "choices": null}`.
   fileprivate func isMereMessage(in bytes: Span<UInt8>) -> Bool {
     guard root.kind == .object else { return false }
+    // Most answers are in an array or object, which takes no comparing of names.
+    for member in members where member.kind == .object && member.value.count > 2 {
+      if !bytes.jsonEquals(member.key, "base_resp") { return false }
+    }
     var hasMessage = false
     for member in members {
       if bytes.jsonEquals(member.key, "base_resp") {

@@ -37,9 +37,7 @@ package struct ErrorBody: Sendable {
       message = PublicText.sanitised(text.bytes, limit: Limits.errorMessage)
     }
     if text.isEmpty { text.append(whole) }
-    self.text = text.bytes.extracting(0..<min(text.count, Limits.errorText)).withUnsafeBufferPointer {
-      Array($0)
-    }
+    self.text = text.bytes.extracting(0..<min(text.count, Limits.errorText)).array
   }
 
   /// An error in a 200: the body, or the line of an event stream that names one.

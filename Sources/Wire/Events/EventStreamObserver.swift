@@ -181,7 +181,7 @@ package struct EventStreamObserver: ~Copyable {
       // What was cut off in the middle of its data is no event.
       if !isFinished || reading.isJSON || reading.isDone { note(reading) }
       if let name = reading.responseName, responseName.isEmpty, name.count <= Limits.responseName {
-        responseName = data.withBytes(name) { $0.withUnsafeBufferPointer { Array($0) } }
+        responseName = data.withBytes(name) { $0.array }
       }
     }
     forgetEvent()

@@ -106,6 +106,19 @@ package enum FieldRules {
       || name.hasPrefixIgnoringCase("x-amzn-oidc-") || name.equalsIgnoringCase("x-goog-iap-jwt-assertion")
   }
 
+  /// Whether a field that crosses to a provider speaks of its one request or of the program that sent it, so that
+  /// requests which differ only in it are equal: traces, names of requests, what OpenAI's clients say of themselves.
+  package static func isOfOneRequest(_ name: Span<UInt8>) -> Bool {
+    switch name.count {
+    case 7: name.equalsIgnoringCase("baggage")
+    case 10: name.equalsIgnoringCase("user-agent") || name.equalsIgnoringCase("tracestate")
+    case 11: name.equalsIgnoringCase("traceparent")
+    case 12: name.equalsIgnoringCase("x-request-id")
+    case 19: name.equalsIgnoringCase("x-client-request-id")
+    default: name.hasPrefixIgnoringCase("x-stainless-")
+    }
+  }
+
   /// Fields that belong to one connection whether or not Connection names them.
   package static func isHopByHop(_ name: Span<UInt8>) -> Bool {
     switch name.count {

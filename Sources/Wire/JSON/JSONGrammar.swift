@@ -42,8 +42,12 @@ enum JSONGrammar {
   /// A string, from behind its opening quote on (RFC 8259 §7). A `\u` escape of a lone surrogate is within the
   /// grammar and accepted, as by most readers; raw bytes must be well-formed UTF-8 (§8.1).
   ///
-  /// False where `limit` was reached between two characters: it is called again from there.
-  static func string(_ bytes: Span<UInt8>, _ at: inout Int, upTo limit: Int) throws(JSONFault) -> Bool {
+  /// False where `limit` was reached between two characters: it is called again from there. `hasCode` becomes true at
+  /// a `\u` escape, the only one that can stand for a letter.
+  static func string(_ bytes: Span<UInt8>, _ at: inout Int, upTo limit: Int, hasCode: inout Bool)
+    throws(JSONFault)
+    -> Bool
+  {
     while true {
       skipPlain(bytes, &at)
       guard at < bytes.count else { throw JSONFault(offset: at, reason: .unexpectedEnd) }
@@ -54,7 +58,7 @@ enum JSONGrammar {
       }
       if at >= limit { return false }
       if byte == UInt8(ascii: "\\") {
-        try escape(bytes, &at)
+        try escape(bytes, &at, &hasCode)
       } else if byte < 0x20 {
         throw JSONFault(offset: at, reason: .controlCharacter)
       } else {
@@ -69,7 +73,9 @@ enum JSONGrammar {
 
   /// An escape, from its backslash on.
   @inline(__always)
-  private static func escape(_ bytes: Span<UInt8>, _ at: inout Int) throws(JSONFault) {
+  private static func escape(_ bytes: Span<UInt8>, _ at: inout Int, _ hasCode: inout Bool)
+    throws(JSONFault)
+  {
     guard at + 1 < bytes.count else { throw JSONFault(offset: bytes.count, reason: .unexpectedEnd) }
     switch bytes[at + 1] {
     case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"),
@@ -81,6 +87,7 @@ enum JSONGrammar {
         if bytes[at + i].hexValue == nil { throw JSONFault(offset: at + i, reason: .badEscape) }
       }
       at += 6
+      hasCode = true
     default:
       throw JSONFault(offset: at + 1, reason: .badEscape)
     }

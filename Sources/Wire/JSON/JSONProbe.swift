@@ -18,6 +18,9 @@ package struct JSONProbe: Sendable {
   package private(set) var members: [JSONMember] = []
   /// The text's value.
   package private(set) var root = JSONMember(key: 0..<0, value: 0..<0, kind: .null)
+  /// A key or a text reads like a word of `ErrorWord`, or may once its escapes are decoded. Else nothing in the text
+  /// tells an error, and none has to be looked for.
+  private(set) var mayTellError = false
   private var position = Position()
   private let openingKey: KeyedHash.Key?
   private var heard: Opening
@@ -41,6 +44,7 @@ package struct JSONProbe: Sendable {
   package mutating func begin() {
     if !members.isEmpty { members.removeAll(keepingCapacity: true) }
     root = JSONMember(key: 0..<0, value: 0..<0, kind: .null)
+    mayTellError = false
     position = Position()
     if openingKey != nil { heard = Opening(key: openingKey) }
   }
@@ -105,8 +109,8 @@ package struct JSONProbe: Sendable {
         try readRestOfKey(bytes, &position, limit)
         isValueEnd = false
       case .restOfString:
-        isValueEnd = try JSONGrammar.string(bytes, &position.at, upTo: limit)
-        if isValueEnd, heard.isHearing { hearText(bytes, position) }
+        isValueEnd = try JSONGrammar.string(bytes, &position.at, upTo: limit, hasCode: &mayTellError)
+        if isValueEnd { endText(bytes, position) }
       case .end: throw JSONFault(offset: position.at, reason: .trailingBytes)
       }
       if isValueEnd { try endValue(bytes, &position) }
@@ -137,11 +141,12 @@ package struct JSONProbe: Sendable {
   private mutating func readRestOfKey(
     _ bytes: Span<UInt8>, _ position: inout Position, _ limit: Int
   ) throws(JSONFault) {
-    guard try JSONGrammar.string(bytes, &position.at, upTo: limit) else {
+    guard try JSONGrammar.string(bytes, &position.at, upTo: limit, hasCode: &mayTellError) else {
       position.expected = .restOfKey
       return
     }
     let key = position.text..<position.at - 1
+    if ErrorWord.isOne(bytes, key) { mayTellError = true }
     if position.depth == 1 {
       position.member.key = key
       heard.begin(bytes.extracting(key))
@@ -180,11 +185,11 @@ package struct JSONProbe: Sendable {
       kind = .string
       position.at += 1
       position.text = position.at
-      isValueEnd = try JSONGrammar.string(bytes, &position.at, upTo: limit)
-      if !isValueEnd {
+      isValueEnd = try JSONGrammar.string(bytes, &position.at, upTo: limit, hasCode: &mayTellError)
+      if isValueEnd {
+        endText(bytes, position)
+      } else {
         position.expected = .restOfString
-      } else if heard.isHearing {
-        hearText(bytes, position)
       }
     case UInt8(ascii: "{"):
       kind = .object
@@ -203,8 +208,11 @@ package struct JSONProbe: Sendable {
     return isValueEnd
   }
 
-  private mutating func hearText(_ bytes: Span<UInt8>, _ position: Position) {
-    heard.hear(text: bytes.extracting(position.text..<position.at - 1), depth: position.depth)
+  /// Notes a string that is a value.
+  private mutating func endText(_ bytes: Span<UInt8>, _ position: borrowing Position) {
+    let text = position.text..<position.at - 1
+    if ErrorWord.isOne(bytes, text) { mayTellError = true }
+    if heard.isHearing { heard.hear(text: bytes.extracting(text), depth: position.depth) }
   }
 
   /// Reads what stands behind a value in a container. True where the container has ended.

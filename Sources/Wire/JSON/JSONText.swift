@@ -28,6 +28,12 @@ extension Span<UInt8> {
     let bytes = extracting(inner)
     // What folds into ASCII from beyond it, and escapes, are longer than what they stand for.
     guard bytes.count >= text.utf8CodeUnitCount else { return false }
+    // Most keys differ in their first byte.
+    if bytes.count > 0, bytes[0] < 0x80, bytes[0] != UInt8(ascii: "\\"), text.utf8CodeUnitCount > 0,
+      bytes[0].asciiLowercased != text.utf8Start[0]
+    {
+      return false
+    }
     var at = 0
     for i in 0..<text.utf8CodeUnitCount {
       guard at < bytes.count else { return false }
@@ -148,6 +154,7 @@ extension Span<UInt8> {
 
   /// A plain decimal number, with strtod(3): digits, sign, point and exponent only.
   var floatingPoint: Double? {
+    if let decimal { return Double(decimal) }
     guard count > 0, count < 64 else { return nil }
     for i in 0..<count {
       switch self[i] {

@@ -55,7 +55,7 @@ package struct MultipartForm: Hashable, Sendable {
     }
     let boundary = contentType.extracting(place)
     try checkBoundary(boundary)
-    return boundary.withUnsafeBufferPointer { Array($0) }
+    return boundary.array
   }
 
   /// One part more, whose bytes those are.

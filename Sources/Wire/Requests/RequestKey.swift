@@ -21,6 +21,8 @@ package struct RequestKey {
   private var value: KeyedHash
   private var text = NormalisedText()
   private var hasNone = false
+  /// The member whose value counts as nothing.
+  private var omitted: StaticString?
 
   /// - Parameters:
   ///   - endpoint: however it was written.
@@ -52,6 +54,9 @@ package struct RequestKey {
     name.withUTF8 { put(.client, $0.span) }
   }
 
+  /// Requests that differ only in the value of that top-level member are the same.
+  package mutating func omit(_ member: StaticString) { omitted = member }
+
   private mutating func put(_ tag: Tag, _ bytes: Span<UInt8>) {
     hash.absorb(tag.rawValue)
     hash.absorb(count: bytes.count)
@@ -82,8 +87,11 @@ package struct RequestKey {
         value = KeyedHash(key: key)
         text = NormalisedText()
       }
-      let isDone = text.goOn(
-        bytes.extracting(member.value), upTo: Swift.max(0, limit - member.value.lowerBound), into: &value)
+      let counts = omitted.map { !bytes.jsonEquals(member.key, $0) } ?? true
+      let isDone =
+        !counts
+        || text.goOn(
+          bytes.extracting(member.value), upTo: Swift.max(0, limit - member.value.lowerBound), into: &value)
       if !isDone { return false }
       guard let done = name, members.insert(name: done, value: value.finish()) else { return giveUp() }  // 2
       name = nil

@@ -8,19 +8,18 @@ enum AttemptList {
   static func write(
     _ attempts: [Attempt], _ providers: [Provider], now: Instant, into out: inout ByteBuffer
   ) {
-    for (index, attempt) in attempts.enumerated() {
+    for index in attempts.indices {
       if index > 0 { out.append(", ") }
-      out.append(providers[attempt.choice.provider].name)
+      out.append(providers[attempts[index].choice.provider].name)
       out.append("=")
-      if attempt.status > 0, attempt.fault == nil || attempt.status >= 300 {
-        out.append(decimal: attempt.status)
-      } else if let fault = attempt.fault {
-        out.append(fault.reason)
+      let (status, fault) = (attempts[index].status, attempts[index].fault)
+      if status > 0, fault == nil || status >= 300 {
+        out.append(decimal: status)
       } else {
-        out.append("open")
+        out.append(fault?.reason ?? "open")
       }
       out.append(";")
-      out.append(decimal: ((attempt.endedAt ?? now) - attempt.openedAt).milliseconds)
+      out.append(decimal: ((attempts[index].endedAt ?? now) - attempts[index].openedAt).milliseconds)
       out.append("ms")
     }
   }

@@ -28,8 +28,12 @@ extension Runner {
   func relay(_ attempt: Int, _ run: ExchangeRun, _ now: Moment) {
     guard let flight = run.flight, let transfer = run.transfers[attempt] else { return }
     sharing.flights.commit(flight, head: answerHead(run, attempt, transfer))
-    run.length = upstream.withHeld(transfer) { Int64($0.count) }
-    send(transfer, run, flight, now)
+    if let call = run.batch(at: attempt) {
+      recordPart(of: call, transfer, run, flight, now)
+    } else {
+      run.length = upstream.withHeld(transfer) { Int64($0.count) }
+      send(transfer, run, flight, now)
+    }
     end(run, .complete, now)
   }
 

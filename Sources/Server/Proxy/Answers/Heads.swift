@@ -23,7 +23,7 @@ extension Runner {
         let value = raw.extracting(field.value)
         if field.known == .contentType, head.contentType.isEmpty {
           head.contentType =
-            value.equals(Self.jsonType.span) ? Self.jsonType : value.withUnsafeBufferPointer { Array($0) }
+            value.equals(Self.jsonType.span) ? Self.jsonType : value.array
         } else {
           page.append(field, of: raw)
         }
@@ -41,7 +41,7 @@ extension Runner {
         head.contentType = Self.jsonType
       }
     }
-    head.fields = page.withBytes { $0.withUnsafeBufferPointer { Array($0) } }
+    head.fields = page.withBytes { $0.array }
     return head
   }
 
@@ -96,6 +96,7 @@ extension Runner {
       scratch.append("\r\n")
     }
     scratch.appendField("X-Synaxis-Cache", reply.cacheState.name)
+    if let size = run?.batch?.size, size > 1 { scratch.appendField("X-Synaxis-Batch", decimal: size) }
     let own = overhead(of: reply, run: run)
     scratch.append("Server-Timing: synaxis;dur=")
     scratch.append(milliseconds: own)

@@ -19,15 +19,16 @@ extension Runner {
 
   /// The model's name in the provider's spelling, where that differs.
   func modelSplice(for choice: Choice, _ run: ExchangeRun) -> Splice? {
+    if run.stored != nil { return nil }
     let catalog = run.setup.catalog
     let route = run.exchange.shape.route
-    let candidate = catalog[choice.candidate]
     let requested = run.facts.model
-    guard run.stored == nil,
+    guard
       catalog.needsModelSplice(choice.candidate, route: route, requested: requested.span)
     else {
       return nil
     }
+    let candidate = catalog[choice.candidate]
     var name = ByteBuffer()
     switch (run.facts.form, candidate.isWildcard) {
     case (.json, false): name.append(candidate.upstreamJSON.span)
@@ -35,7 +36,7 @@ extension Runner {
     case (.json, true): name.append(jsonString: requested.span.extracting(route.passedName))
     case (.multipart, true): name.append(requested.span.extracting(route.passedName))
     }
-    let bytes = name.withBytes { $0.withUnsafeBufferPointer { Array($0) } }
+    let bytes = name.withBytes { $0.array }
     return Splice(range: run.facts.modelRange, replacement: bytes)
   }
 }

@@ -26,7 +26,13 @@ final class ExchangeRun {
   /// For whom it runs.
   var flight: FlightID?
   /// Others may join, or the answer may be stored: its bytes are recorded.
-  let isShared: Bool
+  var isShared: Bool
+  /// What it may be sent together with others by.
+  let batchInput: BatchInput?
+  /// Those with whom it is asked, or was.
+  var batch: BatchCall?
+  /// The attempt that it makes with them; nil: it has left them.
+  var batchAttempt: Int?
   /// Under which the complete answer is stored; nil: it is not.
   let storeKey: Fingerprint?
   let startedAt: Instant
@@ -68,6 +74,7 @@ final class ExchangeRun {
     self.facts = facts
     body = arrival.body
     isShared = arrival.isShared
+    batchInput = arrival.batchInput
     storeKey = arrival.storeKey
     stored = arrival.stored
     payer = arrival.payer
@@ -129,6 +136,9 @@ final class ExchangeRun {
     patches = []
     charges = []
   }
+
+  /// Those with whom it makes that attempt, if it does.
+  func batch(at attempt: Int) -> BatchCall? { batchAttempt == attempt ? batch : nil }
 
   /// The exchange is over: what only transfers needed goes, though slow followers may keep the run.
   func release() {

@@ -21,6 +21,11 @@ extension Runner {
       follow(passing, event, now: now)
       return
     }
+    if !batches.sent.isEmpty, let call = batches.sent[event.transfer] {
+      follow(call, event, now: now)
+      cancelAbandoned(now)
+      return
+    }
     let (id, attempt) = ExchangeRun.untag(event.tag)
     guard let run = runs[id], attempt < run.transfers.count, run.transfers[attempt] == event.transfer else {
       upstream.cancel(event.transfer)
@@ -78,7 +83,7 @@ extension Runner {
     upstream.cancel(event.transfer)
   }
 
-  private func noteRoundTrip(_ outcome: TransferOutcome, provider: Int, ledger: Ledger) {
+  func noteRoundTrip(_ outcome: TransferOutcome, provider: Int, ledger: Ledger) {
     if !outcome.isReused, outcome.connectTime > .zero {
       ledger.noteRoundTrip(outcome.connectTime, provider: provider)
     }
@@ -96,16 +101,8 @@ extension Runner {
       verdict =
         sawError && (isOver || outcome.fault == nil)
         ? .fault(.errorInside) : isOver ? .good : .fault(outcome.isPathLost ? .silence : .cut)
-    } else if let fault = outcome.fault, !(outcome.isHeadSeen && outcome.status >= 400) {
-      verdict = .fault(Judge.transfer(TransferEnd(fault, of: outcome)))
     } else {
-      let judged = judge(run, attempt, transfer, now: now) { answer, shape, sawError in
-        Judge.whole(
-          answer, sawError: sawError, hasHeadOut: run.exchange.hasSentHead, shape: shape, now: now,
-          reading: &answerProbe)
-      }
-      // A client's error that was cut short cannot be relayed as it came.
-      verdict = outcome.fault != nil && judged == .relay ? .fault(.cut) : judged
+      verdict = self.verdict(run, attempt, transfer, outcome, now)
     }
     upstream.withObserver(transfer) { run.usage = $0.usage }
     noteUsage(run, attempt, transfer, verdict)
@@ -113,6 +110,22 @@ extension Runner {
     noteMaker(run, attempt, transfer, verdict, now)
     noteCost(run, attempt)
     tell(run, .ended(attempt, verdict, tokens: run.usage.sum), now)
+  }
+
+  /// What an answer is worth that was held until its end.
+  func verdict(
+    _ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID, _ outcome: TransferOutcome, _ now: Moment
+  ) -> Verdict {
+    if let fault = outcome.fault, !(outcome.isHeadSeen && outcome.status >= 400) {
+      return .fault(Judge.transfer(TransferEnd(fault, of: outcome)))
+    }
+    let judged = judge(run, attempt, transfer, now: now) { answer, shape, sawError in
+      Judge.whole(
+        answer, sawError: sawError, hasHeadOut: run.exchange.hasSentHead, shape: shape, now: now,
+        reading: &answerProbe)
+    }
+    // A client's error that was cut short cannot be relayed as it came.
+    return outcome.fault != nil && judged == .relay ? .fault(.cut) : judged
   }
 
   /// A committed stream has said that it is over (`data: [DONE]`, `message_stop`, `response.completed`): whatever
@@ -191,10 +204,11 @@ extension Runner {
   }
 
   /// Takes the rate-limit headers in, by the preset's names.
-  private func learn(_ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID, now: Moment) {
-    let made = run.exchange.attempts[attempt]
-    guard made.isLive else { return }
-    let pairs = run.setup.catalog.providers[made.choice.provider].quotaHeaders.pairs
+  func learn(_ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID, now: Moment) {
+    guard run.exchange.attempts[attempt].isLive else { return }
+    let ticket = run.exchange.attempts[attempt].ticket
+    let provider = run.exchange.attempts[attempt].choice.provider
+    let pairs = run.setup.catalog.providers[provider].quotaHeaders.pairs
     if pairs.isEmpty { return }
     withResponseHead(transfer) { raw in
       for index in pairs.indices {
@@ -204,8 +218,7 @@ extension Runner {
           let interval = RetryHints.resetInterval(raw.extracting(reset), now: now.wall)
         else { continue }
         run.setup.ledger.learn(
-          made.ticket, pair: index, remaining: remaining, resetAt: now.instant + interval,
-          now: now.instant)
+          ticket, pair: index, remaining: remaining, resetAt: now.instant + interval, now: now.instant)
       }
     }
   }

@@ -50,6 +50,8 @@ final class Runner {
   var chores: [Chore] = []
   /// Connections whose pages go on, in the order in which their clients took the last piece.
   var openPages: [SlotID] = []
+  /// Requests that are sent as one.
+  var batches = Batches()
   /// Exchanges whose last client has left, until they are told.
   var abandoned: [ExchangeRun] = []
 
@@ -217,7 +219,7 @@ final class Runner {
     case .cancel(let attempt): cancel(attempt, run)
     case .letGo(let attempt): letGo(attempt, run, now)
     case .checkPath(let attempt): return checkPath(attempt, run, now)
-    case .dropPath(let attempt): dropPath(attempt, run)
+    case .dropPath(let attempt): dropPath(attempt, run, now)
     case .checkProgress(let attempt): return checkProgress(attempt, run, now)
     case .commit(let attempt): commit(attempt, run, now)
     case .relay(let attempt): relay(attempt, run, now)
@@ -229,7 +231,7 @@ final class Runner {
     return nil
   }
 
-  /// Begins an attempt; where its body takes long to make, that is done in slices first.
+  /// Begins an attempt; where others like it may come, it waits for them.
   private func open(_ attempt: Int, _ run: ExchangeRun, _ now: Moment) -> ExchangeEvent? {
     // A server that is starting is asked again in the place of the last time.
     if attempt < run.transfers.count { run.transfers[attempt] = nil } else { run.transfers.append(nil) }
@@ -237,6 +239,11 @@ final class Runner {
       openPipe(attempt, run, now)
       return nil
     }
+    return waits(attempt, run, now) ? nil : makeBody(attempt, run, now)
+  }
+
+  /// Sends an attempt; where its body takes long to make, that is done in slices first.
+  func makeBody(_ attempt: Int, _ run: ExchangeRun, _ now: Moment) -> ExchangeEvent? {
     let choice = run.exchange.attempts[attempt].choice
     let model = modelSplice(for: choice, run)
     let edits = run.setup.edits[choice.provider]
@@ -273,12 +280,11 @@ final class Runner {
   private func send(
     _ attempt: Int, _ run: ExchangeRun, _ pieces: [UnsafeRawBufferPointer]?, _ now: Moment
   ) {
-    let made = run.exchange.attempts[attempt]
     var request = TransferRequest(target: target(attempt, run))
-    request.race = run.race(made.round)
+    request.race = run.race(run.exchange.attempts[attempt].round)
     request.method = run.stored?.method ?? .post
     request.expectsEventStream = run.exchange.shape.wantsStream
-    request.needsFreshConnection = made.choice.needsFreshConnection
+    request.needsFreshConnection = run.exchange.attempts[attempt].choice.needsFreshConnection
     request.tag = run.tag(attempt)
     let transfer = run.withQueryAndLines { query, lines in
       guard let pieces else {
@@ -294,6 +300,7 @@ final class Runner {
   }
 
   private func cancel(_ attempt: Int, _ run: ExchangeRun) {
+    if let call = run.batch(at: attempt) { return leave(call, run, attempt) }
     guard let transfer = run.transfers[attempt] else { return }
     if headOwner == transfer { headOwner = nil }
     upstream.cancel(transfer)
@@ -301,7 +308,8 @@ final class Runner {
     run.dropPatch(of: attempt)
   }
 
-  private func dropPath(_ attempt: Int, _ run: ExchangeRun) {
+  private func dropPath(_ attempt: Int, _ run: ExchangeRun, _ now: Moment) {
+    if let call = run.batch(at: attempt) { return dropPath(of: call, run, attempt, now) }
     guard let transfer = run.transfers[attempt] else { return }
     run.transfers[attempt] = nil
     upstream.cancel(transfer, pathIsDead: true)
@@ -311,8 +319,9 @@ final class Runner {
   /// Lets a lost connection go on by itself; where too many do, it is cancelled and says nothing.
   private func letGo(_ attempt: Int, _ run: ExchangeRun, _ now: Moment) {
     let made = run.exchange.attempts[attempt]
+    if let call = run.batch(at: attempt), letGo(call, run, attempt) { return }
     guard let transfer = run.transfers[attempt] else {
-      // Its body is still being made.
+      // Its body is still being made, or others go on with it.
       run.setup.ledger.end(made.ticket, AttemptOutcome(fault: .raceLost), now: now.instant)
       return
     }

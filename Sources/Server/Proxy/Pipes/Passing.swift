@@ -48,7 +48,7 @@ final class Passing {
   ) {
     let head = connection.parser.head
     func copy(_ range: Range<Int>) -> [UInt8] {
-      connection.inbound.withBytes(range) { $0.withUnsafeBufferPointer { Array($0) } }
+      connection.inbound.withBytes(range) { $0.array }
     }
     self.connection = connection.id
     self.setup = setup
@@ -61,7 +61,7 @@ final class Passing {
     method = copy(head.methodName)
     self.rest = copy(rest)
     query = copy(head.query)
-    self.lines = lines.withUnsafeBufferPointer { Array($0) }
+    self.lines = lines.array
     switch head.framing {
     case .length(let length): body = .length(length)
     case .chunked: body = .chunked

@@ -10,4 +10,5 @@ struct Arrival: ~Copyable {
   var stored: StoredRequest?
   var payer: ClientAccount?
   var estimate = Money.none
+  var batchInput: BatchInput?
 }

@@ -82,7 +82,8 @@ extension Runner {
       let unfinished = requestKey(connection, facts, endpoint)
       key = connection.inbound.withBytes(body) { unfinished.finish($0, reader.probe) }
     }
-    begin(connection, facts, shape, key: key, arrivedAt: now.instant, now)
+    let input = batchInput(connection, facts, shape)
+    begin(connection, facts, shape, key: key, batchInput: input, arrivedAt: now.instant, now)
   }
 
   /// Where a request goes, or nil: it was refused.
@@ -152,7 +153,7 @@ extension Runner {
   /// 1. From the cache. 2. From the exchange of an identical request. 3. From an exchange of its own.
   func begin(
     _ connection: Connection, _ facts: RequestFacts, _ shape: ExchangeShape, key: Fingerprint?,
-    stored: StoredRequest? = nil, arrivedAt: Instant, _ now: Moment
+    stored: StoredRequest? = nil, batchInput: BatchInput? = nil, arrivedAt: Instant, _ now: Moment
   ) {
     let head = connection.parser.head
     let body = connection.body
@@ -206,7 +207,8 @@ extension Runner {
       let arrival = Arrival(
         request: connection.takeRequest(), body: body, query: head.query,
         isShared: wish.coalesces || wish.stores, storeKey: wish.stores ? key : nil, stored: stored,
-        payer: account?.spendPerDay == nil ? nil : account, estimate: estimate(shape, for: account))
+        payer: account?.spendPerDay == nil ? nil : account, estimate: estimate(shape, for: account),
+        batchInput: batchInput)
       start(arrival, facts: facts, shape: shape, for: seat, now: now)
     case .refused: refuse(connection, .overloaded, model: facts.model, now: now)
     }
@@ -265,7 +267,7 @@ extension Runner {
         ModelPage.one($0, of: setup.catalog, for: connection.passage.account, into: &page)
       }
       guard isKnown else {
-        let bytes = name.withBytes { $0.withUnsafeBufferPointer { Array($0) } }
+        let bytes = name.withBytes { $0.array }
         refuse(connection, .modelNotFound, model: bytes, now: now)
         return
       }

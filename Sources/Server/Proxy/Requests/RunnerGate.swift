@@ -37,7 +37,7 @@ extension Runner {
     if run.seat?.isWaiting == true {
       timers.arm(Int(run.id.slot), at: run.exchange.nextDue)
     } else {
-      tell(run, .started, now)
+      begin(run, now)
     }
   }
 
@@ -46,7 +46,7 @@ extension Runner {
     guard let id = front.admission.next else { return false }
     guard let run = runs[id] else { preconditionFailure("who leaves gives its place in the line back") }
     run.seat?.begin()
-    tell(run, .started, now)
+    begin(run, now)
     return true
   }
 
@@ -54,14 +54,16 @@ extension Runner {
   /// difference.
   func measureAnswers(now: Instant) {
     let connections = front.connections.count
-    guard front.admission.wantsMeasure(exchanges: runs.count, connections: connections, now: now) else {
+    let exchanges = runs.count + batches.sent.count * (Limits.gatheredAnswer / Limits.held)
+    guard front.admission.wantsMeasure(exchanges: exchanges, connections: connections, now: now) else {
       return
     }
     var bytes = 0
     for place in runs.places {
-      guard let run = runs[place] else { continue }
+      guard let run = runs[place], run.batchAttempt == nil else { continue }
       for case let transfer? in run.transfers { bytes += upstream.kept(transfer) }
     }
+    for transfer in batches.sent.keys { bytes += upstream.kept(transfer) }
     for place in front.connections.places {
       guard let connection = front.connections[place] else { continue }
       bytes +=
@@ -92,7 +94,7 @@ extension Runner {
     scratch.appendField(
       "Access-Control-Expose-Headers",
       """
-      X-Request-ID, X-Upstream-Request-ID, Retry-After, X-Synaxis-Provider, X-Synaxis-Attempts, X-Synaxis-Cache, \
+      X-Request-ID, X-Upstream-Request-ID, Retry-After, X-Synaxis-Provider, X-Synaxis-Attempts, X-Synaxis-Cache, X-Synaxis-Batch, \
       x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests
       """)
   }

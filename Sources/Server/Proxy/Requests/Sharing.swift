@@ -122,6 +122,27 @@ final class Sharing {
     return key
   }
 
+  /// The key of requests for embeddings that may be sent as one, which the body is still to be taken into: all that the
+  /// provider is told is the same, but for the input and for what speaks of one request only. Nil: the client has
+  /// named its one request, so that the provider does nothing twice.
+  func batchKey(
+    _ head: RequestHead, _ bytes: Span<UInt8>, endpoint: Endpoint, _ form: EmbeddingInput.Form
+  ) -> RequestKey? {
+    var key = RequestKey(
+      key: key, endpoint: endpoint.name, query: bytes.extracting(head.query), isStream: false)
+    key.omit("input")
+    key.beginField(form == .text ? "text" : "tokens")
+    if let wish = head.value(of: .provider) { key.addLine(bytes.extracting(wish)) }
+    for field in head.fields where head.crosses(field, in: bytes) {
+      let name = bytes.extracting(field.name)
+      if name.equalsIgnoringCase("idempotency-key") { return nil }
+      if FieldRules.isOfOneRequest(name) { continue }
+      key.addLine(name)
+      key.addLine(bytes.extracting(field.value))
+    }
+    return key
+  }
+
   /// A key that no request has: a flight of its own, whose answer may still be stored.
   func uniqueKey() -> Fingerprint {
     serial &+= 1

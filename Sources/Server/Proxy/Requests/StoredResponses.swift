@@ -60,7 +60,7 @@ extension Runner {
           guard let range = answerProbe.responseName(in: body), range.upperBound <= body.count else {
             return []
           }
-          return body.extracting(range).withUnsafeBufferPointer { Array($0) }
+          return body.extracting(range).array
         } ?? []
     }
     guard !name.isEmpty, let response = reader.fingerprint(ofResponse: name.span) else { return }
