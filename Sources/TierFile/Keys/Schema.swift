@@ -80,7 +80,9 @@ package enum Schema {
       case .size(let least, let power): return " From \(Units.bounds(least: least, power: power))."
       case .duration(let range):
         return " From \(Units.text(range.lowerBound)) to \(Units.text(range.upperBound))."
-      case .number(let range): return range.upperBound < 1000 ? " From \(number(range.lowerBound)) to \(number(range.upperBound))." : ""
+      case .number(let range):
+        return range.upperBound < 1000
+          ? " From \(number(range.lowerBound)) to \(number(range.upperBound))." : ""
       case .quantity, .flag, .choice, .word, .text, .texts, .map, .list, .names, .anything: continue
       }
     }
