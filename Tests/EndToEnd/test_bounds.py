@@ -21,6 +21,7 @@ PLACES = {
     "root": ("{}", "", ""),
     "client": ("", "", ", {}"),
     "provider": ("", ", {}", ""),
+    "batch": ("", ", batch: {{ {} }}", ""),
     "cost": ("", ", cost: {{ {} }}", ""),
     "spend": ("", ", cost: {{ input: 1 }}, spend: {{ {} }}", ", spend: {{ {} }}"),
     "model": ("", "", ""),
@@ -96,11 +97,11 @@ def tier_file(address, settings):
 
 
 def answers(start, address, settings, may_fail):
-    """Starts with the settings and asks twice; the second time may be the cache's."""
+    """Starts with the settings and asks: the second time may be the cache's, the third one's may be one of a batch."""
     at = start(Gateway, tier_file(address, settings))
-    for _ in range(2):
+    for path, sent in [("chat/completions", BODY), ("chat/completions", BODY), ("embeddings", '{"model":"m","input":"hi"}')]:
         with at.connect() as connection:
-            connection.sendall(post(BODY, more="Authorization: Bearer k\r\n"))
+            connection.sendall(post(sent, f"/v1/{path}", "Authorization: Bearer k\r\n"))
             head, body = Reader(connection).read()
         if head.status != 200:
             assert may_fail and json.loads(body)["error"]["code"], (settings, head.start, body)
