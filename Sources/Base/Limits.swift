@@ -192,10 +192,11 @@ package enum Limits {
   package static let keepAliveComment = Interval.seconds(15)
   /// Idle upstream connections kept over all providers.
   package static let pooledConnections = 256
-  /// Time after which an idle connection is not used again; how often those are closed that nobody needed twice
-  /// as long; and how many are kept all the same for a provider that is seldom asked.
+  /// Time after which an idle connection is not used again, after which it is closed where nobody needed it, how many
+  /// are kept all the same for a provider that is seldom asked, and time between two closings.
   package static let idleConnection = Interval.seconds(300)
-  package static let poolTidy = Interval.seconds(30)
+  package static let unneededConnection = Interval.seconds(45)
+  package static let poolTidy = Interval.seconds(5)
   package static let spareConnections = 2
   /// Bytes that one HTTP/2 stream, and all of a connection together, may bring before they are taken.
   package static let streamWindow = 128 * 1024
@@ -223,6 +224,8 @@ package enum Limits {
   package static let idleDials = 4
   /// Bytes of a free transfer's buffer that are kept.
   package static let keptSlotBuffer = 16 * 1024
+  /// Up to here a copy costs less than a further piece does in the kernel.
+  package static let copiedPiece = 1024
   /// Bytes of one transfer gathered in one turn before they are written.
   package static let staging = 64 * 1024
   /// A cooldown that a provider names is never believed beyond this: for a rate, and for a quota, which may be a

@@ -152,11 +152,12 @@ package final class Outlet {
     backlog.release()
   }
 
-  /// One sendmsg(2) of the pieces; 0 when the socket is full. MSG_NOSIGNAL: a closed peer is EPIPE, not SIGPIPE.
+  /// One send(2) or sendmsg(2) of the pieces; 0 when the socket is full. MSG_NOSIGNAL: a closed peer is EPIPE, not
+  /// SIGPIPE.
   private func send(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer, _ c: UnsafeRawBufferPointer)
     -> Int
   {
-    // Lifetime: sendmsg only reads the pieces, during the call.
+    // Lifetime: both calls only read the pieces, and keep nothing.
     var vectors = (
       iovec(iov_base: UnsafeMutableRawPointer(mutating: a.baseAddress), iov_len: a.count),
       iovec(iov_base: UnsafeMutableRawPointer(mutating: b.baseAddress), iov_len: b.count),
@@ -164,13 +165,18 @@ package final class Outlet {
     )
     let total = a.count + b.count + c.count
     if total == 0 { return 0 }
+    let flags = Int32(MSG_NOSIGNAL | MSG_DONTWAIT)
     while true {
-      let n = withUnsafeMutableBytes(of: &vectors) { raw in
-        var message = msghdr()
-        message.msg_iov = raw.baseAddress!.assumingMemoryBound(to: iovec.self)
-        message.msg_iovlen = 3
-        return sendmsg(descriptor, &message, Int32(MSG_NOSIGNAL | MSG_DONTWAIT))
-      }
+      // An event is one piece, of which the kernel needs no list.
+      let n =
+        total == a.count
+        ? CLinux.send(descriptor, a.baseAddress, a.count, flags)
+        : withUnsafeMutableBytes(of: &vectors) { raw in
+          var message = msghdr()
+          message.msg_iov = raw.baseAddress!.assumingMemoryBound(to: iovec.self)
+          message.msg_iovlen = 3
+          return sendmsg(descriptor, &message, flags)
+        }
       if n >= 0 {
         sent &+= UInt64(n)
         return n

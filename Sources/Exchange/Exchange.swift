@@ -46,7 +46,7 @@ package struct Exchange: Sendable {
     lastCall = deadline
     commentAt = shape.wantsStream ? now + Limits.keepAliveComment : .distantFuture
     hedgeAt = shape.hedge.map { now + $0 } ?? .distantFuture
-    nextDue = soonest
+    renewDue()
   }
 
   /// It ended well, and whole.
@@ -55,17 +55,18 @@ package struct Exchange: Sendable {
     return false
   }
 
-  private var soonest: Instant {
+  /// No property that is computed: whoever changes itself would be copied for it.
+  private mutating func renewDue() {
     switch state {
-    case .ended: return .distantFuture
-    case .committed(let index): return min(attempts[index].idleAt, attempts[index].checkAt)
-    case .waiting(let until): return min(until, min(lastCall, commentAt))
+    case .ended: nextDue = .distantFuture
+    case .committed(let index): nextDue = min(attempts[index].idleAt, attempts[index].checkAt)
+    case .waiting(let until): nextDue = min(until, min(lastCall, commentAt))
     case .seeking:
-      var due = min(lastCall, min(commentAt, hedgeAt))
-      for attempt in attempts where attempt.isLive {
-        due = min(due, min(attempt.checkAt, min(attempt.firstTokenAt, attempt.idleAt)))
+      nextDue = min(lastCall, min(commentAt, hedgeAt))
+      for index in attempts.indices where attempts[index].isLive {
+        nextDue = min(
+          nextDue, min(attempts[index].checkAt, min(attempts[index].firstTokenAt, attempts[index].idleAt)))
       }
-      return due
     }
   }
 
@@ -98,7 +99,7 @@ package struct Exchange: Sendable {
     case .drainEnded: cutOff(ledger, now, &effects)
     case .couldNotOpen(let index, let error): couldNotOpen(index, error, ledger, now, &effects)
     }
-    nextDue = soonest
+    renewDue()
   }
 
   /// What was said with the fault that an attempt is about to end with.

@@ -1,3 +1,4 @@
+internal import Base
 package import CLinux
 internal import COpenSSL
 
@@ -141,14 +142,23 @@ internal import COpenSSL
     }
     // A record for each piece would be a send(2) for each.
     return withUnsafeTemporaryAllocation(byteCount: Self.record, alignment: 16) { gathered in
-      var count = 0
-      for piece in pieces where count < gathered.count {
-        let length = min(piece.iov_len, gathered.count - count)
-        if length > 0 { memcpy(gathered.baseAddress! + count, piece.iov_base, length) }
-        count += length
-      }
+      let count = Self.copy(pieces, into: gathered)
       return Self.send(UnsafeRawBufferPointer(rebasing: gathered[..<count]), ssl)
     }
+  }
+
+  /// Copies as many of the pieces' bytes as there is room for.
+  private static func copy(
+    _ pieces: UnsafeBufferPointer<iovec>, into room: UnsafeMutableRawBufferPointer
+  ) -> Int {
+    // Lifetime: both are the caller's, for the call.
+    var count = 0
+    for piece in pieces where count < room.count {
+      let length = min(piece.iov_len, room.count - count)
+      if length > 0 { memcpy(room.baseAddress! + count, piece.iov_base, length) }
+      count += length
+    }
+    return count
   }
 
   /// Bytes in a record (RFC 8446 §5.1).
@@ -166,11 +176,19 @@ internal import COpenSSL
   }
 
   private func sendPlain(_ pieces: UnsafeBufferPointer<iovec>) -> Sent {
+    var total = 0
+    for piece in pieces { total += piece.iov_len }
     var message = msghdr()
     message.msg_iov = UnsafeMutablePointer(mutating: pieces.baseAddress)
     message.msg_iovlen = pieces.count
+    let flags = Int32(MSG_NOSIGNAL | MSG_DONTWAIT)
     while true {
-      let sent = sendmsg(descriptor, &message, Int32(MSG_NOSIGNAL | MSG_DONTWAIT))
+      let sent =
+        total > Limits.copiedPiece
+        ? sendmsg(descriptor, &message, flags)
+        : withUnsafeTemporaryAllocation(byteCount: Limits.copiedPiece, alignment: 16) { gathered in
+          CLinux.send(descriptor, gathered.baseAddress, Self.copy(pieces, into: gathered), flags)
+        }
       if sent >= 0 { return .bytes(sent) }
       switch linux_errno() {
       case EINTR: continue

@@ -32,7 +32,7 @@ extension Upstream {
   private func pooled(to host: Int32) -> Connection? {
     while let connection = pool.take(host: host) {
       if now - connection.idleSince < Limits.idleConnection { return connection }
-      hangUp(connection)
+      shut(connection)
     }
     return nil
   }
@@ -235,7 +235,6 @@ extension Upstream {
       soil(connection)
     } else {
       connection.stage = .http1
-      pool.enter(host: target.host)
     }
     let waiting = connection.waiting
     connection.waiting = []
@@ -258,17 +257,17 @@ extension Upstream {
     beginTidying()
   }
 
-  private func beginTidying() {
-    if poolDue == .distantFuture { poolDue = now + Limits.poolTidy }
+  /// A connection has begun to idle.
+  func beginTidying() {
+    poolDue = min(poolDue, now + Limits.unneededConnection)
   }
 
-  /// Closes what idles beyond what the last minute needed.
+  /// Closes what idles and was not needed of late.
   func tidyPool() {
-    for connection in pool.tidy(before: now - Limits.idleConnection, now: now) {
-      shut(connection)
-      hasFreed = true
-    }
-    poolDue = pool.idleCount + pool.sharedCount > 0 ? now + Limits.poolTidy : .distantFuture
+    let (useless, due) = pool.tidy(now: now)
+    for connection in useless { shut(connection) }
+    if !useless.isEmpty { hasFreed = true }
+    poolDue = max(due, now + Limits.poolTidy)
   }
 
   /// An idle connection is readable: its peer has closed it or speaks out of turn, or (TLS) has sent another ticket.
@@ -288,12 +287,6 @@ extension Upstream {
     connection.transport.sayGoodbye()
     sockets.closed(connection.descriptor)
     _ = close(connection.descriptor)
-  }
-
-  /// Closes a connection that a transfer had to itself.
-  func hangUp(_ connection: Connection) {
-    pool.leave(host: connection.host)
-    shut(connection)
   }
 
   /// Closes an idle connection; what the kernel has not delivered is thrown away with it.

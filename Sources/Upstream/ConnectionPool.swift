@@ -4,16 +4,12 @@ internal import HTTP2
 /// Connections by the host that they lead to: those that idle, those that are shared, those that are being made.
 struct ConnectionPool {
   private struct Place {
-    /// HTTP/1.1. The latest used comes last, and is the next to be used.
+    /// HTTP/1.1. The latest used comes last, and is the next to be used: the first has idled since all were needed.
     var idle: [Connection] = []
     /// HTTP/2, whether streams are under way or not.
     var shared: [Connection] = []
     /// Not standing yet.
     var awaited: [Connection] = []
-    /// HTTP/1.1 connections at work, and the most of them since the last tidying and in the time before it.
-    var busy = 0
-    var peak = 0
-    var earlierPeak = 0
   }
 
   private var places: [Place] = []
@@ -49,20 +45,10 @@ struct ConnectionPool {
 
   // MARK: - HTTP/1.1
 
-  /// A new connection begins to work.
-  mutating func enter(host: Int32) {
-    let at = place(host)
-    places[at].busy += 1
-    places[at].peak = max(places[at].peak, places[at].busy)
-  }
-
-  /// A connection at work is closed.
-  mutating func leave(host: Int32) { places[Int(host)].busy -= 1 }
-
   /// Takes in a connection that was at work.
   mutating func put(_ connection: Connection) {
-    places[Int(connection.host)].busy -= 1
-    places[Int(connection.host)].idle.append(connection)
+    let at = place(connection.host)
+    places[at].idle.append(connection)
     idleCount += 1
   }
 
@@ -70,7 +56,6 @@ struct ConnectionPool {
   mutating func take(host: Int32) -> Connection? {
     guard Int(host) < places.count, let connection = places[Int(host)].idle.popLast() else { return nil }
     idleCount -= 1
-    enter(host: host)
     return connection
   }
 
@@ -120,32 +105,41 @@ struct ConnectionPool {
     }
   }
 
-  /// Takes out the connections that idle since before `limit`, and what is beyond need. Of HTTP/1.1 that is what was at
-  /// work at once since the tidying before the last, of HTTP/2 the first; some are kept in any case.
-  mutating func tidy(before limit: Instant, now: Instant) -> [Connection] {
+  /// Takes out the connections that have idled for too long to be used, and those that nobody has needed for a while:
+  /// of these a few HTTP/1.1 connections and the first of HTTP/2 are kept. `due`: when the next will have.
+  mutating func tidy(now: Instant) -> (useless: [Connection], due: Instant) {
     var useless: [Connection] = []
+    var due = Instant.distantFuture
     for at in places.indices {
-      let needed = max(places[at].peak, places[at].earlierPeak) - places[at].busy
-      let kept = max(needed, Limits.spareConnections)
-      places[at].earlierPeak = places[at].peak
-      places[at].peak = places[at].busy
-      while let first = places[at].idle.first, first.idleSince < limit || places[at].idle.count > kept {
+      while let first = places[at].idle.first {
+        let end = first.end(isSpare: places[at].idle.count <= Limits.spareConnections)
+        if end > now {
+          due = min(due, end)
+          break
+        }
         useless.append(places[at].idle.removeFirst())
         idleCount -= 1
       }
-      let before = places[at].shared.count
       for (index, connection) in places[at].shared.enumerated().reversed() where connection.idles {
-        if connection.idleSince < limit || index > 0 && now - connection.idleSince >= Limits.poolTidy * 2 {
+        let end = connection.end(isSpare: index == 0)
+        if end > now {
+          due = min(due, end)
+        } else {
           useless.append(places[at].shared.remove(at: index))
+          sharedCount -= 1
         }
       }
-      sharedCount -= before - places[at].shared.count
     }
-    return useless
+    return (useless, due)
   }
 }
 
 extension Connection {
+  /// When it will have idled for long enough. `isSpare`: it is kept although nobody needs it.
+  fileprivate func end(isSpare: Bool) -> Instant {
+    idleSince + (isSpare ? Limits.idleConnection : Limits.unneededConnection)
+  }
+
   /// HTTP/2: no stream is under way.
   var idles: Bool {
     guard case .http2(let session) = stage else { return false }

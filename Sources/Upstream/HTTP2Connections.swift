@@ -126,10 +126,14 @@ extension Upstream {
           slot.isWhole = true
           if slot.pending.isEmpty { end(slot, nil) }
         }
-      case .closed(let code): if let slot { streamClosed(slot, code: code, sent: event.sent) }
+      case .closed(let code):
+        if let slot { streamClosed(slot, code: code, sent: event.sent) }
+        if session.streamCount == 0 {
+          connection.idleSince = now
+          beginTidying()
+        }
       case .goAway: connection.isClosing = true
       }
-      if session.streamCount == 0 { connection.idleSince = now }
     }
   }
 
@@ -255,6 +259,8 @@ extension Upstream {
         connection.pingedAt = now
         session.ping()
         soil(connection)
+        // It woke an instance that may be at rest.
+        hasFreed = true
       }
     }
     for connection in silent { lose(connection, .silent) }

@@ -145,8 +145,12 @@ extension Upstream {
       frame.removeAll()
       frame.append(hex: piece.count)
       frame.append(Self.lineEnd)
-      frame.withBytes { head in
-        head.withUnsafeBufferPointer { outlet.write(UnsafeRawBufferPointer($0), piece, Self.lineEndBytes) }
+      if piece.count <= Limits.copiedPiece {
+        frame.append(piece)
+        frame.append(Self.lineEnd)
+        outlet.write(frame.unsafeBytes)
+      } else {
+        outlet.write(frame.unsafeBytes, piece, Self.lineEndBytes)
       }
     }
   }
@@ -188,16 +192,13 @@ extension Upstream {
       frame.append(hex: count)
       frame.append(Self.lineEnd)
     }
-    frame.withBytes { first in
-      first.withUnsafeBufferPointer { first in
-        slot.held.withBytes { held in
-          held.withUnsafeBufferPointer { held in
-            outlet.write(
-              UnsafeRawBufferPointer(first), UnsafeRawBufferPointer(held),
-              isChunk ? Self.lineEndBytes : Self.nothing)
-          }
-        }
-      }
+    let lineEnd = isChunk ? Self.lineEndBytes : Self.nothing
+    if count <= Limits.copiedPiece {
+      frame.append(slot.held.unsafeBytes)
+      frame.append(lineEnd)
+      outlet.write(frame.unsafeBytes)
+    } else {
+      outlet.write(frame.unsafeBytes, slot.held.unsafeBytes, lineEnd)
     }
     frame.recycle(keeping: Limits.keptSlotBuffer)
     slot.forwarded &+= UInt64(count)

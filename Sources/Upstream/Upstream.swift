@@ -180,7 +180,7 @@ package final class Upstream {
       if connection.waiting.isEmpty { giveUp(connection) }
     case .http1:
       connection.transport.keepSession()
-      if isAtRest { keepIdle(connection) } else { hangUp(connection) }
+      if isAtRest { keepIdle(connection) } else { shut(connection) }
     case .http2(let session):
       connection.transport.keepSession()
       slot.bodyTaken = max(slot.bodyTaken, session.sent(of: slot.stream))

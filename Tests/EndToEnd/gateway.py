@@ -134,7 +134,7 @@ class Gateway(Process):
 
     def __init__(self, tier_file, environment=None):
         text = tier_file
-        if not re.search(r"^listen:", text, re.M):
+        if "listen:" not in text:
             text = "listen: 127.0.0.1:0\n" + text
         if "cache:" not in text:
             text = "cache: off\n" + text

@@ -163,7 +163,7 @@ def test_the_admin_listener_tells_how_the_drain_goes(start, gateway, provider, t
     import socket
 
     path = tmp_path / "admin"
-    gateway = gateway(provider, more=f"admin: {{ listen: 'unix:{path}' }}\n")
+    gateway = gateway(provider, more=f"listen: 127.0.0.1:0\nadmin: {{ listen: 'unix:{path}' }}\n")
     reader = begin_stream(gateway, provider)
     drained(gateway)
     with socket.socket(socket.AF_UNIX) as connection:

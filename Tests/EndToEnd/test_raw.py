@@ -557,3 +557,24 @@ def test_over_tls(start, bulk, certificate):
     assert head.status == 200 and len(body) == size and server.got == size
     assert server.digest.digest() == hashlib.sha256(block * (size // len(block))).digest()
     assert at.status("VmHWM") - before < MEMORY
+
+
+def test_each_is_counted(start, provider):
+    """One has its place among the exchanges until it is over, and the metrics tell how it ended."""
+    at = start_raw(start, provider, "limits: { concurrent_requests: 1 }")
+    first, second = Reader(at.connect()), Reader(at.connect())
+    first.socket.sendall(request("GET", "/providers/groq/x"))
+    provider.read()
+    second.socket.sendall(request("GET", "/providers/groq/x"))
+    head, body = second.read()
+    assert head.status == 503 and json.loads(body)["error"]["code"] == "overloaded"
+    provider.current.send(JSON + ANSWER)
+    assert first.read()[1] == ANSWER
+    for _ in range(2):
+        first.socket.sendall(request("GET", "/providers/groq/x"))
+        provider.read()
+        provider.current.send(JSON + ANSWER)
+        assert first.read()[1] == ANSWER
+    third = Reader(at.connect())
+    third.socket.sendall(request("GET", "/metrics"))
+    assert b'synaxis_passed_total{provider="groq",end="complete"} 3\n' in third.read()[1]

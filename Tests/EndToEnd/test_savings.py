@@ -216,3 +216,33 @@ def test_a_clients_day(start, teller):
     assert head.status == 429 and 0 < int(head["retry-after"]) <= 86400
     assert "`spend` of `clients`" in json.loads(body)["error"]["message"]
     assert ask(reader, more="Authorization: Bearer r\r\n")[0].status == 200
+
+
+def test_what_costs_nothing_is_had_at_the_limit(start, teller):
+    """A client whose day is spent still gets what is stored, and what another's call brings."""
+    at = two(
+        start,
+        teller,
+        """cache: { enabled: true, vary: [] }
+clients:
+  - { name: poor, key: p, spend: { day: 0.002 } }
+  - { name: rich, key: r }
+""",
+    )
+    poor, rich = "Authorization: Bearer p\r\n", "Authorization: Bearer r\r\n"
+    reader, other = Reader(at.connect()), Reader(at.connect())
+    assert ask(reader, more=poor, max_tokens=1, temperature=0)[0]["X-Synaxis-Cache"] == "miss"
+    numbers = iter(range(2, 100))
+    while ask(reader, more=poor, max_tokens=next(numbers), temperature=0)[0].status == 200:
+        pass
+    head, _ = ask(reader, more=poor, max_tokens=1, temperature=0)
+    assert (head.status, head["X-Synaxis-Cache"]) == (200, "hit")
+    teller.gate = threading.Event()
+    for one, key in ((other, rich), (reader, poor)):
+        one.socket.sendall(post('{"model":"m","temperature":0,"messages":["new"]}', more=key))
+        get(at, "/metrics")
+    teller.gate.set()
+    assert other.read()[0].status == 200
+    head, _ = reader.read()
+    assert (head.status, head["X-Synaxis-Cache"]) == (200, "coalesced")
+    assert ask(reader, more=poor, max_tokens=200, temperature=0)[0].status == 429

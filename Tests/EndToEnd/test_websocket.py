@@ -146,8 +146,9 @@ def test_the_openai_client(start):
 def test_the_provider_s_name_of_the_model(start):
     echo = start(Echo)
     at = start(Gateway, f"providers:\n  a: {echo.entry(models='{ m: their/own name }')}\naliases: {{ voice: [a/m] }}\n")
-    with connect(at, "/v1/realtime?a=b&model=voice&c"):
-        pass
+    with connect(at, "/v1/realtime?a=b&model=voice&c") as connection:
+        connection.send("x")
+        connection.recv()
     assert echo.requests[0].path == "/v1/realtime?a=b&model=their%2fown%20name&c"
 
 

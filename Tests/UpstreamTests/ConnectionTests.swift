@@ -229,10 +229,7 @@ import Testing
   @Test func thePoolGivesTheLatestAndFindsTheOldest() throws {
     var pool = ConnectionPool()
     let made = (0..<6).map { connection(host: Int32($0 % 2), since: Int64($0)) }
-    for connection in made {
-      pool.enter(host: connection.host)
-      pool.put(connection)
-    }
+    for connection in made { pool.put(connection) }
     #expect(pool.idleCount == 6)
     #expect(pool.take(host: 2) == nil)
     #expect(pool.take(host: 0) === made[4])
@@ -247,26 +244,29 @@ import Testing
     #expect(pool.idleCount == 0 && pool.takeOldest() == nil)
   }
 
-  /// What was at work at once in this time and the one before stays; some stay for long, none for ever.
+  /// What was at work at once of late stays; some stay for long, none for ever.
   @Test func thePoolKeepsWhatWasNeeded() {
     var pool = ConnectionPool()
-    let made = (0..<10).map { connection(host: 0, since: 100 + Int64($0)) }
-    for _ in made { pool.enter(host: 0) }
+    let made = (0..<10).map { connection(host: 0, since: Int64($0)) }
     for connection in made { pool.put(connection) }
-    func tidied(before limit: Int64 = 0) -> [Int] {
-      pool.tidy(before: Instant(nanoseconds: limit), now: Instant(nanoseconds: 200)).map { closed in
-        made.firstIndex { $0 === closed }!
-      }
+    func tidied(at seconds: Interval) -> ([Int], Instant) {
+      let (closed, due) = pool.tidy(now: Instant(nanoseconds: 0) + seconds)
+      return (closed.map { closed in made.firstIndex { $0 === closed }! }, due)
     }
-    #expect(tidied().isEmpty)
+    let unneeded = Limits.unneededConnection
+    let first = Instant(nanoseconds: 0) + unneeded
+    #expect(tidied(at: .zero) == ([], first))
     let taken = (0..<4).compactMap { _ in pool.take(host: 0) }
-    #expect(tidied().isEmpty)
-    for connection in taken.reversed() { pool.put(connection) }
-    #expect(tidied() == [0, 1, 2, 3, 4, 5])
-    #expect(tidied() == [])
-    #expect(tidied() == [6, 7])
-    #expect(tidied(before: 109) == [8])
-    #expect(tidied(before: 110) == [9])
+    #expect(tidied(at: unneeded - Interval(nanoseconds: 1)) == ([], first))
+    let again = Interval.seconds(10)
+    for connection in taken.reversed() {
+      connection.idleSince = Instant(nanoseconds: 0) + again
+      pool.put(connection)
+    }
+    #expect(tidied(at: unneeded + .seconds(1)) == ([0, 1, 2, 3, 4, 5], first + again))
+    let last = Instant(nanoseconds: 0) + again + Limits.idleConnection
+    #expect(tidied(at: unneeded + again) == ([6, 7], last))
+    #expect(tidied(at: again + Limits.idleConnection) == ([8, 9], .distantFuture))
     #expect(pool.idleCount == 0)
   }
 

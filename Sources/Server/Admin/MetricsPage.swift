@@ -10,7 +10,7 @@ internal import Wire
 package struct MetricsPage {
   /// The families, in the order of the page.
   private enum Section: Int {
-    case exchanges, attempts, refusals
+    case exchanges, attempts, passed, refusals
     case duration, firstChunk, tokens, overhead
     case state, inFlight, tier, cooldown, breaker, latency, success, quota
     case batches, batchedRequests, cachedTokens, spending, savings
@@ -60,7 +60,7 @@ package struct MetricsPage {
   private func count(of section: Section) -> Int {
     switch section {
     case .exchanges: metrics.clients.texts.count
-    case .attempts: metrics.providers.texts.count
+    case .attempts, .passed: metrics.providers.texts.count
     case .duration: metrics.duration.keys.count
     case .firstChunk: metrics.firstChunk.keys.count
     case .tokens: metrics.tokens.keys.count
@@ -123,6 +123,7 @@ package struct MetricsPage {
     case .quota:
       out.family(
         format, "synaxis_provider_quota_remaining", "gauge", "The least known to be left, over all keys.")
+    case .passed: writePassedHead(into: &out)
     case .batches: writeBatchesHead(into: &out)
     case .batchedRequests: writeBatchedRequestsHead(into: &out)
     case .cachedTokens: writeCachedTokensHead(into: &out)
@@ -136,6 +137,7 @@ package struct MetricsPage {
     switch section {
     case .exchanges: writeExchanges(ofClient: item, into: &out)
     case .attempts: writeAttempts(atProvider: item, into: &out)
+    case .passed: writePassed(toProvider: item, metrics, into: &out)
     case .refusals: writeRefusals(into: &out)
     case .duration: writeDuration(item, into: &out)
     case .firstChunk: writeSeries(item, of: metrics.firstChunk, Self.firstChunk, into: &out)
@@ -313,8 +315,8 @@ package struct MetricsPage {
       write("synaxis_provider_success_ratio", status.name, into: &out) {
         $0.end(seconds: Int64(rate * 1_000_000_000))
       }
-    case .exchanges, .attempts, .refusals, .duration, .firstChunk, .tokens, .overhead, .state, .quota,
-      .batches, .batchedRequests, .cachedTokens, .spending, .savings, .server, .cache, .process:
+    case .exchanges, .attempts, .passed, .refusals, .duration, .firstChunk, .tokens, .overhead, .state,
+      .quota, .batches, .batchedRequests, .cachedTokens, .spending, .savings, .server, .cache, .process:
       break
     }
   }

@@ -55,6 +55,13 @@ package final class Admission {
     return AdmissionSeat(self, number: lastNumber)
   }
 
+  /// A seat for what goes through as it comes and so cannot wait; nil: there is no room, or others wait.
+  package func enterAtOnce() -> AdmissionSeat? {
+    guard hasRoom else { return nil }
+    running += 1
+    return AdmissionSeat(self, number: nil)
+  }
+
   /// The next in line, where there is room for it. Its seat has to `begin`, or it stays the next.
   package var next: SlotID? {
     waiting > 0 && running < limits.concurrentRequests ? line[first].id : nil

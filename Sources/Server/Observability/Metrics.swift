@@ -32,6 +32,8 @@ package final class Metrics {
   private(set) var exchanges: [UInt64] = []
   private(set) var attempts: [UInt64] = []
   private(set) var refusals: [UInt64] = Array(repeating: 0, count: 48)
+  /// Requests for a provider's own API, by provider and end.
+  private(set) var passed: [UInt64] = []
   /// Calls that were made for several requests, and those requests, by provider.
   private(set) var batches: [UInt64] = []
   private(set) var batched: [UInt64] = []
@@ -70,6 +72,7 @@ package final class Metrics {
     clients = LabelNames(list.map { $0.name }, other: "-")
     exchanges = Self.moved(exchanges, from: old.clients, to: clients, width: ends.capacity)
     attempts = Self.moved(attempts, from: old.providers, to: providers, width: reasons.capacity)
+    passed = Self.moved(passed, from: old.providers, to: providers, width: ends.capacity)
     batches = Self.moved(batches, from: old.providers, to: providers, width: 1)
     batched = Self.moved(batched, from: old.providers, to: providers, width: 1)
     let rename = { (key: SeriesKey) -> SeriesKey? in
@@ -148,6 +151,11 @@ package final class Metrics {
     }
     guard run.usage.isKnown else { return }
     record(run.usage, self.key(run, model: run.facts.model, endpoint: run.exchange.shape.endpoint))
+  }
+
+  /// A request was passed on to a provider as it was, and is over.
+  func record(passedTo provider: String, end: StaticString) {
+    passed[providers.place(of: provider) * ends.capacity + ends.place(of: end)] &+= 1
   }
 
   /// Requests were sent as one.

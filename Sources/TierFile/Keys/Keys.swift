@@ -111,7 +111,9 @@ private enum Rows {
   static let limits: [Key] = [
     Key(
       "concurrent_requests", atOnce, standard: "100",
-      about: "Exchanges at once; each takes two descriptors. No other number bounds them but connections."),
+      about:
+        "Exchanges at once, and what /providers/ passes on; each takes two descriptors. No other number bounds them but connections."
+    ),
     Key(
       "queue", .whole(0...1_000_000), standard: "100", about: "Requests that wait for one of those places."),
     Key("connections", .whole(1...1_000_000), standard: "512", about: "Clients' connections."),

@@ -29,6 +29,8 @@ final class Passing {
   let isSafe: Bool
   var expectsContinue: Bool
 
+  /// Its turn among the exchanges.
+  var seat: AdmissionSeat?
   var transfer: TransferID?
   var isSecondTry = false
   /// The answer's head is out.

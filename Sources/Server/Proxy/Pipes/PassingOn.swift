@@ -12,7 +12,8 @@ extension Runner {
 
   /// Passes a request on to a provider, or refuses it: 1. it comes too late; 2. nobody has that name; 3. the client is
   /// known no more, or has not finished others; 4. it may use some models only, and the provider's API knows no such
-  /// bound; 5. the provider is not open to this; 6. the path could lead out of the provider's own.
+  /// bound; 5. the provider is not open to this; 6. the path could lead out of the provider's own; 7. there are as many
+  /// exchanges as may be, and what is not read cannot wait in line.
   func passOn(_ connection: Connection, to name: Range<Int>, _ rest: Range<Int>, now: Moment) {
     let start = connection.parser.head.path.lowerBound
     let rest = start + rest.lowerBound..<start + rest.upperBound
@@ -41,6 +42,8 @@ extension Runner {
     } else if connection.parser.head.framing == .length(Int.max) {
       refusal = .requestTooLarge(limit: Int.max)
     }
+    var seat = refusal == nil ? front.admission.enterAtOnce() : nil
+    if refusal == nil, seat == nil { refusal = .overloaded }  // 7
     if let refusal {
       connection.feed = nil
       front.refuseUnread(connection, refusal)
@@ -56,6 +59,7 @@ extension Runner {
         client: clientName(of: connection),
         now: now.instant)
     }
+    passing.seat = seat.take()
     discardRequest(connection)
     connection.passing = passing
     open(passing, now)
@@ -308,5 +312,7 @@ extension Runner {
         now: now)
     }
     letGo(passing)
+    passing.seat = nil
+    metrics.record(passedTo: passing.name, end: end)
   }
 }

@@ -44,6 +44,10 @@ extension Runner {
     }
     let facts = RequestFacts(model: pipe.model.name)
     guard var shape = shape(connection, facts, endpoint, now) else { return }
+    if let refusal = spendingRefusal(of: connection.passage.account, shape, now: now) {
+      refuse(connection, refusal, model: facts.model, now: now)
+      return
+    }
     // A second session beside the first would be nobody's.
     shape.hedge = nil
     if runs.isFull || front.admission.isFull {

@@ -104,10 +104,6 @@ extension Runner {
     shape.estimatedTokens = facts.estimatedTokens
     shape.answerTokens = facts.answerTokens
     setup.ledger.note(Day(now))
-    if let refusal = spendingRefusal(of: connection.passage.account, shape, now: now) {
-      refuse(connection, refusal, model: facts.model, now: now)
-      return nil
-    }
     shape.hedge = setup.configuration.hedge
     if let wish = connection.parser.head.value(of: .provider) {
       shape.preference = connection.inbound.withBytes(wish) { setup.catalog.providerIndex(named: $0) }
@@ -150,7 +146,8 @@ extension Runner {
 
   /// All is known of the request: it gets its answer.
   ///
-  /// 1. From the cache. 2. From the exchange of an identical request. 3. From an exchange of its own.
+  /// 1. From the cache. 2. From the exchange of an identical request. Neither costs its client anything. 3. From an
+  /// exchange of its own.
   func begin(
     _ connection: Connection, _ facts: RequestFacts, _ shape: ExchangeShape, key: Fingerprint?,
     stored: StoredRequest? = nil, batchInput: BatchInput? = nil, arrivedAt: Instant, _ now: Moment
@@ -194,16 +191,17 @@ extension Runner {
       sharing.seat(reply, at: seat)
       pumpAll(sharing.flights.flight(of: seat), now)
     case .lead(let seat):  // 3
-      if front.admission.isFull {
+      let account = connection.passage.account
+      let spent = stored == nil ? spendingRefusal(of: account, shape, now: now) : nil
+      if let refusal = front.admission.isFull ? .overloaded : spent {
         // Nobody else is in the flight yet, and no exchange.
         _ = sharing.flights.leave(seat)
-        refuse(connection, .overloaded, model: facts.model, now: now)
+        refuse(connection, refusal, model: facts.model, now: now)
         return
       }
       composeLines(connection)
       connection.reply = reply
       sharing.seat(reply, at: seat)
-      let account = connection.passage.account
       let arrival = Arrival(
         request: connection.takeRequest(), body: body, query: head.query,
         isShared: wish.coalesces || wish.stores, storeKey: wish.stores ? key : nil, stored: stored,
