@@ -184,6 +184,8 @@ package enum Limits {
   /// Silence behind a choice's `finish_reason` after which nothing more is waited for: usage and `[DONE]` follow at
   /// once where they follow.
   package static let afterFinish = Interval.seconds(5)
+  /// After which the kernel has sent its probe for the loss of a last packet, near by: two round trips and a few ticks.
+  package static let lossProbe = Interval.milliseconds(40)
   /// How long the last bytes of a stream are waited for whose clients have had all and left.
   package static let lastBytes = Interval.seconds(1)
   /// Time between comments to a streaming client that waits for its first content.

@@ -81,6 +81,9 @@ internal import COpenSSL
   /// The handshake was a short one, by a ticket.
   package var isResumed: Bool { ssl.map { SSL_session_reused($0) == 1 } ?? false }
 
+  /// TLS: bytes that the socket has taken, as they are on the way.
+  package var sealedBytes: UInt64 { ssl.map { cssl_wire($0).pointee.sent } ?? 0 }
+
   /// Goes on with the handshake, as far as the socket lets it.
   package mutating func shakeHands() -> Handshake {
     guard let ssl, !isReady else { return .done }

@@ -42,6 +42,7 @@ final class Connection {
   var isClosing = false
   /// Bytes that the socket has not taken.
   var outbox = ByteBuffer()
+  private var plainBytes: UInt64 = 0
   /// Something may have to be sent when the turn is over.
   var isDirty = false
   /// When the other side was last heard, and when it was asked whether it is there; nil: it was not, since then.
@@ -53,6 +54,15 @@ final class Connection {
     self.stage = stage
     openedAt = now
   }
+
+  /// The socket has taken bytes of the outbox.
+  func took(_ count: Int) {
+    outbox.consume(count)
+    plainBytes &+= UInt64(count)
+  }
+
+  /// HTTP/2: bytes that the socket has taken, as they are on the way.
+  var sentBytes: UInt64 { transport.isSecure ? transport.sealedBytes : plainBytes }
 
   /// When it will have taken too long to be made.
   var due: Instant { openedAt + target.spec.connectTimeout }

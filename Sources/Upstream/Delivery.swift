@@ -16,13 +16,14 @@ package enum Delivery: Equatable, Sendable {
   /// Not a connected socket of TCP or of this machine.
   case unknown
 
-  /// Looks at a socket to which something was last written at `since`. `request`: bytes that were written then
-  /// and that nobody else's follow or precede, at least; nil where several share the connection.
+  /// Looks at a socket to which something was last written at `since`. `request`: bytes that were written from
+  /// then on, at least; nil where that is not known.
   ///
   /// 1. Nothing waits. Only the queue's length says so: packets that this machine's own firewall, route or
   /// interface refused are not counted as out. 2. The window is shut, and the peer answers the kernel's probes.
   /// 3. An error that TCP itself takes for a hint (RFC 1122 §4.2.3.9) and that no acknowledgement has belied.
-  /// 4. Silence since the kernel sent it: this thread may have been busy, and written later than it believes.
+  /// 4. Silence since the kernel sent it: this thread may have been busy, and written later than it believes. Of several
+  /// packets the kernel sends one more as a probe, soon, which looks like a later sending (RFC 8985 §7.2).
   /// 5. Or since the last acknowledgement: a host that hears nothing may still send, and what it sends
   /// acknowledges something. That counts only where part of the request is among it.
   package static func of(_ descriptor: Int32, since: Instant, request: Int?, now: Instant) -> Delivery {
@@ -41,7 +42,8 @@ package enum Delivery: Equatable, Sendable {
     if fault != 0 { return .failed(fault) }  // 3
     var silence = now - since
     if info.tcpi_retransmits == 0, info.tcpi_probes == 0 {  // 4
-      silence = min(silence, .milliseconds(Int64(info.tcpi_last_data_sent)))
+      let probe = info.tcpi_unacked > 1 ? Limits.lossProbe : .zero
+      silence = min(silence, .milliseconds(Int64(info.tcpi_last_data_sent)) + probe)
     }
     let isUnheard = request.map { waiting >= Int64($0) } ?? false
     if !isUnheard { silence = min(silence, .milliseconds(Int64(info.tcpi_last_ack_recv))) }  // 5

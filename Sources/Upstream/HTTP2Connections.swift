@@ -21,6 +21,7 @@ extension Upstream {
       return
     }
     slot.stream = stream
+    slot.sentBefore = connection.sentBytes
     if slot.feeding.isOpen { feedingStreams.append(slot.id) }
     soil(connection)
   }
@@ -64,7 +65,7 @@ extension Upstream {
     }
     switch sent {
     case .bytes(let count):
-      connection.outbox.consume(count)
+      connection.took(count)
       return true
     case .wouldBlock: return false
     case .failed:

@@ -28,9 +28,12 @@ extension Upstream {
     case .dialling(let dial): return dialState(dial)
     case .securing:
       return Delivery.roundTrip(connection.descriptor).map { .handshaking(roundTrip: $0) } ?? .connecting
+    // Who answers has heard.
     case .http1: request = slot.firstByteAt == nil ? slot.bodyTaken + 1 : nil
-    // Others' bytes cannot be told from this one's; and who answers has heard.
-    case .http2: request = nil
+    // All that was sent since then: others' bytes cannot be told from this one's.
+    case .http2:
+      let sent = Int(clamping: connection.sentBytes &- slot.sentBefore)
+      request = slot.firstByteAt == nil && sent > 0 ? sent : nil
     case .closed: return .unknown
     }
     guard let connectedAt = slot.connectedAt else { return .unknown }

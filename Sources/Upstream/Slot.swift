@@ -45,6 +45,8 @@ final class Slot {
   var connection: Connection?
   /// Its stream, where that is HTTP/2.
   var stream: Int32 = 0
+  /// Bytes that the connection had sent then.
+  var sentBefore: UInt64 = 0
   /// It did not wait for the connection: another one had it before.
   var isReused = false
   /// The peer takes nothing more of the request.

@@ -108,6 +108,40 @@ def test_a_slow_stream_holds_up_nobody(one):
     assert client.bodies[slow] == many + many + b"data: [DONE]\n\n"
 
 
+def test_an_end_waits_for_the_socket(one):
+    """The end of an answer alone, all bytes of which are out, when the connection's socket is full of another's."""
+    at, provider = one
+    client = H2Client(at.connect(receive_buffer=1 << 14))
+    first = ask(client, STREAM)
+    provider.read()
+    ending = provider.current
+    ending.send(HEAD)
+    whole = event("one") + b"data: [DONE]\n\n"
+    ending.send_chunk(whole)
+    while client.bodies[first] != whole:
+        assert client.hear()
+    ask(client)
+    client.h2.increment_flow_control_window(1 << 28)
+    client.h2.increment_flow_control_window(1 << 28, client.stream)
+    client.flush()
+    provider.read()
+    large = b'{"a":"%s"}' % (b"x" * (8 << 20))
+    feeding = provider.current
+    feeding.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(large))
+    sender = threading.Thread(target=feeding.send, args=(large,))
+    sender.start()
+    # The provider is held back: the socket has been full for long.
+    sender.join(1)
+    ending.send(b"0\r\n\r\n")
+    assert at.record()["stream"] == "true"
+    while client.stream not in client.ended:
+        assert client.hear()
+    while first not in client.ended:
+        assert client.hear()
+    assert client.ended[first] and client.bodies[first] == whole and client.bodies[client.stream] == large
+    sender.join(DEADLINE)
+
+
 def test_a_client_that_gives_up_a_stream(one):
     at, provider = one
     client = H2Client(at.connect())

@@ -188,6 +188,41 @@ def test_certificates_change_on_sighup(start, tmp_path):
     assert get(old)[0].status == 200
 
 
+@pytest.mark.parametrize("said", ["GET /livez HT", "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{", "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"])
+def test_an_end_that_comes_with_the_last_bytes(start, tmp_path, said):
+    """TLS' own word for it, with no FIN behind it: half a request is given up at once, a whole one is answered."""
+    file = tmp_path / "a" / "a.pem"
+    certificates.make(tmp_path / "a", "a")
+    at = start(Gateway, f"listen: [{{ address: '127.0.0.1:0', tls: {{ cert: {file} }} }}]\n{PROVIDER}")
+    plain = at.connect()
+    inward, outward = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = trusting(file).wrap_bio(inward, outward, server_hostname="127.0.0.1")
+
+    def until(act, *arguments):
+        while True:
+            try:
+                return act(*arguments)
+            except ssl.SSLWantReadError:
+                plain.sendall(outward.read())
+                inward.write(plain.recv(1 << 16))
+
+    until(client.do_handshake)
+    plain.sendall(outward.read())
+    client.write(said.encode())
+    with pytest.raises(ssl.SSLWantReadError):
+        client.unwrap()
+    plain.sendall(outward.read())
+    if said.endswith("\r\n\r\n"):
+        assert until(client.read).startswith(b"HTTP/1.1 200")
+        return
+    while data := plain.recv(1 << 16):
+        inward.write(data)
+    # Not even a 408: there is nobody who would want it.
+    assert at.output().count("msg=refused") == 0
+    with at.connect(tls=trusting(file)) as other:
+        assert get(other)[0].status == 200
+
+
 @pytest.mark.parametrize(
     "tls, problem",
     [

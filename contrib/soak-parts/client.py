@@ -18,6 +18,8 @@ class Answer:
         self.body = b""
         # The body came to the end that its framing promised.
         self.is_whole = False
+        # Nothing more will come of it.
+        self.is_over = False
 
     def __getitem__(self, name):
         return self.fields.get(name)
@@ -48,9 +50,10 @@ class Answer:
 class Client:
     """One connection to the gateway."""
 
-    def __init__(self, address, limit):
+    def __init__(self, address, limit, tls=None):
         self.address = address
         self.limit = limit
+        self.tls = tls
 
     async def connect(self, receive_buffer=None):
         plain = socket.socket()
@@ -59,7 +62,9 @@ class Client:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await asyncio.wait_for(asyncio.get_running_loop().sock_connect(plain, self.address), self.limit)
-        self.reader, self.writer = await asyncio.open_connection(sock=plain, limit=1 << 16)
+        name = self.tls and self.address[0]
+        opening = asyncio.open_connection(sock=plain, limit=1 << 16, ssl=self.tls, server_hostname=name)
+        self.reader, self.writer = await asyncio.wait_for(opening, self.limit)
         return self
 
     async def send(self, data):

@@ -4,7 +4,11 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import signal
+import socket
+import ssl
+import subprocess
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -174,6 +178,77 @@ def counters():
     return [CountingProvider("count1", ["counted"]), CountingProvider("count2", ["counted"])]
 
 
+# Providers that are reached over TLS, and by which version: nginx stands before them.
+SECURE = {"steady": "2", "broken": "2", "long": "2", "limited": "1.1", "big": "1.1", "liar": "auto"}
+
+
+class Fronts(Process):
+    """nginx, a server for each provider that is reached over TLS."""
+
+    def __init__(self, providers, folder):
+        super().__init__(lambda line: None)
+        self.behind = [one for one in providers if one.name in SECURE]
+        self.folder = folder
+
+    async def begin(self, wait):
+        certificate = Path(self.folder, "certificate.pem")
+        sites, free = [], []
+        for one in self.behind:
+            free.append(socket.create_server(("127.0.0.1", 0)))
+            one.endpoint = "127.0.0.1:%d" % free[-1].getsockname()[1]
+            version = "" if SECURE[one.name] == "1.1" else "http2"
+            sites.append(f"""
+  server {{
+    listen {one.endpoint} ssl {version};
+    location / {{ proxy_pass http://{one.address}; }}
+  }}""")
+        for place in free:
+            place.close()
+        paths = "".join(f"{name}_temp_path {self.folder}/{name}; " for name in
+                        ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        file = Path(self.folder, "nginx.conf")
+        file.write_text(f"""
+daemon off;
+master_process off;
+pid {self.folder}/nginx.pid;
+error_log stderr crit;
+events {{ worker_connections 2048; }}
+http {{
+  access_log off;
+  {paths}
+  ssl_certificate {certificate};
+  ssl_certificate_key {certificate};
+  proxy_http_version 1.1;
+  proxy_set_header Connection "";
+  proxy_buffering off;
+  proxy_next_upstream off;
+  keepalive_requests 200;
+  {"".join(sites)}
+}}
+""")
+        program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin")
+        await self.start([program, "-p", self.folder, "-c", str(file)])
+        for one in self.behind:
+            host, port = one.endpoint.split(":")
+            for _ in range(int(wait * 50)):
+                try:
+                    (await asyncio.open_connection(host, int(port)))[1].close()
+                    break
+                except OSError:
+                    await asyncio.sleep(0.02)
+
+
+def certify(folder):
+    """A certificate that signs itself, and its key, in one file: the gateway's and the providers'."""
+    file = Path(folder, "certificate.pem")
+    subprocess.run(
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=soak "
+        f"-addext subjectAltName=IP:127.0.0.1,IP:127.0.0.2 -keyout {file}.key -out {file}".split(),
+        check=True, capture_output=True)
+    file.write_bytes(file.read_bytes() + Path(f"{file}.key").read_bytes())
+    return file
+
+
 TOKEN = "soak"
 
 
@@ -185,13 +260,18 @@ class Gateway(Process):
         self.providers = providers
         self._directory = tempfile.TemporaryDirectory(prefix="synaxis-soak-")
         self.file = Path(self._directory.name, "synaxis.yaml")
+        self.certificate = certify(self._directory.name)
+        self.tls = ssl.create_default_context(cafile=self.certificate)
+        self.tls_h2 = ssl.create_default_context(cafile=self.certificate)
+        self.tls_h2.set_alpn_protocols(["h2"])
+        self.fronts = Fronts(providers, self._directory.name)
         self.reloads = 0
         self.rejected = 0
         self.can_reload = True
 
     def write(self, request_time=20):
         lines = [
-            "listen: 127.0.0.1:0",
+            f"listen: [127.0.0.1:0, {{ address: '127.0.0.2:0', tls: {{ cert: {self.certificate} }} }}]",
             f"admin: {{ token: {TOKEN} }}",
             "cache: { enabled: true, sampled: true, ttl: 3s, size: 256KiB, coalesce: true }",
             "limits: { connections: 160, request_body: 1MiB, memory: 32MiB }",
@@ -199,19 +279,26 @@ class Gateway(Process):
             "providers:",
         ]
         for one in self.providers:
+            secure = getattr(one, "endpoint", None)
+            endpoint = f"https://{secure}/v1" if secure else f"http://{one.address}/v1"
+            way = f", http: {SECURE[one.name]}, tls: {{ ca_file: {self.certificate} }}" if secure else ""
             lines.append(
-                f'  {one.name}: {{ type: openai, endpoint: "http://{one.address}/v1", tier: {one.tier}, '
-                f"models: [{', '.join(one.models)}] }}"
+                f'  {one.name}: {{ type: openai, endpoint: "{endpoint}", tier: {one.tier}, '
+                f"models: [{', '.join(one.models)}]{way} }}"
             )
         self.file.write_text("\n".join(lines) + "\n")
 
     async def begin(self, wrapper, binary, wait):
+        await self.fronts.begin(wait)
         self.write()
         command = [*wrapper, binary, "run", "-c", str(self.file)]
         await self.start(command)
-        line = await asyncio.wait_for(self.expect(r"msg=listening "), wait)
-        host, port = re.search(r"detail=(\S+)", line)[1].rsplit(":", 1)
-        self.address = host, int(port)
+        told = [self.expect(rf"msg=listening .*detail={host}:") for host in ("127.0.0.1", "127.0.0.2")]
+        places = []
+        for line in await asyncio.wait_for(asyncio.gather(*told), wait):
+            host, port = re.search(r"detail=(\S+)", line)[1].rsplit(":", 1)
+            places.append((host, int(port)))
+        self.address, self.secure_address = places
 
     async def reload(self):
         """One SIGHUP, with a changed file or with one that must be refused. A binary that says nothing has no
@@ -250,7 +337,8 @@ class Gateway(Process):
             total += 1
             if target.startswith("socket:["):
                 inodes.add(target[8:-1])
-        ports = {int(one.address.rsplit(":", 1)[1]) for one in self.providers}
+        ports = {int(getattr(one, "endpoint", one.address).rsplit(":", 1)[1]) for one in self.providers}
+        own = {self.address[1], self.secure_address[1]}
         upstream = clients = 0
         for line in Path(f"/proc/{self.pid}/net/tcp").read_text().splitlines()[1:]:
             parts = line.split()
@@ -258,11 +346,13 @@ class Gateway(Process):
                 continue
             if int(parts[2].split(":")[1], 16) in ports:
                 upstream += 1
-            elif int(parts[1].split(":")[1], 16) == self.address[1] and parts[3] != "0A":
+            elif int(parts[1].split(":")[1], 16) in own and parts[3] != "0A":
                 clients += 1
         return {"resident": resident, "own": total - upstream - clients, "upstream": upstream, "clients": clients}
 
     async def stop(self, limit):
         status = await super().stop(limit)
+        if hasattr(self.fronts, "child"):
+            await self.fronts.stop(5)
         self._directory.cleanup()
         return status

@@ -5,6 +5,7 @@ import json
 import os
 
 from client import Client, Lost, chat, request
+from streams import Streams
 
 # Requests that have to be refused, each with the statuses that do.
 BAD = [
@@ -52,7 +53,7 @@ class Traffic:
             (10, self.plain), (10, self.stream), (8, self.repeated), (4, self.burst), (5, self.leaves_early),
             (5, self.leaves_mid_stream), (4, self.half_closes), (2, self.reads_slowly), (2, self.writes_slowly),
             (3, self.bad_request), (3, self.half_a_request), (4, self.pipelines), (5, self.keeps_alive),
-            (3, self.reads_pages), (5, self.counted), (1, self.clears),
+            (3, self.reads_pages), (5, self.counted), (1, self.clears), (8, self.multiplexes),
         ]
 
     async def one(self):
@@ -60,8 +61,11 @@ class Traffic:
         weights, kinds = zip(*self.kinds)
         await self.dice.choices(kinds, weights)[0]()
 
-    def client(self):
-        return Client(self.gateway.address, self.limit)
+    def client(self, is_plain=False):
+        """In the clear, or over TLS."""
+        if is_plain or self.dice.random() < 0.7:
+            return Client(self.gateway.address, self.limit)
+        return Client(self.gateway.secure_address, self.limit, self.gateway.tls)
 
     async def ask(self, client, kind, body_of, sample=None, more="", pause=0.0):
         """One request on a connection, and its answer to the end. Whether the connection can be used again."""
@@ -166,6 +170,33 @@ class Traffic:
             if answer["x-request-id"].encode() not in answer.body:
                 self.account.fault(f"{answer['x-request-id']} got another one's answer")
 
+    async def multiplexes(self):
+        """Several requests at once on one connection of HTTP/2, some of which are given up, and sometimes all of them."""
+        is_secure = self.dice.random() < 0.5
+        place = self.gateway.secure_address if is_secure else self.gateway.address
+        client = await Streams(place, self.limit, self.gateway.tls_h2 if is_secure else None).connect()
+        leaves_all = self.dice.random() < 0.1
+        try:
+            await asyncio.gather(*(self._stream(client, leaves_all) for _ in range(self.dice.randrange(1, 9))))
+        finally:
+            await client.close(resets=leaves_all)
+
+    async def _stream(self, client, leaves):
+        leaves = leaves or self.dice.random() < 0.2
+        model, stream = self.dice.choice(["long", "big"] if leaves else [*MODELS, "big"]), self.dice.random() < 0.6
+        entry = self.account.begin("HTTP/2, left" if leaves else "HTTP/2")
+        try:
+            body = json.dumps(chat(model, stream, entry.id)).encode()
+            number = client.ask(body, entry.id, has_length=self.dice.random() < 0.5)
+            if leaves:
+                await asyncio.sleep(self.dice.random() * 0.1)
+                client.leave(number)
+                self.account.end(entry, "left")
+                return
+            self.account.judge(entry, await client.answer(number))
+        except (Lost, ConnectionError, asyncio.TimeoutError) as fault:
+            self.account.end(entry, "lost", f"{type(fault).__name__} {fault}")
+
     # MARK: badly
 
     async def _leave(self, kind, body, after, mid_stream=None):
@@ -201,7 +232,7 @@ class Traffic:
         """Says that it has said all, and still wants its answer."""
         model, stream = self.dice.choice(MODELS), self.dice.random() < 0.5
         entry = self.account.begin("half-closed")
-        client = await self.client().connect()
+        client = await self.client(is_plain=True).connect()
         try:
             await client.send(request(chat(model, stream, entry.id), entry.id))
             client.half_close()

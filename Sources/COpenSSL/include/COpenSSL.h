@@ -23,6 +23,8 @@ struct cssl_wire {
   /// The peer's FIN was read; the last errno of the socket.
   int is_ended;
   int system_error;
+  /// Bytes that the socket has taken.
+  uint64_t sent;
   /// Why the peer's certificate was refused (X509_V_ERR_…), how far above the peer's own, how long it has been
   /// out of date, and a name: whom the certificate is for, or who signed it.
   int verify_error;
@@ -61,7 +63,10 @@ static inline int cssl_wire_write(BIO *bio, const char *bytes, int count) {
   BIO_clear_retry_flags(bio);
   do sent = send(wire->descriptor, bytes, (size_t)count, MSG_DONTWAIT | MSG_NOSIGNAL);
   while(sent < 0 && errno == EINTR);
-  if(sent >= 0) return (int)sent;
+  if(sent >= 0) {
+    wire->sent += (uint64_t)sent;
+    return (int)sent;
+  }
   if(errno == EAGAIN)
     BIO_set_retry_write(bio);
   else

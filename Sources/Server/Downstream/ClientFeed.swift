@@ -89,15 +89,21 @@ extension Front {
       return
     }
     switch receive(connection, room: Limits.passing) {
-    case .received: happenings.append(.fed(connection.id))
+    case .received:
+      if connection.hasSaidAll { endFeed(connection) }
+      happenings.append(.fed(connection.id))
     case .wouldBlock: break
     case .endOfStream:
-      connection.feed?.hasEnded = true
-      connection.isHalfClosed = true
-      watch(connection, connection.interest.subtracting([.read, .peerClosed]))
+      endFeed(connection)
       happenings.append(.fed(connection.id))
     case .reset: close(connection)
     }
+  }
+
+  private func endFeed(_ connection: Connection) {
+    connection.feed?.hasEnded = true
+    connection.isHalfClosed = true
+    watch(connection, connection.interest.subtracting([.read, .peerClosed]))
   }
 
   /// Reads on, or not, as there is room.

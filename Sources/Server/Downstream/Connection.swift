@@ -61,6 +61,8 @@ final class Connection {
   var wasAnswered = false
   /// The client has shut down its writing side and still reads.
   var isHalfClosed = false
+  /// It has said so by TLS, in the read that brought its last bytes (RFC 8446 §6.1).
+  var hasSaidAll = false
   /// What the client is owed.
   var reply: Reply?
   /// The object that `reply` is while there is one; made by the first request that may become an exchange.

@@ -80,7 +80,7 @@ extension Front {
   }
 
   /// 1. The answer's end is out. 2. All is out that there is of one that was cut. 3. All is out that there is. 4. Its
-  /// window or the socket is full.
+  /// window or the socket is full: the rest waits, be it the end alone.
   private func takeBack(
     _ stream: Connection, _ session: HTTP2Session, _ carriage: Carriage, now: Instant
   ) {
@@ -92,7 +92,7 @@ extension Front {
     if hasEnded {  // 1
       lane.isOver = lane.isWhole
       close(stream)
-    } else if stream.outlet.waiting.isEmpty {
+    } else if stream.outlet.waiting.isEmpty, !lane.isFinished || lane.isCut {
       if lane.isFinished, lane.isCut {  // 2
         close(stream)
       } else if wasBlocked {  // 3

@@ -16,10 +16,20 @@ extension Front {
     switch receive(connection, room: room) {
     case .received:
       advance(connection, now: now)
+      if connection.hasSaidAll { endInput(connection) }
     case .wouldBlock:
       if connection.inbound.isEmpty { connection.inbound.recycle(keeping: Limits.keptBuffer) }
     case .endOfStream, .reset:
       close(connection)
+    }
+  }
+
+  /// TLS' own word for the end came with the last bytes, and the poller need not tell of it again: what is not a whole
+  /// request will not be one.
+  private func endInput(_ connection: Connection) {
+    switch connection.state {
+    case .idle, .readingHead, .readingBody: close(connection)
+    case .securing, .carrying, .answering, .flushing, .lingering, .closed: break
     }
   }
 

@@ -61,7 +61,10 @@ extension Front {
     }
     inbox.withBytes { connection.inbound.append($0) }
     inbox.removeAll()
-    if count > 0 { return .received(count) }
+    if count > 0 {
+      if case .closed? = end { connection.hasSaidAll = true }
+      return .received(count)
+    }
     switch end {
     case nil: return .wouldBlock
     case .closed: return .endOfStream

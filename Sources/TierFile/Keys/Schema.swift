@@ -80,7 +80,9 @@ package enum Schema {
       case .size(let least, let power): return " From \(Units.bounds(least: least, power: power))."
       case .duration(let range):
         return " From \(Units.text(range.lowerBound)) to \(Units.text(range.upperBound))."
-      case .number(let range): return range.upperBound < 1000 ? " From 0 to \(Int(range.upperBound))." : ""
+      case .number(let range):
+        return range.upperBound < 1000
+          ? " From \(number(range.lowerBound)) to \(number(range.upperBound))." : ""
       case .quantity, .flag, .choice, .word, .text, .texts, .map, .list, .names, .anything: continue
       }
     }
@@ -95,7 +97,7 @@ package enum Schema {
     case .quantity:
       "\"anyOf\": [{\"type\": \"integer\", \"minimum\": 1, \"maximum\": \(Limits.quantity)}, {\(reference("variable"))}, {\"type\": \"null\"}]"
     case .number(let range):
-      "\"anyOf\": [{\"type\": \"number\", \"minimum\": 0, \"maximum\": \(Int(range.upperBound))}, {\(reference("variable"))}, {\"type\": \"null\"}]"
+      "\"anyOf\": [{\"type\": \"number\", \"minimum\": \(number(range.lowerBound)), \"maximum\": \(number(range.upperBound))}, {\(reference("variable"))}, {\"type\": \"null\"}]"
     case .size: reference("size")
     case .duration: reference("duration")
     case .choice(let words):
@@ -126,6 +128,10 @@ package enum Schema {
   /// How YAML may read a word that is no word there.
   private static func plainly(_ word: String) -> String? {
     word == "off" ? "false" : Units.decimal(Array(word.utf8)[...]) == nil ? nil : word
+  }
+
+  private static func number(_ value: Double) -> String {
+    value == value.rounded() ? "\(Int(value))" : "\(value)"
   }
 
   private static func reference(_ name: String) -> String { "\"$ref\": \"#/definitions/\(name)\"" }
