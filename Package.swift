@@ -49,15 +49,20 @@ let package = Package(
     module("HTTP2", ["Base", "CNghttp2"]),
     module("Transport", ["Base", "COpenSSL", "CLinux"]),
     module("Upstream", ["Base", "Wire", "HTTP2", "Transport", "CCurl", "CLinux"]),
+    module("Observability", ["Base", "Wire", "Policy", "Exchange", "CLinux"]),
     module(
       "Server",
-      ["Base", "Wire", "Policy", "Exchange", "Kernel", "HTTP2", "Transport", "Upstream", "CLinux", "CPage"]),
+      [
+        "Base", "Wire", "Policy", "Exchange", "Kernel", "HTTP2", "Transport", "Upstream", "Observability",
+        "CLinux", "CPage",
+      ]),
     module("Lab", ["Base", "Wire", "Kernel", "Transport", "CLinux"]),
     module("Batch", ["Base", "Wire", "Kernel", "Transport", "Lab", "CLinux"]),
     .executableTarget(
       name: "synaxis",
       dependencies: [
-        "Base", "Policy", "TierFile", "Transport", "Server", "Lab", "Batch", "CLinux", "CStarter",
+        "Base", "Policy", "TierFile", "Transport", "Observability", "Server", "Lab", "Batch", "CLinux",
+        "CStarter",
       ],
       swiftSettings: strict),
     tests("BaseTests", ["Base"]),
@@ -68,7 +73,7 @@ let package = Package(
     tests("KernelTests", ["Kernel"]),
     tests("HTTP2Tests", ["HTTP2", "Base", "CNghttp2"]),
     tests("UpstreamTests", ["Upstream", "Transport", "COpenSSL"]),
-    tests("ServerTests", ["Server", "Wire", "Exchange", "Policy", "Base"]),
+    tests("ServerTests", ["Server", "Observability", "Wire", "Exchange", "Policy", "Base"]),
     tests("LabTests", ["Lab"]),
     tests("BatchTests", ["Batch"]),
   ],

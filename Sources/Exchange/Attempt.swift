@@ -63,3 +63,14 @@ package struct Attempt: Sendable {
     endedAt = now
   }
 }
+
+extension [Attempt] {
+  /// Whose answer the client got: of the first attempt without a fault, or of one whose fault is the client's. Else
+  /// the last that was tried.
+  package var answeringProvider: Int? {
+    for index in indices where self[index].fault == nil || self[index].fault == .clientFault {
+      return self[index].choice.provider
+    }
+    return isEmpty ? nil : self[count - 1].choice.provider
+  }
+}

@@ -2,6 +2,7 @@ internal import Base
 internal import Exchange
 internal import HTTP2
 internal import Kernel
+internal import Observability
 internal import Policy
 
 // The end: no new connections, what is under way finishes, and what takes too long is cut and told so.
@@ -101,7 +102,7 @@ extension Server {
     runner.endWatching(now: now.instant)
     front.drain(now: now.instant)
     log.note(.info, "draining: no new connections, exchanges under way finish")
-    supervisor.stopping("draining: \(runner.runs.count) exchanges under way")
+    notifier.stopping("draining: \(runner.runs.count) exchanges under way")
   }
 
   /// Goes on with the end, once a turn.

@@ -1,6 +1,7 @@
 internal import Base
 internal import CLinux
 internal import Kernel
+internal import Observability
 package import Policy
 internal import Transport
 
@@ -82,7 +83,7 @@ extension Server {
 
   /// Tells the supervisor that we serve, and where.
   func announce() {
-    supervisor.ready("serving on \(addresses.joined(separator: ", "))")
+    notifier.ready("serving on \(addresses.joined(separator: ", "))")
   }
 }
 

@@ -2,6 +2,7 @@ internal import Base
 internal import CLinux
 internal import Exchange
 package import Kernel
+package import Observability
 package import Policy
 package import Transport
 package import Upstream
@@ -19,7 +20,7 @@ package final class Server {
   private var upstreamDue: Instant?
   private var guests: [Guest] = []
   var identities: [Listen: TLSIdentity]
-  let supervisor: Supervisor
+  let notifier: ServiceNotifier
   var phase = Phase.serving
   private var wantsReload = false
   private var isAnnounced = false
@@ -29,10 +30,10 @@ package final class Server {
 
   package init(
     _ configuration: Configuration, upstream settings: UpstreamSettings, log: Log, seed: UInt64,
-    secondSeed: UInt64, supervisor: Supervisor = Supervisor()
+    secondSeed: UInt64, notifier: ServiceNotifier = ServiceNotifier()
   ) throws(StartFault) {
     self.log = log
-    self.supervisor = supervisor
+    self.notifier = notifier
     do throws(KernelFault) {
       poller = try Poller()
       signals = try Signals()
@@ -90,7 +91,7 @@ package final class Server {
     case .tcp(let host, let port): return try Listener(host: host, port: port)
     case .unix(let path): return try Listener(unix: path)
     case .inherited(let index):
-      guard let descriptor = supervisor.takeInherited(index) else {
+      guard let descriptor = notifier.takeInherited(index) else {
         throw KernelFault(.inherit, "fd://\(index)", code: EBADF)
       }
       return try Listener(inherited: descriptor)
@@ -131,7 +132,7 @@ package final class Server {
       if case .over = phase { break }
       if wantsReload {
         wantsReload = false
-        supervisor.reloading(monotonic: Clock.monotonicMicroseconds())
+        notifier.reloading(monotonic: Clock.monotonicMicroseconds())
         return .reloadWanted
       }
       try tick()
@@ -283,7 +284,7 @@ package final class Server {
     // Both are asked: each forgets what it has said.
     let (first, second) = (upstream.takeHasFreed(), front.admission.takeHasFreed())
     giveBackMemory(now.instant, isWorking: first || second || isClearing || runner.runs.count > 0)
-    supervisor.turn(now: now.instant)
+    notifier.turn(now: now.instant)
   }
 
   /// glibc keeps what was freed, and Linux what was read of the program's file; a sidecar gives both back: the heap
@@ -319,7 +320,7 @@ package final class Server {
     if let at = upstreamDue { due = min(due, at) }
     if let at = front.retryAt { due = min(due, at) }
     due = min(due, front.uploads.lookAt)
-    if let at = supervisor.nextDue { due = min(due, at) }
+    if let at = notifier.nextDue { due = min(due, at) }
     due = min(due, drainDue)
     if let at = trimAt { due = min(due, at) }
     if let at = restAt { due = min(due, at) }

@@ -1,6 +1,7 @@
 internal import Base
 internal import CLinux
 internal import Kernel
+internal import Observability
 internal import Policy
 internal import Server
 internal import TierFile
@@ -53,14 +54,14 @@ enum Service {
     let log = Log(descriptor: STDERR_FILENO, settings: configuration.log, wall: Clock.now().wall)
     provideDescriptors(for: configuration.limits, log)
     do throws(Server.StartFault) {
-      let supervisor = Supervisor(
+      let notifier = ServiceNotifier(
         notifySocket: environment["NOTIFY_SOCKET"], watchdogMicroseconds: environment["WATCHDOG_USEC"],
         watchdogPID: environment["WATCHDOG_PID"], listenFDs: environment["LISTEN_FDS"],
         listenPID: environment["LISTEN_PID"])
       let server = try Server(
         configuration, upstream: Authorities.settings(environment), log: log, seed: Entropy.seed(),
         secondSeed: Entropy.seed(),
-        supervisor: supervisor)
+        notifier: notifier)
       server.version = Version.text
       do throws(KernelFault) {
         for listen in configuration.listen { try server.listen(on: listen) }

@@ -1,5 +1,5 @@
 import Base
-import Server
+import Observability
 import Testing
 
 @Suite struct LogBucketsTests {

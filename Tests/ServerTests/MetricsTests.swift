@@ -1,5 +1,6 @@
 import Base
 import Policy
+import Observability
 import Server
 import Testing
 import Wire

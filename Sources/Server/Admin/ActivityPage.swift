@@ -1,4 +1,5 @@
 internal import Base
+internal import Observability
 internal import Policy
 internal import Wire
 
@@ -50,9 +51,9 @@ extension Runner {
     page.append(#"],"saved":{"calls":"#)
     page.append(decimal: metrics.callsSaved)
     page.append(#","hits":"#)
-    page.append(decimal: metrics.cacheStates[Reply.CacheState.hit.rawValue])
+    page.append(decimal: metrics.cacheStates[CacheState.hit.rawValue])
     page.append(#","coalesced":"#)
-    page.append(decimal: metrics.cacheStates[Reply.CacheState.coalesced.rawValue])
+    page.append(decimal: metrics.cacheStates[CacheState.coalesced.rawValue])
     page.append(#","tokens":"#)
     page.append(decimal: activity.savedTokens.value)
     let savings = Savings(setup.ledger, metrics)

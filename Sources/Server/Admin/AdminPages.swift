@@ -1,6 +1,7 @@
 internal import Base
 internal import Exchange
 internal import Kernel
+internal import Observability
 internal import Policy
 internal import Wire
 
@@ -155,7 +156,7 @@ extension Runner {
     page.append(decimal: cache.entries)
     page.append(#","bytes":"#)
     page.append(decimal: cache.bytes)
-    for state in Reply.CacheState.allCases {
+    for state in CacheState.allCases {
       page.append(",\"")
       page.append(state.name)
       page.append("\":")
@@ -176,10 +177,14 @@ extension Runner {
 
   var cacheFacts: CacheFacts {
     let figures = sharing.cache.figures
-    return CacheFacts(
-      isEnabled: sharing.settings.enabled, entries: sharing.cache.count, bytes: sharing.cache.bytes,
-      stored: figures.inserts,
-      evicted: figures.evictions, expired: figures.expirations)
+    var facts = CacheFacts()
+    facts.isEnabled = sharing.settings.enabled
+    facts.entries = sharing.cache.count
+    facts.bytes = sharing.cache.bytes
+    facts.stored = figures.inserts
+    facts.evicted = figures.evictions
+    facts.expired = figures.expirations
+    return facts
   }
 
   /// What `/metrics` reads at the time it is asked.

@@ -1,4 +1,5 @@
 internal import Base
+internal import Observability
 internal import Policy
 
 // The families of `/metrics` about requests that are sent as one.

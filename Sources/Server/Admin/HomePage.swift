@@ -2,6 +2,7 @@ internal import Base
 internal import CPage
 internal import Exchange
 internal import Kernel
+internal import Observability
 internal import Wire
 
 /// The page for people, as one document: style and script stand in it, and nothing else may.
@@ -91,7 +92,7 @@ extension Runner {
     if status == 200, head.method != .head { home.write(into: &scratch) }
     scratch.withBytes { connection.outlet.write($0) }
     scratch.recycle(keeping: Limits.keptBuffer)
-    log.page(connection, status: status, id: id, now: now)
+    log.page(status: status, id: id)
     discardRequest(connection)
     front.finishAnswer(connection, keepsAlive: true, now: now.instant)
   }

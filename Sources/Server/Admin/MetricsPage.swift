@@ -1,5 +1,6 @@
 package import Base
 internal import Kernel
+package import Observability
 package import Policy
 internal import Wire
 
@@ -359,7 +360,7 @@ extension MetricsPage {
       format,
       "synaxis_cache_requests_total", "counter",
       "Exchanges by what the cache did: hit, miss, bypass, or coalesced with another.")
-    for state in Reply.CacheState.allCases {
+    for state in CacheState.allCases {
       out.begin("synaxis_cache_requests_total")
       out.label("outcome", state.name)
       out.end(metrics.cacheStates[state.rawValue])

@@ -1,6 +1,8 @@
 internal import Base
 internal import CLinux
+internal import Exchange
 internal import Kernel
+internal import Observability
 internal import Upstream
 internal import Wire
 
@@ -32,7 +34,7 @@ extension Runner {
     appendConnectionField(connection, closes: isCloseDelimited)
     scratch.appendHeadEnd()
     if isCloseDelimited { connection.keepsAlive = false }
-    log.page(connection, status: status, id: id, now: now)
+    log.page(status: status, id: id)
     discardRequest(connection)
     let framing = length == nil && version == .http11 ? RelayFraming.chunked : .identity
     if isHead { page.removeAll() }

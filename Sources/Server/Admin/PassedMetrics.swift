@@ -1,4 +1,5 @@
 internal import Base
+internal import Observability
 
 // The family of `/metrics` about requests that are passed on as they are.
 extension MetricsPage {

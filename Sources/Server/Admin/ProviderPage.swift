@@ -134,16 +134,3 @@ extension ProviderStatus.State {
     }
   }
 }
-
-extension ByteBuffer {
-  /// A number between 0 and 1 with four digits behind the point.
-  mutating func append(share: Double) {
-    let parts = Int(max(0, min(1, share)) * 10_000 + 0.5)
-    append(decimal: parts / 10_000)
-    append(".")
-    append(UInt8(48 + parts / 1000 % 10))
-    append(UInt8(48 + parts / 100 % 10))
-    append(UInt8(48 + parts / 10 % 10))
-    append(UInt8(48 + parts % 10))
-  }
-}

@@ -1,6 +1,7 @@
 internal import Base
 internal import Exchange
 internal import Kernel
+internal import Observability
 internal import Policy
 internal import Upstream
 internal import Wire
@@ -51,7 +52,7 @@ extension Runner {
     scratch.appendField("X-Request-ID", id.span)
     appendConnectionField(connection, closes: !isChunked(connection))
     scratch.appendHeadEnd()
-    log.page(connection, status: 200, id: id, now: now)
+    log.page(status: 200, id: id)
     discardRequest(connection)
     if watching.watchers.isEmpty {
       watching.toldExchange = activity.exchanges

@@ -1,6 +1,7 @@
 internal import Base
 internal import Exchange
 internal import Kernel
+internal import Observability
 internal import Policy
 internal import Upstream
 internal import Wire
@@ -68,7 +69,7 @@ extension Runner {
     page.removeAll()
     var text = ErrorText(error)
     text.model = reply.model
-    text.write(run: run, now: now.instant, into: &page)
+    text.write(of: run?.record, now: now.instant, into: &page)
     scratch.removeAll()
     scratch.appendStatusLine(error.row.status)
     scratch.appendField("Content-Type", "application/json")
@@ -90,7 +91,7 @@ extension Runner {
     if !isBetweenEvents { page.append("\n\n") }
     var text = ErrorText(error)
     text.model = reply.model
-    text.writeEvent(reply.endpoint.errorDialect, run: run, now: now.instant, into: &page)
+    text.writeEvent(reply.endpoint.errorDialect, of: run?.record, now: now.instant, into: &page)
     scratch.removeAll()
     writePage(reply, connection)
     if reply.framing == .chunked { connection.outlet.write("0\r\n\r\n" as StaticString) }
@@ -113,7 +114,7 @@ extension Runner {
       text.leftOut = setup.catalog.leftOut(serving: model.span)
     }
     page.removeAll()
-    text.write(run: nil, now: now.instant, into: &page)
+    text.write(of: nil, now: now.instant, into: &page)
     scratch.removeAll()
     scratch.appendStatusLine(error.row.status)
     scratch.appendField("Content-Type", "application/json")
@@ -130,10 +131,11 @@ extension Runner {
     if connection.parser.head.method != .head { page.withBytes { scratch.append($0) } }
     scratch.withBytes { connection.outlet.write($0) }
     metrics.record(refusal: error.row.code)
-    log.refusal(
-      text, id: id, client: isReadable ? clientName(of: connection) : nil,
-      connection: isReadable ? connection : nil,
-      now: now)
+    connection.inbound.withBytes {
+      log.refusal(
+        text, id: id, client: isReadable ? clientName(of: connection) : nil,
+        head: isReadable ? connection.parser.head : nil, in: $0, now: now)
+    }
     discardRequest(connection)
     front.finishAnswer(connection, keepsAlive: !error.row.closes, now: now.instant)
   }
@@ -153,19 +155,16 @@ extension Runner {
 
   /// What is kept of a reply that is over. `word`: how it ended, where not as its exchange did.
   func record(_ reply: Reply, run: ExchangeRun?, word: StaticString?, _ now: Moment) {
-    let overhead = overhead(of: reply, run: run)
+    let record = reply.record(
+      run, word: word, overhead: overhead(of: reply, run: run), now: now.instant)
     let transfer = run?.transfers.last { $0 != nil } ?? nil
     let isLogged: Void? = transfer.flatMap { transfer in
       withResponseHead(transfer) { raw in
-        let name = responseHead.requestID(in: raw)
-        log.exchange(
-          reply, run: run, word: word, overhead: overhead, upstreamID: raw.extracting(name), now: now)
+        log.exchange(record, upstreamID: raw.extracting(responseHead.requestID(in: raw)), now: now)
       }
     }
-    if isLogged == nil {
-      log.exchange(reply, run: run, word: word, overhead: overhead, upstreamID: Span(), now: now)
-    }
-    metrics.record(reply, run: run, word: word, overhead: overhead, now: now)
-    activity.record(reply, run: run, word: word, now: now)
+    if isLogged == nil { log.exchange(record, upstreamID: Span(), now: now) }
+    metrics.record(record)
+    activity.record(record, now: now)
   }
 }

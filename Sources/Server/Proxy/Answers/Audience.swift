@@ -109,7 +109,7 @@ extension Runner {
       // An event that was cut in the middle is ended first, or ours would be a part of it.
       if !endsBetweenEvents(run) { page.append("\n\n") }
       let dialect = run.exchange.shape.endpoint.errorDialect
-      ErrorText(error).writeEvent(dialect, run: run, now: now.instant, into: &page)
+      ErrorText(error).writeEvent(dialect, of: run.record, now: now.instant, into: &page)
       scratch.removeAll()
       if run.isShared, let recording = sharing.flights.recording(of: flight), recording.isFollowed {
         page.withBytes { recording.append($0, at: now.instant) }

@@ -144,14 +144,3 @@ extension ResponseHead {
     return raw.extracting(value).decimal
   }
 }
-
-extension ByteBuffer {
-  /// Milliseconds with two digits behind the point.
-  mutating func append(milliseconds interval: Interval) {
-    let hundredths = max(0, interval.nanoseconds) / 10_000
-    append(decimal: hundredths / 100)
-    append(UInt8(ascii: "."))
-    append(UInt8(48 + hundredths / 10 % 10))
-    append(UInt8(48 + hundredths % 10))
-  }
-}

@@ -1,5 +1,6 @@
 internal import Base
 internal import Exchange
+internal import Observability
 internal import Policy
 internal import Upstream
 internal import Wire
@@ -15,18 +16,6 @@ final class Reply {
     /// A stored answer, as far as it has been sent; with its gaps, where it is paced.
     case replay(CachedAnswer, offset: Int, pacedSince: Instant?)
     case over
-  }
-
-  enum CacheState: Int, CaseIterable {
-    case bypass, miss, hit, coalesced
-    var name: StaticString {
-      switch self {
-      case .bypass: "bypass"
-      case .miss: "miss"
-      case .hit: "hit"
-      case .coalesced: "coalesced"
-      }
-    }
   }
 
   let connection: SlotID
@@ -94,6 +83,34 @@ final class Reply {
   func end() {
     source = .over
     model = []
+  }
+
+  /// What is kept of it when it is over.
+  func record(_ run: ExchangeRun?, word: StaticString?, overhead: Interval, now: Instant) -> RequestRecord {
+    var record = RequestRecord(
+      id: requestID, trace: trace, client: client, endpoint: endpoint, model: model, wantsStream: wantsStream,
+      version: version)
+    record.status = status
+    record.bytesIn = bytesIn
+    record.bytesOut = bytesOut
+    record.cacheState = cacheState
+    record.worth = worth
+    record.storedUsage = storedUsage
+    record.firstByte = firstByteAt.map { $0 - acceptedAt }
+    record.total = now - acceptedAt
+    record.overhead = overhead
+    record.word = word
+    if let run {
+      record.hasExchange = true
+      record.ending = run.exchange.ending
+      record.attempts = run.exchange.attempts
+      record.providers = run.setup.catalog.providers
+      record.usage = run.usage
+      record.bill = run.bill
+      record.batchSize = run.batch?.size ?? 1
+      if CauseText.isNeeded(run.exchange) { record.failure = run.record }
+    }
+    return record
   }
 
   /// A length that is known is told; else chunks where the client knows them, else the connection's end, or the stream's.

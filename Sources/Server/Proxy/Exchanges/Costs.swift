@@ -1,6 +1,7 @@
 internal import Base
 internal import Exchange
 internal import Kernel
+internal import Observability
 internal import Policy
 internal import Wire
 

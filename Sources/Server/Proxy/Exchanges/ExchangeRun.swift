@@ -35,7 +35,6 @@ final class ExchangeRun {
   var batchAttempt: Int?
   /// Under which the complete answer is stored; nil: it is not.
   let storeKey: Fingerprint?
-  let startedAt: Instant
   /// What it asks of a response that a provider keeps.
   let stored: StoredRequest?
   /// Targets that nobody else has.
@@ -49,9 +48,6 @@ final class ExchangeRun {
   var length: Int64?
   /// When the first attempt was begun, by the real clock.
   var openedAt: Instant?
-  var usage = TokenUsage()
-  /// What the answer cost; nil where it did not tell its tokens.
-  var bill: Bill?
   /// Whose money it is, where there is a limit to it, and what was set aside of that.
   let payer: ClientAccount?
   let estimate: Money
@@ -61,12 +57,15 @@ final class ExchangeRun {
   var seat: AdmissionSeat?
   /// The name of the first client's request, which the lines about attempts bear.
   var requestID: RequestID?
+  var usage = TokenUsage()
+  /// What the answer cost; nil where it did not tell its tokens.
+  var bill: Bill?
   /// It is a WebSocket's; nil: it is a request like others.
   var pipe: Pipe?
 
   init(
     id: SlotID, setup: Setup, exchange: Exchange, facts: RequestFacts, arrival: consuming Arrival,
-    lines: Span<UInt8>, now: Instant
+    lines: Span<UInt8>
   ) {
     self.id = id
     self.setup = setup
@@ -81,7 +80,6 @@ final class ExchangeRun {
     estimate = arrival.estimate
     payer?.spending.reserve(estimate)
     query = arrival.query
-    startedAt = now
     var request = arrival.request.take()
     var apart = ByteBuffer()
     if request.room >= lines.count {
@@ -93,6 +91,15 @@ final class ExchangeRun {
     }
     self.request = request.take()
     self.lines = apart.take()
+  }
+
+  /// What its work has come to.
+  var record: ExchangeRecord {
+    var record = ExchangeRecord(exchange, setup.ledger, model: facts.model)
+    record.requestID = requestID
+    record.usage = usage
+    record.bill = bill
+    return record
   }
 
   /// Lends the query and the client's fields that go to every provider.

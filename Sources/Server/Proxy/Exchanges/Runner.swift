@@ -1,6 +1,7 @@
 internal import Base
 internal import Exchange
 internal import Kernel
+internal import Observability
 internal import Policy
 internal import Transport
 internal import Upstream
@@ -174,7 +175,7 @@ final class Runner {
       scratch.withBytes { lines in
         ExchangeRun(
           id: id, setup: setup, exchange: Exchange(shape, now: now.instant), facts: facts,
-          arrival: handed.take()!, lines: lines, now: now.instant)
+          arrival: handed.take()!, lines: lines)
       }
     }
     guard let run else { return }
@@ -370,8 +371,9 @@ final class Runner {
     timers.disarm(Int(run.id.slot))
     for attempt in run.transfers.indices { cancel(attempt, run) }
     for target in run.targets { upstream.forget(target) }
-    log.attempts(of: run, now: now)
-    metrics.record(run)
+    let record = run.record
+    log.attempts(of: record, now: now)
+    metrics.record(record)
     settleCost(run)
     if run.setup === setup {
       for attempt in run.exchange.attempts {

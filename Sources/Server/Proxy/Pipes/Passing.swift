@@ -1,5 +1,6 @@
 internal import Base
 internal import Exchange
+internal import Observability
 internal import Policy
 internal import Upstream
 internal import Wire
@@ -42,6 +43,19 @@ final class Passing {
   var fedAt: Instant
   var bytesIn: UInt64 = 0
 
+  /// What is kept of it when it is over. `reason`: in words why it did not end well.
+  func record(end: StaticString, reason: String, bytesOut: UInt64, now: Instant) -> PassedRecord {
+    var record = PassedRecord(
+      id: requestID, trace: trace, client: client, provider: name, method: method, path: rest)
+    record.status = status
+    record.end = end
+    record.reason = reason
+    record.total = now - startedAt
+    record.bytesIn = bytesIn
+    record.bytesOut = bytesOut
+    return record
+  }
+
   var name: String { setup.catalog.providers[provider].name }
 
   init(
@@ -77,33 +91,5 @@ final class Passing {
     isHead = head.method == .head
     isSafe = body == .none && (head.method == .get || isHead)
     expectsContinue = head.expectsContinue
-  }
-}
-
-extension Log {
-  /// The one line of a request that was passed on.
-  func passed(
-    _ passing: Passing, end: StaticString, bytesIn: UInt64, bytesOut: UInt64, upstreamID: Span<UInt8>,
-    words: String, now: Moment
-  ) {
-    let (method, rest) = (passing.method, passing.rest)
-    line(.info) { line in
-      line.add("msg", "passed")
-      line.add("id", passing.requestID.span)
-      if let trace = passing.trace { line.add("trace_id") { trace.write(into: &$0) } }
-      line.add("client", passing.client ?? "-")
-      line.add("provider", passing.name)
-      line.add("method", method.span.extracting(0..<min(method.count, Limits.loggedField)))
-      line.add("path", rest.span.extracting(0..<min(rest.count, Limits.loggedField)))
-      if !upstreamID.isEmpty {
-        line.add("upstream_id", upstreamID.extracting(0..<min(upstreamID.count, Limits.upstreamID)))
-      }
-      line.add("status", passing.status)
-      if !words.isEmpty { line.add("reason", words) }
-      line.add("end", end)
-      line.add("total_ms", milliseconds: now.instant - passing.startedAt)
-      line.add("bytes_in", bytesIn)
-      line.add("bytes_out", bytesOut)
-    }
   }
 }

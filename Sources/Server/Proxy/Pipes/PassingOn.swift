@@ -1,6 +1,7 @@
 internal import Base
 internal import Exchange
 internal import Kernel
+internal import Observability
 internal import Policy
 internal import Upstream
 internal import Wire
@@ -247,7 +248,7 @@ extension Runner {
     var text = ErrorText(error)
     text.provider = passing.name
     text.words = words
-    text.write(run: nil, now: passing.startedAt, into: &page)
+    text.write(of: nil, now: passing.startedAt, into: &page)
     scratch.removeAll()
     scratch.appendStatusLine(error.row.status)
     scratch.appendField("Content-Type", "application/json")
@@ -299,18 +300,13 @@ extension Runner {
     connection?.feed = nil
     passingTimers.disarm(Int(passing.connection.slot))
     let bytesOut = passing.transfer.flatMap { upstream.progress($0)?.forwarded } ?? 0
+    let record = passing.record(end: end, reason: words, bytesOut: bytesOut, now: now.instant)
     let isLogged: Void? = passing.transfer.flatMap { transfer in
       withResponseHead(transfer) { raw in
-        log.passed(
-          passing, end: end, bytesIn: passing.bytesIn, bytesOut: bytesOut,
-          upstreamID: raw.extracting(responseHead.requestID(in: raw)), words: words, now: now)
+        log.passed(record, upstreamID: raw.extracting(responseHead.requestID(in: raw)))
       }
     }
-    if isLogged == nil {
-      log.passed(
-        passing, end: end, bytesIn: passing.bytesIn, bytesOut: bytesOut, upstreamID: Span(), words: words,
-        now: now)
-    }
+    if isLogged == nil { log.passed(record, upstreamID: Span()) }
     letGo(passing)
     passing.seat = nil
     metrics.record(passedTo: passing.name, end: end)

@@ -1,6 +1,7 @@
 package import Base
 internal import Exchange
 internal import Kernel
+internal import Observability
 internal import Policy
 internal import Upstream
 internal import Wire
@@ -148,7 +149,7 @@ extension Runner {
     appendConnectionField(connection, closes: false)
     scratch.appendHeadEnd()
     scratch.withBytes { connection.outlet.write($0) }
-    log.page(connection, status: 204, id: id, now: now)
+    log.page(status: 204, id: id)
     discardRequest(connection)
     front.finishAnswer(connection, keepsAlive: true, now: now.instant)
   }

@@ -1,15 +1,15 @@
-internal import Base
+package import Base
 
 /// The trace that a request belongs to, as its `traceparent` names it (W3C Trace Context §3.2).
 ///
 /// Only read, so that the log line joins the application's trace: a sidecar makes no spans of its own.
-struct TraceID: Equatable {
+package struct TraceID: Equatable {
   private let high: UInt64
   private let low: UInt64
 
   /// Nil unless it is `VERSION-TRACE-PARENT-FLAGS` in lower-case hexadecimal digits, the version not `ff` and the
   /// trace not zero. A later version may have more behind that.
-  init?(traceparent value: Span<UInt8>) {
+  package init?(traceparent value: Span<UInt8>) {
     guard value.count >= 55, let version = Self.number(value, 0..<2), version != 0xff,
       let high = Self.number(value, 3..<19), let low = Self.number(value, 19..<35), high | low != 0,
       Self.number(value, 36..<52) != nil, Self.number(value, 53..<55) != nil
@@ -21,7 +21,7 @@ struct TraceID: Equatable {
   }
 
   /// Appends its 32 digits.
-  func write(into out: inout ByteBuffer) {
+  package func write(into out: inout ByteBuffer) {
     out.append(hex: high, digits: 16)
     out.append(hex: low, digits: 16)
   }

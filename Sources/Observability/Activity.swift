@@ -33,7 +33,7 @@ package final class Activity {
   /// Exchanges that were noted: the last one's number.
   package private(set) var exchanges: UInt64 = 0
   /// Tokens of answers that cost no upstream call.
-  private(set) var savedTokens: Quantity = 0
+  package private(set) var savedTokens: Quantity = 0
 
   package init(startedAt: Instant) {
     self.startedAt = startedAt
@@ -100,7 +100,7 @@ package final class Activity {
   package func currentBin(now: Instant) -> Int64 { number(of: now) }
 
   /// The exchanges behind that one, the last first, as many as are kept.
-  func forEachMark(after number: UInt64, _ body: (ExchangeMark) -> Bool) {
+  package func forEachMark(after number: UInt64, _ body: (ExchangeMark) -> Bool) {
     var at = exchanges
     while at > number, exchanges - at < UInt64(Limits.activityMarks) {
       if !body(marks[Int(truncatingIfNeeded: at % UInt64(Limits.activityMarks))]) { return }

@@ -4,7 +4,7 @@ internal import Kernel
 /// The process that started us, as far as it wants to know how we are: systemd, or whoever speaks like it.
 ///
 /// Mute where there is none. It never blocks, and nothing depends on whether anybody listens.
-package final class Supervisor {
+package final class ServiceNotifier {
   private let socket: NotifySocket?
   private let period: Interval?
   private var beatAt = Instant.distantPast

@@ -1,5 +1,5 @@
 package import Base
-internal import Exchange
+package import Exchange
 package import Policy
 package import Wire
 
@@ -8,52 +8,52 @@ package import Wire
 /// Label values are names of the configuration and words of the program, never what a client sent. An exchange's
 /// end adds to arrays that exist; only the first exchange of its kind makes room for one more series.
 package final class Metrics {
-  var version = ""
-  let startedAt: Instant
-  let startedOn: WallTime
+  package var version = ""
+  package let startedAt: Instant
+  package let startedOn: WallTime
   /// Counts the configurations: a place in the tables means another name in each.
-  private(set) var naming = 0
+  package private(set) var naming = 0
 
   package private(set) var providers = LabelNames([], other: "")
-  private(set) var models = LabelNames([], other: "other")
-  private(set) var clients = LabelNames([], other: "-")
+  package private(set) var models = LabelNames([], other: "other")
+  package private(set) var clients = LabelNames([], other: "-")
   /// How exchanges end; the first for the series that have no room.
-  private(set) var ends = WordList(
+  package private(set) var ends = WordList(
     [
       "other", "complete", "relayed", "upstream_cut", "upstream_stalled", "client_left",
       "rate_limit_exceeded",
     ]
       + ["upstream_routing_failure", "no_provider_available", "deadline_exceeded"], capacity: 48)
   /// How attempts end.
-  private(set) var reasons = WordList(["other", "ok"], capacity: 32)
-  private(set) var refusalCodes = WordList(["other"], capacity: 48)
+  package private(set) var reasons = WordList(["other", "ok"], capacity: 32)
+  package private(set) var refusalCodes = WordList(["other"], capacity: 48)
 
   /// By client and end, by provider and reason, by code.
-  private(set) var exchanges: [UInt64] = []
-  private(set) var attempts: [UInt64] = []
-  private(set) var refusals: [UInt64] = Array(repeating: 0, count: 48)
+  package private(set) var exchanges: [UInt64] = []
+  package private(set) var attempts: [UInt64] = []
+  package private(set) var refusals: [UInt64] = Array(repeating: 0, count: 48)
   /// Requests for a provider's own API, by provider and end.
-  private(set) var passed: [UInt64] = []
+  package private(set) var passed: [UInt64] = []
   /// Calls that were made for several requests, and those requests, by provider.
-  private(set) var batches: [UInt64] = []
-  private(set) var batched: [UInt64] = []
-  /// By `Reply.CacheState`.
+  package private(set) var batches: [UInt64] = []
+  package private(set) var batched: [UInt64] = []
   /// Upstream calls that were not made: each hit, and each exchange that joined another.
-  var callsSaved: UInt64 {
-    cacheStates[Reply.CacheState.hit.rawValue] &+ cacheStates[Reply.CacheState.coalesced.rawValue]
+  package var callsSaved: UInt64 {
+    cacheStates[CacheState.hit.rawValue] &+ cacheStates[CacheState.coalesced.rawValue]
   }
-  private(set) var cacheStates: [UInt64] = Array(repeating: 0, count: Reply.CacheState.allCases.count)
+  /// By `CacheState`.
+  package private(set) var cacheStates: [UInt64] = Array(repeating: 0, count: CacheState.allCases.count)
   /// What answers would have cost that came from the cache, or from another's exchange.
   private(set) var savedByCache = Money.none
   private(set) var savedByCoalescing = Money.none
-  private(set) var bytesIn: UInt64 = 0
-  private(set) var bytesOut: UInt64 = 0
+  package private(set) var bytesIn: UInt64 = 0
+  package private(set) var bytesOut: UInt64 = 0
 
   /// In nanoseconds, but for the tokens.
-  private(set) var duration = HistogramTable(bounds: Metrics.durationBounds)
-  private(set) var firstChunk = HistogramTable(bounds: Metrics.firstChunkBounds)
-  private(set) var tokens = HistogramTable(bounds: Metrics.tokenBounds)
-  private(set) var overhead = HistogramTable(bounds: Metrics.overheadBounds, series: 1)
+  package private(set) var duration = HistogramTable(bounds: Metrics.durationBounds)
+  package private(set) var firstChunk = HistogramTable(bounds: Metrics.firstChunkBounds)
+  package private(set) var tokens = HistogramTable(bounds: Metrics.tokenBounds)
+  package private(set) var overhead = HistogramTable(bounds: Metrics.overheadBounds, series: 1)
 
   package init(_ catalog: Catalog, clients: [Client], now: Moment) {
     startedAt = now.instant
@@ -119,47 +119,46 @@ package final class Metrics {
 
   // MARK: - What happens
 
-  /// A client's exchange has ended. `word` and `run` as in the log.
-  func record(_ reply: Reply, run: ExchangeRun?, word: StaticString?, overhead own: Interval, now: Moment) {
-    let end = ends.place(of: word ?? run?.exchange.ending?.word ?? "complete")
-    let client = reply.client.map { clients.place(of: $0) } ?? 0
+  /// A client's answer is over.
+  package func record(_ request: RequestRecord) {
+    let end = ends.place(of: request.end)
+    let client = request.client.map { clients.place(of: $0) } ?? 0
     exchanges[client * ends.capacity + end] &+= 1
-    cacheStates[reply.cacheState.rawValue] &+= 1
-    switch reply.cacheState {
-    case .hit: savedByCache += reply.worth
-    case .coalesced: savedByCoalescing += run?.bill?.worth ?? .none
+    cacheStates[request.cacheState.rawValue] &+= 1
+    switch request.cacheState {
+    case .hit: savedByCache += request.worth
+    case .coalesced: savedByCoalescing += request.bill?.worth ?? .none
     case .miss, .bypass: break
     }
-    var key = self.key(run, model: reply.model, endpoint: reply.endpoint)
-    if reply.wantsStream, let first = reply.firstByteAt {
-      firstChunk.record(first - reply.acceptedAt, key)
-    }
+    var key = self.key(request.attempts, request.providers, request.model, request.endpoint)
+    if request.wantsStream, let first = request.firstByte { firstChunk.record(first, key) }
     key.word = end
-    duration.record(now.instant - reply.acceptedAt, key)
-    overhead.record(own, SeriesKey())
-    bytesIn &+= UInt64(reply.bytesIn)
-    bytesOut &+= reply.bytesOut
+    duration.record(request.total, key)
+    overhead.record(request.overhead, SeriesKey())
+    bytesIn &+= UInt64(request.bytesIn)
+    bytesOut &+= request.bytesOut
   }
 
   /// An exchange with providers has ended, however many clients shared it.
-  func record(_ run: ExchangeRun) {
-    let names = run.setup.catalog.providers
-    for index in run.exchange.attempts.indices {
-      let provider = providers.place(of: names[run.exchange.attempts[index].choice.provider].name)
-      let reason = reasons.place(of: run.exchange.attempts[index].fault?.reason ?? "ok")
+  package func record(_ record: ExchangeRecord) {
+    let names = record.providers
+    for index in record.attempts.indices {
+      let provider = providers.place(of: names[record.attempts[index].choice.provider].name)
+      let reason = reasons.place(of: record.attempts[index].fault?.reason ?? "ok")
       attempts[provider * reasons.capacity + reason] &+= 1
     }
-    guard run.usage.isKnown else { return }
-    record(run.usage, self.key(run, model: run.facts.model, endpoint: run.exchange.shape.endpoint))
+    guard record.usage.isKnown else { return }
+    self.record(
+      record.usage, key(record.attempts, names, record.model, record.endpoint))
   }
 
   /// A request was passed on to a provider as it was, and is over.
-  func record(passedTo provider: String, end: StaticString) {
+  package func record(passedTo provider: String, end: StaticString) {
     passed[providers.place(of: provider) * ends.capacity + ends.place(of: end)] &+= 1
   }
 
   /// Requests were sent as one.
-  func record(inputs: Int, at provider: String) {
+  package func record(inputs: Int, at provider: String) {
     let place = providers.place(of: provider)
     batches[place] &+= 1
     batched[place] &+= UInt64(inputs)
@@ -172,11 +171,11 @@ package final class Metrics {
     if let output = usage.output { tokens.record(output, key) }
   }
 
-  private func key(_ run: ExchangeRun?, model: [UInt8], endpoint: Endpoint) -> SeriesKey {
+  private func key(_ attempts: [Attempt], _ names: [Provider], _ model: [UInt8], _ endpoint: Endpoint)
+    -> SeriesKey
+  {
     var key = SeriesKey()
-    if let run, let provider = run.exchange.attempts.answeringProvider {
-      key.provider = providers.place(of: run.setup.catalog.providers[provider].name)
-    }
+    if let provider = attempts.answeringProvider { key.provider = providers.place(of: names[provider].name) }
     key.model = self.model(model.span)
     key.operation = endpoint.operation
     return key
@@ -210,20 +209,9 @@ package final class Metrics {
   ]
 }
 
-extension [Attempt] {
-  /// Whose answer the client got: of the first attempt without a fault, or of one whose fault is the client's. Else
-  /// the last that was tried.
-  var answeringProvider: Int? {
-    for index in indices where self[index].fault == nil || self[index].fault == .clientFault {
-      return self[index].choice.provider
-    }
-    return last?.choice.provider
-  }
-}
-
 extension Endpoint.Operation {
   /// `gen_ai.operation.name`.
-  var name: StaticString {
+  package var name: StaticString {
     switch self {
     case .chat: "chat"
     case .textCompletion: "text_completion"

@@ -17,12 +17,12 @@ package final class Log {
   private let neverBlocks: Bool
   /// Lines dropped since the last one that told so, and since the start.
   private var dropped: Int64 = 0
-  private(set) var droppedLines: Int64 = 0
+  package private(set) var droppedLines: Int64 = 0
   package var settings: LogSettings
   /// SIGUSR1 has switched debug on, or off where the file has it on.
   package var isSwitched = false
   /// The time of the lines: the loop's, set once a turn.
-  var wall: WallTime
+  package var wall: WallTime
   /// `stampedAt` as text.
   private var stamp = ByteBuffer()
   private var stampedAt = WallTime(milliseconds: -1)
@@ -37,7 +37,7 @@ package final class Log {
   package var level: LogSettings.Level {
     isSwitched ? (settings.level == .debug ? .info : .debug) : settings.level
   }
-  var hasLines: Bool { !lines.isEmpty }
+  package var hasLines: Bool { !lines.isEmpty }
 
   /// Writes one line if its level is wanted: `fill` adds the fields behind time and level.
   func line(_ level: LogSettings.Level, _ fill: (inout LogLine) -> Void) {
@@ -113,7 +113,7 @@ package final class Log {
 }
 
 extension LogSettings.Level {
-  var name: String {
+  package var name: String {
     switch self {
     case .silent: "none"
     case .error: "error"

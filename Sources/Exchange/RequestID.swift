@@ -1,12 +1,12 @@
 internal import Base
 
 /// The name of one exchange in answers and logs: the client's own if it sent a sane one.
-struct RequestID {
+package struct RequestID {
   private var bytes = InlineArray<64, UInt8>(repeating: 0)
   private var count = 0
 
   /// A new one: 16 hexadecimal digits of a counter that started at random, scrambled.
-  init(number: UInt64) {
+  package init(number: UInt64) {
     // The finaliser of MurmurHash3 is a bijection: no two numbers meet.
     var mixed = number
     mixed = (mixed ^ (mixed >> 33)) &* 0xff51_afd7_ed55_8ccd
@@ -21,7 +21,7 @@ struct RequestID {
   }
 
   /// Nil unless it is 1 to 64 letters, digits and `-_.:/+=`: it goes into a header and a log line.
-  init?(client value: Span<UInt8>) {
+  package init?(client value: Span<UInt8>) {
     guard value.count > 0, value.count <= 64 else { return nil }
     for i in 0..<value.count {
       let byte = value[i]
@@ -43,7 +43,7 @@ struct RequestID {
     for i in 0..<text.utf8CodeUnitCount { put(text.utf8Start[i]) }
   }
 
-  var span: Span<UInt8> {
+  package var span: Span<UInt8> {
     @_lifetime(borrow self)
     get { bytes.span.extracting(0..<count) }
   }

@@ -1,33 +1,30 @@
-internal import Base
-internal import Exchange
+package import Base
 internal import Policy
 
 /// Why a request could not be served, in sentences for people: one for each provider that failed or that is left
 /// alone, with what it said and when it is tried again, and then what can be done about it.
-struct CauseText {
-  private let setup: Setup
-  private let exchange: Exchange
+package struct CauseText {
+  private let record: ExchangeRecord
   private let now: Instant
 
-  init(_ run: ExchangeRun, now: Instant) {
-    setup = run.setup
-    exchange = run.exchange
+  package init(_ record: ExchangeRecord, now: Instant) {
+    self.record = record
     self.now = now
   }
 
   /// There is something to tell: an attempt failed, or none could be made.
-  static func isNeeded(_ run: ExchangeRun) -> Bool {
-    hasFailures(run.exchange) || wasLeftWithoutAny(run.exchange)
+  package static func isNeeded(_ exchange: borrowing Exchange) -> Bool {
+    hasFailures(exchange) || wasLeftWithoutAny(exchange.ending)
   }
 
   private static func hasFailures(_ exchange: borrowing Exchange) -> Bool {
-    for attempt in exchange.attempts where attempt.saysWhy { return true }
+    for index in exchange.attempts.indices where exchange.attempts[index].saysWhy { return true }
     return false
   }
 
   /// No candidate was left: what could not be tried is part of the reason.
-  private static func wasLeftWithoutAny(_ exchange: borrowing Exchange) -> Bool {
-    guard case .failed(let error)? = exchange.ending else { return false }
+  private static func wasLeftWithoutAny(_ ending: Ending?) -> Bool {
+    guard case .failed(let error)? = ending else { return false }
     return error.row.side == .upstream
   }
 
@@ -35,11 +32,11 @@ struct CauseText {
   /// there are any.
   private func writeAttempts(into out: inout ByteBuffer) -> Bool {
     var count = 0
-    for attempt in exchange.attempts where attempt.saysWhy {
+    for attempt in record.attempts where attempt.saysWhy {
       guard let fault = attempt.fault else { continue }
       if count > 0 { out.append(" ") }
       count += 1
-      out.append(setup.catalog.providers[attempt.choice.provider].name)
+      out.append(record.providers[attempt.choice.provider].name)
       out.append(" ")
       Cause(fault, status: attempt.status, words: attempt.words).write(into: &out)
       writeNext(attempt.consequence?.until, into: &out)
@@ -54,7 +51,7 @@ struct CauseText {
     for obstruction in found.prefix(Limits.namesInMessage) {
       if !isFirst { out.append(" ") }
       isFirst = false
-      out.append(setup.catalog.providers[obstruction.provider].name)
+      out.append(record.providers[obstruction.provider].name)
       out.append(" ")
       out.append(obstruction.text)
       writeNext(obstruction.until, into: &out)
@@ -68,9 +65,9 @@ struct CauseText {
   }
 
   /// Everything that stood in the way: what was tried, and where nothing was left, what could not be.
-  func write(into out: inout ByteBuffer) {
+  package func write(into out: inout ByteBuffer) {
     let hasAttempts = writeAttempts(into: &out)
-    guard Self.wasLeftWithoutAny(exchange) else { return }
+    guard Self.wasLeftWithoutAny(record.ending) else { return }
     let length = out.count
     if hasAttempts { out.append(" ") }
     if !writeObstructions(into: &out) { out.truncate(to: length) }
@@ -85,12 +82,12 @@ struct CauseText {
       else { return }
       told.append((provider, remedy.utf8Start))
       out.append(" At ")
-      out.append(setup.catalog.providers[provider].name)
+      out.append(record.providers[provider].name)
       out.append(": ")
       out.append(remedy)
       out.append(".")
     }
-    for attempt in exchange.attempts where attempt.saysWhy {
+    for attempt in record.attempts where attempt.saysWhy {
       tell(attempt.choice.provider, attempt.fault, &out)
     }
     for obstruction in obstructions { tell(obstruction.provider, obstruction.fault, &out) }
@@ -98,9 +95,10 @@ struct CauseText {
 
   /// Candidates at providers that were not tried.
   private var obstructions: [Obstruction] {
-    let all = setup.ledger.obstructions(of: exchange.routeRequest, now: now)
+    guard let question = record.question else { return [] }
+    let all = record.ledger.obstructions(of: question, now: now)
     return all.filter { obstruction in
-      !exchange.attempts.contains { $0.saysWhy && $0.choice.provider == obstruction.provider }
+      !record.attempts.contains { $0.saysWhy && $0.choice.provider == obstruction.provider }
     }
   }
 
@@ -117,22 +115,5 @@ extension Attempt {
   /// It failed, and not because another one won its race, we had no room, or its client left.
   fileprivate var saysWhy: Bool {
     fault.map { !$0.isUnasked && $0 != .clientGone } ?? false
-  }
-}
-
-extension ByteBuffer {
-  /// `45 s`, `59 min`, `23 h`: whole units that have not been rounded up, at least one second.
-  mutating func append(span: Interval) {
-    let seconds = max(1, span.milliseconds / 1000)
-    if seconds < 120 {
-      append(decimal: seconds)
-      append(" s")
-    } else if seconds < 7200 {
-      append(decimal: seconds / 60)
-      append(" min")
-    } else {
-      append(decimal: seconds / 3600)
-      append(" h")
-    }
   }
 }

@@ -5,7 +5,7 @@ package import Exchange
 /// a new one in the code needs no entry here; beyond the capacity all share place 0.
 package struct WordList {
   package private(set) var words: [StaticString]
-  let capacity: Int
+  package let capacity: Int
 
   /// - Parameter words: the first stands for what there is no place for.
   package init(_ words: [StaticString], capacity: Int) {
@@ -41,7 +41,7 @@ package struct LabelNames {
 
   func place(of name: Span<UInt8>) -> Int { table.index(of: name).map { $0 + 1 } ?? 0 }
 
-  func place(of name: String) -> Int {
+  package func place(of name: String) -> Int {
     var name = name
     return name.withUTF8 { place(of: Span(_unsafeElements: $0)) }
   }
@@ -69,7 +69,7 @@ package struct SeriesKey: Hashable, Sendable {
 /// that everything counts in the first series, whose labels say nothing.
 package struct HistogramTable {
   /// Inclusive upper bounds, rising; what is above the last counts in one more bucket.
-  let bounds: [Int64]
+  package let bounds: [Int64]
   package private(set) var keys: [SeriesKey] = [SeriesKey()]
   private var places: [SeriesKey: Int] = [SeriesKey(): 0]
   /// Where the last value was counted: mostly the next one belongs there too.
@@ -126,7 +126,7 @@ package struct HistogramTable {
   package func sum(_ series: Int) -> UInt64 { sums[series] }
 
   /// The series has counted nothing.
-  func isEmpty(_ series: Int) -> Bool {
+  package func isEmpty(_ series: Int) -> Bool {
     for place in series * width..<(series + 1) * width where counts[place] > 0 { return false }
     return true
   }

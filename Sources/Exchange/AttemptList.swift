@@ -1,11 +1,10 @@
-internal import Base
-internal import Exchange
-internal import Policy
+package import Base
+package import Policy
 
 /// `groq=429;12ms, deepinfra=200;230ms`: each attempt's provider, its status or the word for its fault, and how
 /// long it took so far.
-enum AttemptList {
-  static func write(
+package enum AttemptList {
+  package static func write(
     _ attempts: [Attempt], _ providers: [Provider], now: Instant, into out: inout ByteBuffer
   ) {
     for index in attempts.indices {

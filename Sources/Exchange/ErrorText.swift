@@ -1,47 +1,48 @@
-internal import Base
-internal import Exchange
-internal import Policy
+package import Base
+package import Policy
 internal import Wire
 
 /// An error as the client reads it: OpenAI's shape, and a message that says what to do.
-struct ErrorText {
-  let error: LocalError
+package struct ErrorText {
+  package let error: LocalError
   /// The model that was asked for, and names that are like it.
-  var model: [UInt8] = []
-  var nearest: [String] = []
+  package var model: [UInt8] = []
+  package var nearest: [String] = []
   /// Who would have that model.
-  var leftOut: [DisabledProvider] = []
+  package var leftOut: [DisabledProvider] = []
   /// Who was asked as it is, and what became of that.
-  var provider = ""
-  var words = ""
+  package var provider = ""
+  package var words = ""
 
-  init(_ error: LocalError) { self.error = error }
+  package init(_ error: LocalError) { self.error = error }
 
   /// `{"error":{"message","type","param","code"}}`
-  func write(run: ExchangeRun?, now: Instant, into out: inout ByteBuffer) {
+  package func write(of record: ExchangeRecord?, now: Instant, into out: inout ByteBuffer) {
     out.append(#"{"error":"#)
-    writeObject(run: run, now: now, into: &out)
+    writeObject(of: record, now: now, into: &out)
     out.append("}")
   }
 
   /// The same inside a stream, in the words of the endpoint's dialect.
-  func writeEvent(_ dialect: ErrorDialect, run: ExchangeRun?, now: Instant, into out: inout ByteBuffer) {
+  package func writeEvent(
+    _ dialect: ErrorDialect, of record: ExchangeRecord?, now: Instant, into out: inout ByteBuffer
+  ) {
     switch dialect {
     case .plain:
       out.append("data: ")
-      write(run: run, now: now, into: &out)
+      write(of: record, now: now, into: &out)
     case .responses, .messages:
       out.append("event: error\ndata: ")
       out.append(#"{"type":"error","error":"#)
-      writeObject(run: run, now: now, into: &out)
+      writeObject(of: record, now: now, into: &out)
       out.append("}")
     }
     out.append("\n\n")
   }
 
-  private func writeObject(run: ExchangeRun?, now: Instant, into out: inout ByteBuffer) {
+  private func writeObject(of record: ExchangeRecord?, now: Instant, into out: inout ByteBuffer) {
     var message = ByteBuffer()
-    writeMessage(run: run, now: now, into: &message)
+    writeMessage(of: record, now: now, into: &message)
     out.append(#"{"message":"#)
     message.withBytes { out.append(jsonString: $0) }
     out.append(#","type":""#)
@@ -59,8 +60,8 @@ struct ErrorText {
     out.append("\"}")
   }
 
-  /// The message alone: `run` is nil where no exchange began.
-  func writeMessage(run: ExchangeRun?, now: Instant, into out: inout ByteBuffer) {
+  /// The message alone: `record` is nil where no exchange began.
+  package func writeMessage(of record: ExchangeRecord?, now: Instant, into out: inout ByteBuffer) {
     switch error {
     case .malformed(let reason):
       out.append("The request is not HTTP/1.1 as RFC 9112 has it: ")
@@ -140,20 +141,20 @@ struct ErrorText {
       out.append("Every provider of the model `")
       appendModel(to: &out)
       out.append("` is at its rate limit or quota. ")
-      appendCauses(run, now, to: &out)
+      appendCauses(record, now, to: &out)
     case .unavailable:
       out.append("No provider of the model `")
       appendModel(to: &out)
       out.append("` can be used now. ")
-      appendCauses(run, now, to: &out)
+      appendCauses(record, now, to: &out)
     case .attemptsFailed:
       out.append("No provider of the model `")
       appendModel(to: &out)
       out.append("` could answer. ")
-      appendCauses(run, now, to: &out)
+      appendCauses(record, now, to: &out)
     case .deadlineExceeded:
       out.append("No provider answered within `timeouts.request`. ")
-      appendCauses(run, now, to: &out)
+      appendCauses(record, now, to: &out)
     case .overloaded:
       out.append(
         "As many requests run and wait as `limits` of the tier file lets: `concurrent_requests`, `queue`, ")
@@ -222,11 +223,11 @@ struct ErrorText {
     out.append(" s.")
   }
 
-  private func appendCauses(_ run: ExchangeRun?, _ now: Instant, to out: inout ByteBuffer) {
-    guard let run else { return }
-    let causes = CauseText(run, now: now)
+  private func appendCauses(_ record: ExchangeRecord?, _ now: Instant, to out: inout ByteBuffer) {
+    guard let record else { return }
+    let causes = CauseText(record, now: now)
     causes.write(into: &out)
-    if run.exchange.shape.route.isLone { out.append(" No other provider has this model.") }
+    if record.isLone { out.append(" No other provider has this model.") }
     causes.writeRemedies(into: &out)
   }
 }

@@ -1,15 +1,15 @@
-internal import Base
-internal import Policy
+package import Base
+package import Policy
 
 /// What was spent since the start, and why not more.
-struct Savings {
-  var spent = Money.none
-  var responseCache = Money.none
-  var coalescing = Money.none
-  var promptCache = Money.none
-  var tiers = Money.none
+package struct Savings {
+  package var spent = Money.none
+  package var responseCache = Money.none
+  package var coalescing = Money.none
+  package var promptCache = Money.none
+  package var tiers = Money.none
 
-  init(_ ledger: Ledger, _ metrics: Metrics) {
+  package init(_ ledger: Ledger, _ metrics: Metrics) {
     responseCache = metrics.savedByCache
     coalescing = metrics.savedByCoalescing
     for provider in ledger.catalog.providers.indices {
@@ -20,9 +20,9 @@ struct Savings {
     }
   }
 
-  var saved: Money { responseCache + coalescing + promptCache + tiers }
+  package var saved: Money { responseCache + coalescing + promptCache + tiers }
 
-  func write(into out: inout ByteBuffer) {
+  package func write(into out: inout ByteBuffer) {
     out.append(#"{"spent":"#)
     out.append(spent)
     out.append(#","responseCache":"#)
@@ -34,12 +34,5 @@ struct Savings {
     out.append(#","tiers":"#)
     out.append(tiers)
     out.append("}")
-  }
-}
-
-extension ByteBuffer {
-  /// Dollars, without zeros at their end.
-  mutating func append(_ money: Money) {
-    append(billionths: money.billionths)
   }
 }
