@@ -1,6 +1,6 @@
 import Base
-import Policy
 import Observability
+import Policy
 import Server
 import Testing
 import Wire
