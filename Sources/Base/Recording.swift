@@ -186,15 +186,6 @@ package final class Recording {
     return try body(bytes.span)
   }
 
-  /// The next two contiguous pieces at `offset`, for one sendmsg(2); either may be empty.
-  package func withPieces<R>(
-    from offset: Int, _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> R
-  ) -> R {
-    // Lifetime: as in `withBytes`.
-    let first = piece(at: offset)
-    return body(first, piece(at: offset + first.count))
-  }
-
   private func piece(at offset: Int) -> UnsafeRawBufferPointer {
     precondition(offset >= start && offset <= end)
     if offset == end { return UnsafeRawBufferPointer(start: nil, count: 0) }

@@ -22,8 +22,6 @@ package struct Timers: ~Copyable {
     places = Array(repeating: -1, count: count)
   }
 
-  package var armedCount: Int { heap.count }
-
   /// The nearest deadline.
   package var next: Instant? { heap.first?.at }
 

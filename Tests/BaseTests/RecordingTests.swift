@@ -45,22 +45,6 @@ extension Recording {
     #expect(recording.read(from: 0) == piece(0..<size))
   }
 
-  @Test func pairsOfPiecesMeet() {
-    let recording = Recording(cap: 1 << 20, window: 0, ledger: ByteLedger(limit: .max))
-    recording.feed(50_000)
-    var offset = 0
-    var calls = 0
-    while offset < recording.end {
-      let taken = recording.withPieces(from: offset) { first, second in
-        #expect(Array(first) + Array(second) == piece(offset..<offset + first.count + second.count))
-        return first.count + second.count
-      }
-      offset += taken
-      calls += 1
-    }
-    #expect(calls == 2)
-  }
-
   @Test func overItsCapWithNobodyFollowingItHoldsNothing() {
     let ledger = ByteLedger(limit: .max)
     let recording = Recording(cap: 10_000, window: 1 << 20, ledger: ledger)

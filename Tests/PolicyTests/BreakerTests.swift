@@ -101,12 +101,12 @@ import Testing
     var world = World([provider("a")])
     for _ in 0..<3 { world.attempt(.serverError) }
     world.pass(.seconds(17))
-    #expect(world.ledger.wantsCheck(provider: 0, now: world.now))
+    #expect(world.isDueForProbe(0))
     world.attempt(fault)
     if reason == "probe free" {
-      #expect(world.ledger.wantsCheck(provider: 0, now: world.now))
+      #expect(world.isDueForProbe(0))
     } else {
-      #expect(!world.ledger.wantsCheck(provider: 0, now: world.now))
+      #expect(!world.isDueForProbe(0))
       #expect(world.ledger.status(of: 0, now: world.now).reason == reason)
     }
   }

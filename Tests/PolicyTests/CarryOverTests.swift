@@ -108,7 +108,7 @@ import Testing
       world.pass(.seconds(20))
       let probe = world.ledger.begin(world.choice()!, now: world.now)
       let next = reloaded(world, [provider("a")])
-      #expect(!next.ledger.wantsCheck(provider: 0, now: next.now), "one probe at a time")
+      #expect(!next.isDueForProbe(0), "one probe at a time")
       world.ledger.end(probe, AttemptOutcome(fault: fault), now: world.now)
       let status = next.ledger.status(of: 0, now: next.now)
       #expect(status.isBreakerOpen == (fault != nil))

@@ -13,7 +13,7 @@ import Testing
   @Test(arguments: breakerFaults)
   func threeInARowOpenTheBreaker(_ fault: Fault) throws {
     let world = World([provider("a")])
-    #expect(fault.allowsNext && fault.blame == .provider)
+    #expect(fault.blame == .provider)
     #expect(world.attempt(fault) == nil)
     #expect(world.attempt(fault) == nil)
     let consequence = try #require(world.attempt(fault))
@@ -44,7 +44,6 @@ import Testing
     world.now = start
     let consequence = world.attempt(fault)
     #expect(consequence == Consequence(scope: scope, until: start + length, isNew: true))
-    #expect(fault.allowsNext)
     #expect(world.choice() == nil)
     world.pass(length - .milliseconds(1))
     #expect(world.choice() == nil)
@@ -60,7 +59,6 @@ import Testing
       #expect(world.attempt(fault) == nil)
     }
     #expect(world.ledger.status(of: 0, now: world.now).state == .online)
-    #expect(fault.allowsNext == (fault != .clientFault && fault != .clientGone))
   }
 
   @Test func badKeyBenchesItsKeyOnly() {

@@ -57,7 +57,7 @@ import Testing
           #expect(
             world.ledger.status(of: choice.provider, now: world.now).state == .online, "nobody else is sent")
         }
-        let isProbe = world.ledger.wantsCheck(provider: choice.provider, now: world.now)
+        let isProbe = world.isDueForProbe(choice.provider)
         if isProbe {
           #expect(
             !open.contains { $0.isProbe && $0.choice.provider == choice.provider }, "one probe at a time")
@@ -144,7 +144,7 @@ import Testing
           let ticket = world.ledger.begin(choice, now: world.now)
           let fault = Self.faults[dice.below(Self.faults.count)]
           world.ledger.end(ticket, AttemptOutcome(fault: fault), now: world.now)
-          guard let fault, fault.allowsNext else { break loop }
+          guard let fault, fault != .clientFault, fault != .clientGone else { break loop }
           trail.note(fault, of: choice)
         case .wait(let until):
           #expect(until > world.now)

@@ -17,6 +17,12 @@ struct World {
 
   mutating func pass(_ interval: Interval) { now = now + interval }
 
+  /// An outage's cooldown has passed, and no attempt is under way that finds out whether it is over.
+  func isDueForProbe(_ provider: Int) -> Bool {
+    let status = ledger.status(of: provider, now: now)
+    return status.isBreakerOpen && status.state == .online
+  }
+
   func route(_ model: String) -> Route? {
     let bytes = Array(model.utf8)
     guard case .route(let route) = catalog.resolve(bytes.span) else { return nil }

@@ -80,20 +80,6 @@ package enum Fault: Equatable, Sendable {
     }
   }
 
-  /// The exchange goes on to another candidate.
-  package var allowsNext: Bool {
-    switch self {
-    case .clientFault, .clientGone: false
-    case .unreachable, .refused, .tls, .reset, .silence, .serverError, .overloaded, .starting, .timedOut,
-      .cut,
-      .errorInside,
-      .foreign, .redirected, .emptyStream, .tooSlow, .rate, .quota, .keyRejected, .modelMissing,
-      .endpointMissing, .modelLacksEndpoint, .tooLong, .requestRefused, .unsuited, .staleConnection,
-      .raceLost, .noRoom, .takenApart:
-      true
-    }
-  }
-
   /// The provider's words tell the client more about its request than a list of attempts would.
   package var isAboutTheRequest: Bool {
     switch self {

@@ -76,11 +76,6 @@ extension Ledger {
     return usable
   }
 
-  /// A provider that wants an unbilled check: its cooldown has passed and no attempt has found out yet.
-  package func wantsCheck(provider: Int, now: Instant) -> Bool {
-    providers[provider].breaker.wantsProbe(now: now)
-  }
-
   private func state(_ standing: Standing, _ provider: Int) -> ProviderStatus.State {
     switch standing.obstacle {
     case nil: .online

@@ -48,13 +48,6 @@ extension ByteBuffer {
     append("\r\n" as StaticString)
   }
 
-  /// `Date`, as IMF-fixdate.
-  package mutating func appendDateField(_ now: WallTime) {
-    append("Date: " as StaticString)
-    append(httpDate: now)
-    append("\r\n" as StaticString)
-  }
-
   /// The empty line that ends a head.
   package mutating func appendHeadEnd() { append("\r\n" as StaticString) }
 
