@@ -34,6 +34,13 @@ final class Driver {
     return upstream.prepare(target)
   }
 
+  /// A server that is spoken to by HTTP/2 in the clear.
+  func http2Target(of server: ScriptedServer) -> TargetID {
+    var target = TransferTarget(url: server.url, headerLines: ["Authorization: Bearer secret"])
+    target.versions = .http2
+    return upstream.prepare(target)
+  }
+
   /// Opens a POST whose body comes in the given segments.
   func open(
     _ target: TargetID, body: [[UInt8]] = [Array("{\"model\":\"m\"}".utf8)], race: RaceID? = nil,

@@ -6,12 +6,6 @@ import Testing
 
 /// Connections that several transfers share, over plain sockets and frames written by hand.
 @Suite struct HTTP2Tests {
-  private func target(_ driver: Driver, _ server: ScriptedServer) -> TargetID {
-    var target = TransferTarget(url: server.url, headerLines: ["Authorization: Bearer secret"])
-    target.versions = .http2
-    return driver.upstream.prepare(target)
-  }
-
   /// Answers every request with its own body.
   private static func echo() -> ScriptedServer {
     ScriptedServer { server, peer, _ in
@@ -26,7 +20,7 @@ import Testing
   @Test func requestsShareAConnection() throws {
     let server = Self.echo()
     let driver = try Driver()
-    let target = target(driver, server)
+    let target = driver.http2Target(of: server)
     // A burst before anything stands waits for the one connection.
     let ids = (0..<20).map { n in
       driver.open(target, body: [Array("{\"n\":".utf8), Array("\(n)}".utf8)])
@@ -58,7 +52,7 @@ import Testing
       peer.awaitEnd()
     }
     let driver = try Driver()
-    let target = target(driver, server)
+    let target = driver.http2Target(of: server)
     let first = driver.open(target)
     #expect(driver.run { server.requests == 1 })
     // Its settings have come with the greeting.
@@ -116,7 +110,7 @@ import Testing
       peer.awaitEnd()
     }
     let driver = try Driver()
-    let id = driver.open(target(driver, server))
+    let id = driver.open(driver.http2Target(of: server))
     let outcome = try driver.end(id)
     #expect(outcome.fault == fault)
     #expect(outcome.isRequestSent)
@@ -144,7 +138,7 @@ import Testing
       }
     }
     let driver = try Driver()
-    let target = target(driver, server)
+    let target = driver.http2Target(of: server)
     let first = driver.open(target)
     #expect(driver.run { driver.status(first) == 200 })
     // The goodbye lies in the same segment as the head.
@@ -184,7 +178,7 @@ import Testing
       peer.awaitEnd()
     }
     let driver = try Driver()
-    let target = target(driver, server)
+    let target = driver.http2Target(of: server)
     let client = Client(sendBuffer: 32 << 10)
     let slow = driver.open(target)
     #expect(driver.run { driver.status(slow) == 200 })
@@ -231,7 +225,7 @@ import Testing
     let driver = try Driver()
     let body = (0..<1_000_000).map { UInt8($0 % 251) }
     let id = driver.open(
-      target(driver, server),
+      driver.http2Target(of: server),
       body: [Array(body[..<10]), [], Array(body[10..<70_000]), Array(body[70_000...])])
     #expect(driver.upstream.releaseBody(id) == false)
     #expect(try driver.end(id).fault == nil)
@@ -250,7 +244,7 @@ import Testing
       peer.awaitEnd()
     }
     let driver = try Driver()
-    let target = target(driver, server)
+    let target = driver.http2Target(of: server)
     let id = driver.open(target, body: [[UInt8](repeating: 120, count: 1 << 20)])
     let outcome = try driver.end(id)
     #expect(outcome.fault == nil && outcome.status == 413 && !outcome.isRequestSent)
@@ -270,7 +264,7 @@ import Testing
       peer.awaitEnd()
     }
     let driver = try Driver()
-    let target = target(driver, server)
+    let target = driver.http2Target(of: server)
     let first = driver.open(target)
     let second = driver.open(target)
     #expect(driver.run { server.requests == 1 })
@@ -280,81 +274,11 @@ import Testing
     #expect(driver.held(second) == Array("1".utf8))
   }
 
-  /// A path that is dead is dead for all that goes over it.
-  @Test func aDeadPathFailsAllStreams() throws {
-    let server = ScriptedServer { server, peer, _ in
-      guard peer.greet() else { return }
-      while peer.readStream() != nil { server.countRequest() }
-    }
-    let driver = try Driver()
-    let target = target(driver, server)
-    let ids = (0..<3).map { _ in driver.open(target) }
-    #expect(driver.run { server.requests == 3 })
-    #expect(
-      driver.run {
-        if case .sent(.acknowledged) = driver.upstream.pathState(ids[0], now: Driver.now) {
-          true
-        } else {
-          false
-        }
-      })
-    driver.cancel(ids[0], pathIsDead: true)
-    for id in ids[1...] {
-      let outcome = try driver.end(id)
-      #expect(outcome.fault == .reset && outcome.isPathLost)
-      driver.cancel(id)
-    }
-    #expect(driver.watched.isEmpty)
-  }
-
-  /// A connection that has long been silent is asked; if it does not answer, it is given up.
-  @Test(arguments: [false, true]) func silenceIsAskedAbout(_ isThere: Bool) throws {
-    let server = ScriptedServer { server, peer, _ in
-      guard peer.greet(), let request = peer.readStream() else { return }
-      peer.answer(request.stream, "{}")
-      guard let ping = peer.awaitFrame(Frame.Kind.ping) else { return }
-      server.countRequest()
-      if isThere { peer.send(Frame(kind: Frame.Kind.ping, flags: Frame.ack, payload: ping.payload)) }
-      peer.awaitEnd()
-    }
-    let driver = try Driver()
-    let id = driver.open(target(driver, server))
-    #expect(try driver.end(id).fault == nil)
-    driver.cancel(id)
-    let later = Driver.now + Limits.pingAfter
-    driver.upstream.timerFired(now: later)
-    driver.drain()
-    #expect(driver.run { server.requests == 1 })
-    // Its answer, if there is one, has come by now: the server reads on.
-    for _ in 0..<5 { driver.turn(20) }
-    driver.upstream.timerFired(now: later + Limits.pongTime)
-    driver.drain()
-    #expect(driver.watched.isEmpty == !isThere)
-  }
-
-  /// A pooled connection that died before an answer began says nothing of the provider.
-  @Test func aDeadSharedConnectionIsNotSentAgain() throws {
-    let server = ScriptedServer { server, peer, _ in
-      guard peer.greet(), let first = peer.readStream() else { return }
-      peer.answer(first.stream, "{}")
-      guard peer.readStream() != nil else { return }
-      server.countRequest()
-    }
-    let driver = try Driver()
-    let target = target(driver, server)
-    let first = driver.open(target)
-    #expect(try driver.end(first).fault == nil)
-    driver.cancel(first)
-    let outcome = try driver.end(driver.open(target))
-    #expect(outcome.fault == .reusedConnectionDied && outcome.isReused && outcome.isRequestSent)
-    #expect(server.requests == 1)
-  }
-
   /// Of those that wait for a connection, one of a race takes it, and one that was given up does not.
   @Test func racesHoldOnSharedConnections() throws {
     let server = Self.echo()
     let driver = try Driver()
-    let target = target(driver, server)
+    let target = driver.http2Target(of: server)
     let ids = (0..<3).map { n in
       driver.open(target, race: n < 2 ? RaceID(1) : nil)
     }
