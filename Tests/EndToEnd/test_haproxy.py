@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from gateway import Gateway, eventually
-from wire import Reader, post
+from wire import Reader, pass_events, post
 
 STREAM = '{"model":"m","stream":true,"messages":[]}'
 BODY = '{"model":"m","messages":[]}'
@@ -71,18 +71,7 @@ def test_in_front(start, provider, certificate, tmp_path, is_secure):
     reader.socket.sendall(post(STREAM))
     provider.read()
     provider.current.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
-    for number in range(3):
-        event = b'data: {"choices":[{"delta":{"content":"%d"}}]}\n\n' % number
-        provider.current.send_chunk(event)
-        if number == 0:
-            assert reader.read_head().status == 200
-        got = b""
-        while len(got) < len(event):
-            got += reader.read_some()
-        assert got == event
-    provider.current.send_chunk(b"data: [DONE]\n\n")
-    provider.current.send(b"0\r\n\r\n")
-    assert reader.read_rest() == b"data: [DONE]\n\n"
+    pass_events(reader, provider, 3)
     assert at.record()["end"] == "complete"
     # A client that leaves takes its stream along, and the connection goes on.
     reader.socket.sendall(post(STREAM))

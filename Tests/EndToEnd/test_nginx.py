@@ -8,7 +8,7 @@ import openai
 import pytest
 
 from gateway import DEADLINE, eventually
-from wire import Reader, post
+from wire import Reader, pass_events, post
 
 STREAM = '{"model":"m","stream":true,"messages":[]}'
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -99,19 +99,7 @@ def test_events_pass_at_once(start, gateway, provider, tmp_path, buffering):
     reader.socket.sendall(post(STREAM))
     provider.read()
     provider.current.send(STREAM_HEAD)
-    for number in range(5):
-        event = b'data: {"choices":[{"index":0,"delta":{"content":"%d"}}]}\n\n' % number
-        provider.current.send_chunk(event)
-        if number == 0:
-            assert reader.read_head().status == 200
-        # The next one is sent only when this one has come through.
-        got = b""
-        while len(got) < len(event):
-            got += reader.read_some()
-        assert got == event
-    provider.current.send_chunk(b"data: [DONE]\n\n")
-    provider.current.send(b"0\r\n\r\n")
-    assert reader.read_rest() == b"data: [DONE]\n\n"
+    pass_events(reader, provider, 5)
 
 
 def test_sdk_through_nginx(start, gateway, mock, tmp_path):

@@ -310,3 +310,19 @@ class Provider:
             if connection.is_open:
                 connection.close()
         self.listener.close()
+
+
+def pass_events(reader, provider, count):
+    """A stream whose head the provider has sent: each event is sent only when the one before it has come through."""
+    for number in range(count):
+        event = b'data: {"choices":[{"index":0,"delta":{"content":"%d"}}]}\n\n' % number
+        provider.current.send_chunk(event)
+        if number == 0:
+            assert reader.read_head().status == 200
+        got = b""
+        while len(got) < len(event):
+            got += reader.read_some()
+        assert got == event
+    provider.current.send_chunk(b"data: [DONE]\n\n")
+    provider.current.send(b"0\r\n\r\n")
+    assert reader.read_rest() == b"data: [DONE]\n\n"
