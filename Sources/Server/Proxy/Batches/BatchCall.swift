@@ -23,9 +23,9 @@ final class BatchCall {
   /// Where they wait; nil: they have been sent.
   var gathering: GatheringID?
   private(set) var members: [Member] = []
-  /// Inputs that were sent, whoever has left since.
-  private(set) var size = 0
+  /// Of the inputs that were sent, whoever has left since.
   private(set) var weights: [Int] = []
+  var size: Int { weights.count }
   var transfer: TransferID?
   /// The one request's.
   var body = ByteBuffer()
@@ -50,7 +50,6 @@ final class BatchCall {
   /// Those who are there are sent, in their order. `share`: of the memory, for the body.
   func fix(_ share: consuming MemoryShare) {
     self.share = consume share
-    size = members.count
     weights = members.map { $0.weight }
     for place in members.indices { members[place].place = place }
   }
