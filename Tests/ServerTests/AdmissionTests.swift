@@ -55,7 +55,7 @@ import Testing
 
   /// Any order of coming, leaving and being called: counts never go astray, and the line's memory stays small.
   @Test(arguments: 0..<8) func nothingIsLost(seed: Int) {
-    var random = SystemDice(state: UInt64(seed) &* 0x9e37_79b9_7f4a_7c15 | 1)
+    var random = SystemRandomSource(state: UInt64(seed) &* 0x9e37_79b9_7f4a_7c15 | 1)
     let admission = admission(3, queue: 16)
     let guests = (0..<64).map { _ in Guest() }
     var order: [Int] = []
@@ -138,7 +138,7 @@ import Testing
 }
 
 /// xorshift64*: the same numbers for the same seed everywhere.
-private struct SystemDice {
+private struct SystemRandomSource {
   var state: UInt64
   mutating func next() -> UInt64 {
     state ^= state >> 12

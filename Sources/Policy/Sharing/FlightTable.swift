@@ -68,7 +68,7 @@ package struct FlightTable: ~Copyable {
   package private(set) var figures = Figures()
   package private(set) var flightCount = 0
 
-  private let ledger: ByteLedger
+  private let meter: MemoryMeter
   private var index: CacheIndex
   private var flights: [Flight] = []
   private var freeFlights: [Int32] = []
@@ -77,14 +77,14 @@ package struct FlightTable: ~Copyable {
   /// - Parameter pool: the same as the cache's, since recordings go over to it.
   package init(bounds: Bounds, pool: BlockPool) {
     self.bounds = bounds
-    ledger = ByteLedger(limit: bounds.memory, pool: pool)
+    meter = MemoryMeter(limit: bounds.memory, pool: pool)
     index = CacheIndex(capacity: bounds.flights)
   }
 
   /// Other bounds, for what begins from now on. Flights under way keep their recordings as they are.
   package mutating func adopt(_ bounds: Bounds) {
     self.bounds = bounds
-    ledger.limit = bounds.memory
+    meter.limit = bounds.memory
     index = CacheIndex(capacity: max(bounds.flights, flights.count))
     for slot in flights.indices where flights[slot].isListed { index.insert(flights[slot].key, slot: slot) }
   }
@@ -92,7 +92,7 @@ package struct FlightTable: ~Copyable {
   package var seatCount: Int { seats.count }
 
   /// Bytes of all recordings that belong to flights.
-  package var bytes: Int { ledger.used }
+  package var bytes: Int { meter.used }
 
   // MARK: - Joining and leaving
 
@@ -333,7 +333,7 @@ package struct FlightTable: ~Copyable {
       flights.append(Flight())
     }
     let recording = Recording(
-      cap: bounds.recording, window: bounds.lag, ledger: ledger, keepsPace: bounds.keepsPace)
+      cap: bounds.recording, window: bounds.lag, meter: meter, keepsPace: bounds.keepsPace)
     recording.isFollowed = true
     flights[slot].phase = .waiting
     flights[slot].recording = recording

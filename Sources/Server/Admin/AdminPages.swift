@@ -31,7 +31,7 @@ extension Runner {
       }
       sendPage(
         connection, status: 200, type: format.contentType,
-        .metrics(MetricsPage(metrics, setup.ledger, operatingFacts(), format: format)), now: now)
+        .metrics(MetricsPage(metrics, setup.health, operatingFacts(), format: format)), now: now)
     case .admin(let rest):
       let place = path.lowerBound + rest.lowerBound..<path.lowerBound + rest.upperBound
       answerAdmin(connection, place, now: now)
@@ -76,15 +76,15 @@ extension Runner {
     switch target {
     case .health:
       writeHealth(now: now)
-      rest = .providers(ProviderPage(allOf: setup.ledger, ending: "]}"))
+      rest = .providers(ProviderPage(allOf: setup.health, ending: "]}"))
     case .providers:
       page.append(#"{"providers":["#)
-      rest = .providers(ProviderPage(allOf: setup.ledger, ending: "]}"))
+      rest = .providers(ProviderPage(allOf: setup.health, ending: "]}"))
     case .status(let name): rest = text(of: provider(connection, place, name), status: &status)
     case .reset(let name):
       let provider = provider(connection, place, name)
       if let provider, provider < setup.catalog.providers.count {
-        setup.ledger.reset(provider: provider)
+        setup.health.reset(provider: provider)
         log.note(
           .info, "the operator has ended all cooldowns of a provider", setup.catalog.providers[provider].name)
       }
@@ -106,7 +106,7 @@ extension Runner {
     sendPage(connection, status: status, type: "application/json", rest, now: now)
   }
 
-  /// The provider that a part of the path names, by its place in the ledger.
+  /// The provider that a part of the path names, by its place in the health store.
   private func provider(_ connection: Connection, _ place: Range<Int>, _ name: Range<Int>) -> Int? {
     var decoded = ByteBuffer()
     let part = place.lowerBound + name.lowerBound..<place.lowerBound + name.upperBound
@@ -119,7 +119,7 @@ extension Runner {
   }
 
   private func text(of provider: Int?, status: inout Int) -> PageText {
-    if let provider { return .providers(ProviderPage(provider, of: setup.ledger)) }
+    if let provider { return .providers(ProviderPage(provider, of: setup.health)) }
     page.append(
       #"{"error":{"message":"There is no provider of that name. GET /admin/providers lists them.","#)
     page.append(#""type":"invalid_request_error","param":null,"code":"not_found"}}"#)
@@ -130,13 +130,13 @@ extension Runner {
   /// `GET /admin/health`, up to the list of providers.
   private func writeHealth(now: Moment) {
     page.append(#"{"overallStatus":""#)
-    page.append(isDraining ? "draining" : ProviderPage.overall(setup.ledger, now: now.instant))
+    page.append(isDraining ? "draining" : ProviderPage.overall(setup.health, now: now.instant))
     page.append(#"","timestamp":""#)
     page.append(rfc3339: now.wall)
     page.append(#"","version":"#)
     page.append(jsonString: metrics.version)
     page.append(#","savings":"#)
-    Savings(setup.ledger, metrics).write(into: &page)
+    Savings(setup.health, metrics).write(into: &page)
     page.append(#","services":[{"name":"proxy","status":""#)
     page.append(isDraining ? "draining" : "healthy")
     page.append(#"","uptimeSeconds":"#)

@@ -85,7 +85,7 @@ extension Runner {
   private func isChunked(_ connection: Connection) -> Bool { connection.parser.head.version == .http11 }
 
   private func statuses(now: Instant) -> [ProviderStatus] {
-    (0..<setup.ledger.statusCount).map { setup.ledger.status(at: $0, now: now) }
+    (0..<setup.health.statusCount).map { setup.health.status(at: $0, now: now) }
   }
 
   /// Tells everybody what has changed, once a time.

@@ -8,7 +8,7 @@ package final class Admission {
   private var limits: LimitSettings
   package fileprivate(set) var running = 0
   /// Request bodies, as far as they have come, and what is made of them.
-  private let bodies: ByteLedger
+  private let bodies: MemoryMeter
   /// Bytes of answers and pages that are held or wait for slow clients, and of requests that have only begun, as last
   /// measured.
   private var answerBytes = 0
@@ -22,7 +22,7 @@ package final class Admission {
 
   package init(_ limits: LimitSettings) {
     self.limits = limits
-    bodies = ByteLedger(limit: limits.memory)
+    bodies = MemoryMeter(limit: limits.memory)
   }
 
   /// A reload: what is taken stays taken.

@@ -34,7 +34,7 @@ extension Runner {
       let id = batches.gatherings.find(own.key, bytes: own.bytes),
       let call = batches.waiting[id], call.setup === run.setup, let first = call.members.first,
       let ticket = runs[first.run]?.exchange.attempts[first.attempt].ticket,
-      let joined = run.setup.ledger.join(ticket, run.exchange.routeRequest, now: now.instant)
+      let joined = run.setup.health.join(ticket, run.exchange.routeRequest, now: now.instant)
     else { return false }
     let attempt = run.exchange.attempts.count
     while run.transfers.count <= attempt { run.transfers.append(nil) }
@@ -163,7 +163,7 @@ extension Runner {
   /// asks may be to blame: each is asked alone. 4. All else is as it would be for one.
   private func ended(_ call: BatchCall, _ transfer: TransferID, _ outcome: TransferOutcome, _ now: Moment) {
     guard let first = call.members.first, let lead = runs[first.run] else { return }
-    noteRoundTrip(outcome, provider: call.choice.provider, ledger: call.setup.ledger)
+    noteRoundTrip(outcome, provider: call.choice.provider, health: call.setup.health)
     let verdict = verdict(lead, first.attempt, transfer, outcome, now)
     var misfit: EmbeddingAnswer.Fault?
     if verdict == .good {
@@ -261,7 +261,7 @@ extension Runner {
       return false
     }
     stragglers[transfer] = Straggler(
-      ledger: run.setup.ledger, ticket: made.ticket, provider: made.choice.provider)
+      health: run.setup.health, ticket: made.ticket, provider: made.choice.provider)
     end(call, transfer) {}
     leave(call, run, attempt)
     return true

@@ -89,7 +89,7 @@ final class Checks {
     guard let provider = running[event.transfer] else { return false }
     switch event.fact {
     case .ended(let outcome):
-      if !outcome.isReused { setup.ledger.noteRoundTrip(outcome.connectTime, provider: provider) }
+      if !outcome.isReused { setup.health.noteRoundTrip(outcome.connectTime, provider: provider) }
       return ended(event.transfer, provider, outcome, now)
     case .heldFull:
       settle(event.transfer, provider, .foreign, now)
@@ -115,13 +115,13 @@ final class Checks {
 
   private func settle(_ transfer: TransferID, _ provider: Int, _ fault: Fault?, _ now: Instant) {
     let elapsed = places[provider].startedAt.map { now - $0 } ?? .zero
-    setup.ledger.recordCheck(provider: provider, fault: fault, elapsed: elapsed, now: now)
+    setup.health.recordCheck(provider: provider, fault: fault, elapsed: elapsed, now: now)
     upstream.cancel(transfer)
     running[transfer] = nil
     places[provider].startedAt = nil
     if setup.catalog.providers[provider].discovers { return }
     // Asked again after its next cooldown, and after this one if it has just failed.
-    let status = setup.ledger.status(of: provider, now: now)
+    let status = setup.health.status(of: provider, now: now)
     places[provider].askAt =
       fault == nil ? .distantFuture : status.cooldownUntil ?? now + Limits.discoverRetry
   }

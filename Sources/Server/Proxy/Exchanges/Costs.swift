@@ -13,7 +13,7 @@ extension Runner {
     if run.stored != nil { run.usage = TokenUsage() }
     guard run.usage.isKnown, run.exchange.attempts[attempt].isLive else { return }
     let tokens = TokenCounts(run.usage)
-    run.bill = run.setup.ledger.charge(
+    run.bill = run.setup.health.charge(
       run.exchange.attempts[attempt].ticket, tokens, of: run.exchange.shape.route)
   }
 
@@ -27,7 +27,7 @@ extension Runner {
   func spendingRefusal(of account: ClientAccount?, _ shape: ExchangeShape, now: Moment) -> LocalError? {
     guard let account, let limit = account.spendPerDay else { return nil }
     let due = account.spending.due(
-      estimate(shape, for: account), limit: limit, on: setup.ledger.day, now: now.instant)
+      estimate(shape, for: account), limit: limit, on: setup.health.day, now: now.instant)
     return due > now.instant ? .clientSpent(due - now.instant) : nil
   }
 
@@ -43,7 +43,7 @@ extension Runner {
           run.setup.catalog.bill(shape.likelyTokens, at: attempt.choice.candidate, of: shape.route).spent
       }
     }
-    payer.spending.settle(reserved: run.estimate, spent: spent, on: run.setup.ledger.day)
+    payer.spending.settle(reserved: run.estimate, spent: spent, on: run.setup.health.day)
   }
 }
 

@@ -95,7 +95,7 @@ final class ExchangeRun {
 
   /// What its work has come to.
   var record: ExchangeRecord {
-    var record = ExchangeRecord(exchange, setup.ledger, model: facts.model)
+    var record = ExchangeRecord(exchange, setup.health, model: facts.model)
     record.requestID = requestID
     record.usage = usage
     record.bill = bill

@@ -5,7 +5,7 @@ internal import Upstream
 internal import Wire
 
 // What providers do, as it comes from Upstream: each exchange is told what it means for it, answers are judged,
-// and the ledger learns.
+// and the health store learns.
 extension Runner {
   /// Passes on what happened to a transfer.
   func take(_ event: TransferEvent, now: Moment) {
@@ -74,18 +74,18 @@ extension Runner {
   /// A straggler's connection is ready or has failed: the round trip is learned, the ticket given back.
   private func follow(_ straggler: Straggler, _ event: TransferEvent, now: Moment) {
     guard case .ended(let outcome) = event.fact else { return }
-    noteRoundTrip(outcome, provider: straggler.provider, ledger: straggler.ledger)
+    noteRoundTrip(outcome, provider: straggler.provider, health: straggler.health)
     let fault = outcome.fault.map { Judge.transfer(TransferEnd($0, of: outcome)) } ?? .raceLost
     var end = AttemptOutcome(fault: fault)
     if fault != .raceLost { end.words = wayWords(event.transfer) }
-    straggler.ledger.end(straggler.ticket, end, now: now.instant)
+    straggler.health.end(straggler.ticket, end, now: now.instant)
     stragglers[event.transfer] = nil
     upstream.cancel(event.transfer)
   }
 
-  func noteRoundTrip(_ outcome: TransferOutcome, provider: Int, ledger: Ledger) {
+  func noteRoundTrip(_ outcome: TransferOutcome, provider: Int, health: HealthStore) {
     if !outcome.isReused, outcome.connectTime > .zero {
-      ledger.noteRoundTrip(outcome.connectTime, provider: provider)
+      health.noteRoundTrip(outcome.connectTime, provider: provider)
     }
   }
 
@@ -93,7 +93,7 @@ extension Runner {
     _ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID, _ outcome: TransferOutcome, now: Moment
   ) {
     let choice = run.exchange.attempts[attempt].choice
-    noteRoundTrip(outcome, provider: choice.provider, ledger: run.setup.ledger)
+    noteRoundTrip(outcome, provider: choice.provider, health: run.setup.health)
     let verdict: Verdict
     if case .committed(attempt) = run.exchange.state {
       let sawError = upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
@@ -217,7 +217,7 @@ extension Runner {
           let reset = responseHead.value(named: pairs[index].reset, in: raw),
           let interval = RetryHints.resetInterval(raw.extracting(reset), now: now.wall)
         else { continue }
-        run.setup.ledger.learn(
+        run.setup.health.learn(
           ticket, pair: index, remaining: remaining, resetAt: now.instant + interval, now: now.instant)
       }
     }

@@ -57,7 +57,7 @@ final class Runner {
   var abandoned: [ExchangeRun] = []
 
   struct Straggler {
-    var ledger: Ledger
+    var health: HealthStore
     var ticket: AttemptTicket
     var provider: Int
   }
@@ -197,13 +197,13 @@ final class Runner {
   func tell(_ run: ExchangeRun, _ event: ExchangeEvent, _ now: Moment) {
     // Performing may tell again: each call works on effects of its own, behind those of its caller.
     let first = effects.count
-    run.exchange.handle(event, ledger: run.setup.ledger, now: now.instant, effects: &effects)
+    run.exchange.handle(event, health: run.setup.health, now: now.instant, effects: &effects)
     var at = first
     while at < effects.count {
       let effect = effects[at]
       at += 1
       if let answer = perform(effect, run, now) {
-        run.exchange.handle(answer, ledger: run.setup.ledger, now: now.instant, effects: &effects)
+        run.exchange.handle(answer, health: run.setup.health, now: now.instant, effects: &effects)
       }
     }
     if effects.count > first { effects.removeSubrange(first...) }
@@ -323,16 +323,16 @@ final class Runner {
     if let call = run.batch(at: attempt), letGo(call, run, attempt) { return }
     guard let transfer = run.transfers[attempt] else {
       // Its body is still being made, or others go on with it.
-      run.setup.ledger.end(made.ticket, AttemptOutcome(fault: .raceLost), now: now.instant)
+      run.setup.health.end(made.ticket, AttemptOutcome(fault: .raceLost), now: now.instant)
       return
     }
     run.transfers[attempt] = nil
     if stragglers.count < Limits.stragglers, upstream.abandon(transfer) {
       stragglers[transfer] = Straggler(
-        ledger: run.setup.ledger, ticket: made.ticket, provider: made.choice.provider)
+        health: run.setup.health, ticket: made.ticket, provider: made.choice.provider)
     } else {
       upstream.cancel(transfer)
-      run.setup.ledger.end(made.ticket, AttemptOutcome(fault: .raceLost), now: now.instant)
+      run.setup.health.end(made.ticket, AttemptOutcome(fault: .raceLost), now: now.instant)
     }
   }
 
@@ -348,7 +348,7 @@ final class Runner {
     case .sent(.failed): return .path(attempt, .undeliverable)
     case .sent(.heldUp): return .path(attempt, .heldUp)
     case .sent(.acknowledged(let roundTrip)):
-      run.setup.ledger.noteRoundTrip(roundTrip, provider: run.exchange.attempts[attempt].choice.provider)
+      run.setup.health.noteRoundTrip(roundTrip, provider: run.exchange.attempts[attempt].choice.provider)
       return .path(attempt, .acknowledged)
     case .sent(.unknown), .unknown: return .path(attempt, .unknown)
     }

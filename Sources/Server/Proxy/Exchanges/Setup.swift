@@ -9,7 +9,7 @@ internal import Wire
 final class Setup {
   let configuration: Configuration
   let catalog: Catalog
-  let ledger: Ledger
+  let health: HealthStore
   let gate: Gate
   /// Per provider.
   let edits: [BodyEdits]
@@ -75,9 +75,9 @@ final class Setup {
     self.upstream = upstream
     catalog = Catalog(configuration, seed: seed)
     if let old {
-      ledger = Ledger(catalog, keeping: old.ledger, affinity: configuration.affinity)
+      health = HealthStore(catalog, keeping: old.health, affinity: configuration.affinity)
     } else {
-      ledger = Ledger(catalog, seed: seed, affinity: configuration.affinity)
+      health = HealthStore(catalog, seed: seed, affinity: configuration.affinity)
     }
     gate = Gate(configuration, keeping: old?.gate)
     edits = configuration.providers.map { BodyEdits($0.edits) }

@@ -103,7 +103,7 @@ extension Runner {
       timeouts: setup.configuration.timeouts)
     shape.estimatedTokens = facts.estimatedTokens
     shape.answerTokens = facts.answerTokens
-    setup.ledger.note(Day(now))
+    setup.health.note(Day(now))
     shape.hedge = setup.configuration.hedge
     if let wish = connection.parser.head.value(of: .provider) {
       shape.preference = connection.inbound.withBytes(wish) { setup.catalog.providerIndex(named: $0) }
@@ -278,7 +278,7 @@ extension Runner {
 
   /// Ready as long as some provider can be used; `degraded` when some cannot.
   private func writeReadiness(now: Moment) -> Int {
-    let usable = setup.ledger.usableProviders(now: now.instant)
+    let usable = setup.health.usableProviders(now: now.instant)
     let enabled = setup.catalog.providers.count
     if isDraining {
       page.append(#"{"status":"draining"}"#)

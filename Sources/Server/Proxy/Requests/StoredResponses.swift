@@ -64,7 +64,7 @@ extension Runner {
         } ?? []
     }
     guard !name.isEmpty, let response = reader.fingerprint(ofResponse: name.span) else { return }
-    run.setup.ledger.remember(
+    run.setup.health.remember(
       response, madeBy: run.exchange.attempts[attempt].choice, now: now.instant)
   }
 }
