@@ -149,7 +149,7 @@ import Testing
       let other = choice(world, nil)!
       if other.provider == home.provider { _ = world.health.begin(other, now: world.now) }
     }
-    let seats = (0..<4).map { _ in
+    let subscriptions = (0..<4).map { _ in
       let choice = choice(world, 1)!
       #expect(isSamePlace(choice, home))
       return world.health.begin(choice, now: world.now)
@@ -162,13 +162,13 @@ import Testing
       world.health.end(ticket, AttemptOutcome(timeToFirstToken: .milliseconds(1)), now: world.now)
     }
     #expect(elsewhere > 0)
-    world.health.end(seats[0], AttemptOutcome(timeToFirstToken: .milliseconds(1)), now: world.now)
+    world.health.end(subscriptions[0], AttemptOutcome(timeToFirstToken: .milliseconds(1)), now: world.now)
     #expect(isSamePlace(choice(world, 1), home))
   }
 
-  /// Also seats that were taken at the first answer, or whose conversation has moved or was pushed out meanwhile.
+  /// Also subscriptions that were taken at the first answer, or whose conversation has moved or was pushed out meanwhile.
   @Test(arguments: 1...6 as ClosedRange<UInt64>)
-  func seatsAreGivenBack(_ seed: UInt64) {
+  func permitsAreGivenBack(_ seed: UInt64) {
     var settings = AffinitySettings()
     settings.entries = 16
     var world = World(Self.equals, seed: seed)

@@ -56,13 +56,13 @@ extension Runner {
       noteDetail(run, attempt, event.transfer, verdict)
       tell(run, .heldFull(attempt, verdict), now)
     case .blocked:
-      if let flight = run.flight, let seat = sharing.flights.firstSeat(of: flight),
-        let reply = sharing.reply(at: seat), let connection = front.connection(reply.connection)
+      if let flight = run.flight, let subscription = sharing.flights.firstSubscription(of: flight),
+        let reply = sharing.reply(at: subscription), let connection = downstream.connection(reply.connection)
       {
-        front.settle(connection, now: now.instant)
+        downstream.settle(connection, now: now.instant)
       }
     case .roomy:
-      if let connection = run.pipe.flatMap({ front.connection($0.connection) }) {
+      if let connection = run.pipe.flatMap({ downstream.connection($0.connection) }) {
         pump(run, connection, now)
       }
     case .recorded: if let flight = run.flight { pumpAll(flight, now) }
@@ -93,7 +93,7 @@ extension Runner {
     _ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID, _ outcome: TransferOutcome, now: Moment
   ) {
     let choice = run.exchange.attempts[attempt].choice
-    noteRoundTrip(outcome, provider: choice.provider, health: run.setup.health)
+    noteRoundTrip(outcome, provider: choice.provider, health: run.runtime.health)
     let verdict: Verdict
     if case .committed(attempt) = run.exchange.state {
       let sawError = upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
@@ -191,7 +191,7 @@ extension Runner {
     let isStream = upstream.progress(transfer)?.isEventStream ?? false
     let sawError = upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
     let shape = run.exchange.shape
-    let zone = run.setup.catalog.providers[run.exchange.attempts[attempt].choice.provider].zone
+    let zone = run.runtime.catalog.providers[run.exchange.attempts[attempt].choice.provider].zone
     let verdict =
       withResponseHead(transfer) { raw in
         upstream.withHeld(transfer) { body in
@@ -208,7 +208,7 @@ extension Runner {
     guard run.exchange.attempts[attempt].isLive else { return }
     let ticket = run.exchange.attempts[attempt].ticket
     let provider = run.exchange.attempts[attempt].choice.provider
-    let pairs = run.setup.catalog.providers[provider].quotaHeaders.pairs
+    let pairs = run.runtime.catalog.providers[provider].quotaHeaders.pairs
     if pairs.isEmpty { return }
     withResponseHead(transfer) { raw in
       for index in pairs.indices {
@@ -217,7 +217,7 @@ extension Runner {
           let reset = responseHead.value(named: pairs[index].reset, in: raw),
           let interval = RetryHints.resetInterval(raw.extracting(reset), now: now.wall)
         else { continue }
-        run.setup.health.learn(
+        run.runtime.health.learn(
           ticket, pair: index, remaining: remaining, resetAt: now.instant + interval, now: now.instant)
       }
     }

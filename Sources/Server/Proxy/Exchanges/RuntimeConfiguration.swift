@@ -6,7 +6,7 @@ internal import Upstream
 internal import Wire
 
 /// The running configuration and what is made of it. A reload makes a new one; exchanges in flight keep theirs.
-final class Setup {
+final class RuntimeConfiguration {
   let configuration: Configuration
   let catalog: Catalog
   let health: HealthStore
@@ -70,7 +70,7 @@ final class Setup {
     }
   }
 
-  init(_ configuration: Configuration, upstream: Upstream, seed: UInt64, keeping old: Setup?) {
+  init(_ configuration: Configuration, upstream: Upstream, seed: UInt64, keeping old: RuntimeConfiguration?) {
     self.configuration = configuration
     self.upstream = upstream
     catalog = Catalog(configuration, seed: seed)
