@@ -117,7 +117,9 @@ extension HealthStore {
   /// Why a provider cannot be used now, or what ails one that can be: 1. what stands in the way, 2. its last attempt
   /// failed, 3. one of its keys was rejected, 4. a model or an endpoint that it is asked for is not there.
   func reason(of provider: Int, _ availability: Availability, now: Instant) -> String? {
-    if availability.due > now { return cause(availability, provider: provider)?.text ?? words(availability) }  // 1
+    if availability.due > now {  // 1
+      return cause(availability, provider: provider)?.text ?? words(availability)
+    }
     if let failure = providers[provider].failure { return failure.text }  // 2
     for key in keyPlaces[provider] where keys[key].cooldown.isActive(at: now) {  // 3
       let number = key - keyPlaces[provider].lowerBound + 1
