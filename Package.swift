@@ -49,12 +49,14 @@ let package = Package(
     module("HTTP2", ["Base", "CNghttp2"]),
     module("Transport", ["Base", "COpenSSL", "CLinux"]),
     module("Upstream", ["Base", "Wire", "HTTP2", "Transport", "CCurl", "CLinux"]),
+    module(
+      "Downstream", ["Base", "Wire", "Policy", "Exchange", "Kernel", "HTTP2", "Transport", "CLinux"]),
     module("Observability", ["Base", "Wire", "Policy", "Exchange", "CLinux"]),
     module(
       "Server",
       [
-        "Base", "Wire", "Policy", "Exchange", "Kernel", "HTTP2", "Transport", "Upstream", "Observability",
-        "CLinux", "CPage",
+        "Base", "Wire", "Policy", "Exchange", "Kernel", "HTTP2", "Transport", "Upstream", "Downstream",
+        "Observability", "CLinux", "CPage",
       ]),
     module("Lab", ["Base", "Wire", "Kernel", "Transport", "CLinux"]),
     module("Batch", ["Base", "Wire", "Kernel", "Transport", "Lab", "CLinux"]),
@@ -73,6 +75,7 @@ let package = Package(
     tests("KernelTests", ["Kernel"]),
     tests("HTTP2Tests", ["HTTP2", "Base", "CNghttp2"]),
     tests("UpstreamTests", ["Upstream", "Transport", "COpenSSL"]),
+    tests("DownstreamTests", ["Downstream", "Wire", "Exchange", "Policy", "Base"]),
     tests("ServerTests", ["Server", "Observability", "Wire", "Exchange", "Policy", "Base"]),
     tests("LabTests", ["Lab"]),
     tests("BatchTests", ["Batch"]),
