@@ -2,6 +2,7 @@ import Base
 import Foundation
 import Kernel
 import Lab
+import TestSupport
 import Testing
 
 @Suite struct LoadTests {
@@ -12,7 +13,7 @@ import Testing
     load: (inout LoadOptions) -> Void
   ) throws -> (LoadReport, MockStatistics) {
     var mockOptions = MockOptions()
-    mockOptions.listen = .unix(path: "/tmp/ll-\(getpid())-\(UInt64.random(in: 0 ... .max)).sock")
+    mockOptions.listen = .unix(path: scratchPath("load"))
     mockOptions.gap = .zero
     mockOptions.chunks = 5
     change(&mockOptions)
@@ -163,7 +164,7 @@ import Testing
 
   @Test func nobodyListens() throws {
     let (report, _) = try Self.run { options in
-      options.instance = Instance(.unix(path: "/tmp/nobody-\(getpid())-\(UInt64.random(in: 0 ... .max))"))
+      options.instance = Instance(.unix(path: scratchPath("nobody")))
       options.amount = .requests(3)
     }
     #expect(report.errors.connect == 3)
@@ -202,7 +203,7 @@ import Testing
 
   @Test func interruptingKeepsWhatThereWas() throws {
     var options = LoadOptions()
-    options.instance = Instance(.unix(path: "/tmp/nobody-\(getpid())"))
+    options.instance = Instance(.unix(path: scratchPath("nobody")))
     let generator = try LoadGenerator(options)
     try generator.turn(now: Instant(nanoseconds: 1))
     generator.interrupt(Instant(nanoseconds: 2))
