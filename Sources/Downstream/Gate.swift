@@ -67,7 +67,9 @@ package final class Gate {
     let target = RequestTarget(path: bytes.extracting(head.path))
     if head.value(of: .origin) != nil {  // 2
       for field in head.fields where field.known == .origin {
-        if case .admin = target, Self.isOwn(bytes.extracting(field.value), bytes.extracting(head.host)) {
+        if case .page(let page, _) = target, page.audience == .operators,
+          Self.isOwn(bytes.extracting(field.value), bytes.extracting(head.host))
+        {
           continue
         }
         guard let origin = origins.first(where: { bytes.extracting(field.value).equalsIgnoringCase($0) })
@@ -84,7 +86,7 @@ package final class Gate {
       }
     }
     switch target {
-    case .liveness, .readiness, .home, .metrics, .admin: return access  // 4
+    case .page(let page, _) where page.audience != .clients: return access  // 4
     case .proxy(let endpoint):
       access.isExchange = head.method == .post
       if endpoint.upgraded != nil, Self.upgrades(head, in: bytes) {
@@ -96,7 +98,7 @@ package final class Gate {
     case .provider:
       access.isExchange = true
       access.isPassedOn = true
-    case .models, .model, .none: break
+    case .page, .none: break
     }
     access.account = account(head, in: bytes)  // 5
     if access.account == nil, !allowsAnonymous, !accounts.isEmpty || reach == .network {

@@ -9,7 +9,7 @@ import Testing
     let bytes = path.bytes
     let target = RequestTarget(path: bytes.span)
     switch target {
-    case .model(let range), .admin(let range): return (target, String(decoding: bytes[range], as: UTF8.self))
+    case .page(_, let name): return (target, String(decoding: bytes[name], as: UTF8.self))
     case .provider(let name, let rest):
       return (target, String(decoding: bytes[name.lowerBound..<rest.upperBound], as: UTF8.self))
     case .stored(let name, let wanted, let range):
@@ -17,7 +17,7 @@ import Testing
         target,
         "\(String(decoding: bytes[name], as: UTF8.self)) \(wanted) \(String(decoding: bytes[range], as: UTF8.self))"
       )
-    case .proxy, .models, .liveness, .readiness, .home, .metrics, .none: return (target, "")
+    case .proxy, .none: return (target, "")
     }
   }
 
@@ -56,11 +56,7 @@ import Testing
   func nothingStored(_ path: String) { #expect(Self.read(path).0 == .none) }
 
   @Test(arguments: [
-    ("/v1/models", RequestTarget.models), ("/openai/v1/models", .models), ("/v1/models/", .models),
-    ("/models", .models), ("//v1//models//", .models),
-    ("/health/liveness", .liveness), ("/livez", .liveness), ("/healthz", .liveness), ("/health", .liveness),
-    ("/health/", .liveness), ("/health/readiness", .readiness), ("/readyz", .readiness),
-    ("/metrics", .metrics), ("/", .home), ("//", .home), ("", .none), ("x", .none), ("/v1", .none),
+    ("", RequestTarget.none), ("x", .none), ("/v1", .none),
     ("/v1/", .none), ("/v1/v1", .none), ("/v2/chat", .proxy(.chat2)), ("/v1/v2/chat", .proxy(.chat2)),
     ("/v2/chat/completions", .none), ("/v2/models", .none), ("/v1/messages/batches", .none),
     ("/openai/v1", .none), ("/openai/openai/v1/models", .none), ("/v1/openai/models", .none),
@@ -107,27 +103,40 @@ import Testing
   }
 
   @Test(arguments: [
-    ("/v1/models/gpt-4", "gpt-4"), ("/v1/models/meta-llama/Llama-3.3", "meta-llama/Llama-3.3"),
-    ("/openai/v1/models/a%2Fb", "a%2Fb"), ("/v1/models/a/", "a"), ("/v1/models/a//", "a"),
-    ("/models/a", "a"), ("//v1//models//a//b", "a//b"),
+    ("/v1/models", Page.models, ""), ("/openai/v1/models", .models, ""), ("/v1/models/", .models, ""),
+    ("/models", .models, ""), ("//v1//models//", .models, ""),
+    ("/v1/models/gpt-4", .model, "gpt-4"), ("/openai/v1/models/a%2Fb", .model, "a%2Fb"),
+    ("/v1/models/meta-llama/Llama-3.3", .model, "meta-llama/Llama-3.3"),
+    ("/v1/models/a/", .model, "a"), ("/v1/models/a//", .model, "a"), ("/models/a", .model, "a"),
+    ("//v1//models//a//b", .model, "a//b"),
+    ("/health/liveness", .liveness, ""), ("/livez", .liveness, ""), ("/healthz", .liveness, ""),
+    ("/health", .liveness, ""), ("/health/", .liveness, ""),
+    ("/health/readiness", .readiness, ""), ("/readyz", .readiness, ""),
+    ("/metrics", .metrics, ""), ("/", .home, ""), ("//", .home, ""),
+    ("/admin/health", .health, ""), ("/admin/providers", .providers, ""), ("/admin/activity", .activity, ""),
+    ("/admin/events", .events, ""), ("/admin/cache/clear", .clearCache, ""),
+    ("/admin/providers/a/status", .provider, "a"), ("/admin/providers/a/b/status/", .provider, "a/b"),
+    ("/admin/providers/a%2Fb/reset", .reset, "a%2Fb"),
+    ("/admin/providers//status", .unknown, "providers//status"),
+    ("/admin/providers/status", .unknown, "providers/status"),
+    ("/admin/providers/a", .unknown, "providers/a"),
+    ("/admin/healthy", .unknown, "healthy"), ("/admin/cache", .unknown, "cache"),
   ])
-  func oneModel(_ path: String, _ id: String) {
+  func pages(_ path: String, _ page: Page, _ name: String) {
     let (target, text) = Self.read(path)
-    guard case .model = target else {
+    guard case .page(page, _) = target else {
       Issue.record("\(path) is \(target)")
       return
     }
-    #expect(text == id)
+    #expect(text == name)
   }
 
-  @Test(arguments: [("/admin/health", "health"), ("/admin/providers/a/reset/", "providers/a/reset")])
-  func admin(_ path: String, _ rest: String) {
-    let (target, text) = Self.read(path)
-    guard case .admin = target else {
-      Issue.record("\(path) is \(target)")
-      return
-    }
-    #expect(text == rest)
+  @Test func whoMaySeePagesAndHow() {
+    #expect(Page.reset.use.allows(.post) && !Page.reset.use.allows(.get))
+    #expect(Page.events.use.allows(.get) && !Page.events.use.allows(.head))
+    #expect(Page.metrics.use.allows(.head) && !Page.metrics.use.allows(.post))
+    #expect(Page.unknown.audience == .operators && Page.reset.audience == .operators)
+    #expect(Page.model.audience == .clients && Page.home.audience == .anybody)
   }
 
   @Test func whatEndpointsAnswer() {

@@ -16,20 +16,6 @@ import Testing
   }
 }
 
-@Suite struct AdminTargetTests {
-  @Test(arguments: [
-    ("health", AdminTarget.health), ("providers", .providers), ("activity", .activity), ("events", .events),
-    ("cache/clear", .clearCache),
-    ("providers/a/status", .status(10..<11)), ("providers/a%2Fb/reset", .reset(10..<15)),
-    ("providers//status", .none), ("providers/status", .none), ("providers/a", .none), ("", .none),
-    ("healthy", .none), ("cache", .none), ("providers/a/b/status", .status(10..<13)),
-  ])
-  func reads(path: String, target: AdminTarget) {
-    let bytes = Array(path.utf8)
-    #expect(AdminTarget(path: bytes.span) == target)
-  }
-}
-
 @Suite struct RedactionTests {
   private func masked(_ text: String, keys: [String], headers: [(String, String)] = []) -> String {
     var provider = Provider(name: "p", type: "openai", endpoint: "http://p")

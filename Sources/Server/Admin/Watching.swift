@@ -36,10 +36,6 @@ struct Watching {
 extension Runner {
   /// The whole as the first event, and then what changes.
   func watch(_ connection: Connection, now: Moment) {
-    guard connection.parser.head.method == .get else {
-      refuse(connection, .methodNotAllowed(allow: "GET"), now: now)
-      return
-    }
     if isDraining || watching.watchers.count >= Limits.watchers {
       refuse(connection, isDraining ? .draining : .overloaded, now: now)
       return

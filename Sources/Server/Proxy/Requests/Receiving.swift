@@ -15,10 +15,12 @@ extension Runner {
     let path = connection.parser.head.path
     let target = connection.inbound.withBytes(path) { RequestTarget(path: $0) }
     let method = connection.parser.head.method
-    let asks = method == .get || method == .head
-    if connection.isAdmin, !target.isForOperators {
-      refuse(connection, .notFound, now: now)
-      return
+    // An admin listener is no second way to the providers.
+    if connection.isAdmin {
+      guard case .page = target else {
+        refuse(connection, .notFound, now: now)
+        return
+      }
     }
     switch target {
     case .proxy(let endpoint):
@@ -41,19 +43,7 @@ extension Runner {
       route(connection, to: endpoint, now: now)
     case .stored(let name, let wanted, let rest):
       routeStored(connection, name: name, wanted, rest, now: now)
-    case .models, .model, .liveness, .readiness:
-      guard asks else {
-        refuse(connection, .methodNotAllowed(allow: "GET, HEAD"), now: now)
-        return
-      }
-      answerPage(connection, target, now: now)
-    case .home:
-      guard asks else {
-        refuse(connection, .methodNotAllowed(allow: "GET, HEAD"), now: now)
-        return
-      }
-      sendHome(connection, now: now)
-    case .metrics, .admin: answerOperator(connection, target, now: now)
+    case .page(let page, let name): answerPage(connection, page, name: name, now: now)
     case .provider(let name, let rest): passOn(connection, to: name, rest, now: now)
     case .none: refuse(connection, .notFound, now: now)
     }
@@ -245,55 +235,6 @@ extension Runner {
   func traceID(of connection: Connection) -> TraceID? {
     guard let value = connection.parser.head.value(of: .traceparent) else { return nil }
     return connection.inbound.withBytes(value) { TraceID(traceparent: $0) }
-  }
-
-  // MARK: - Our own pages
-
-  private func answerPage(_ connection: Connection, _ target: RequestTarget, now: Moment) {
-    page.removeAll()
-    var status = 200
-    var rest = PageText.none
-    switch target {
-    case .models:
-      let limited = connection.access.account.flatMap { $0.models.isEmpty ? nil : $0 }
-      rest = .bytes(limited.map { ModelPage.list(runtime.catalog, for: $0) } ?? runtime.modelList, from: 0)
-    case .model(let id):
-      let path = connection.parser.head.path
-      let place = path.lowerBound + id.lowerBound..<path.lowerBound + id.upperBound
-      var name = ByteBuffer()
-      connection.inbound.withBytes(place) { PercentEncoding.decode($0, into: &name) }
-      let isKnown = name.withBytes {
-        ModelPage.one($0, of: runtime.catalog, for: connection.access.account, into: &page)
-      }
-      guard isKnown else {
-        let bytes = name.withBytes { $0.array }
-        refuse(connection, .modelNotFound, model: bytes, now: now)
-        return
-      }
-    case .liveness: page.append(#"{"status":"ok"}"#)
-    case .readiness: status = writeReadiness(now: now)
-    case .proxy, .stored, .provider, .home, .metrics, .admin, .none: return
-    }
-    sendPage(connection, status: status, type: "application/json", rest, now: now)
-  }
-
-  /// Ready as long as some provider can be used; `degraded` when some cannot.
-  private func writeReadiness(now: Moment) -> Int {
-    let usable = runtime.health.usableProviders(now: now.instant)
-    let enabled = runtime.catalog.providers.count
-    if isDraining {
-      page.append(#"{"status":"draining"}"#)
-      return 503
-    }
-    page.append(
-      usable == 0
-        ? #"{"status":"unavailable""# : usable < enabled ? #"{"status":"degraded""# : #"{"status":"ok""#)
-    page.append(#","providers":{"usable":"#)
-    page.append(decimal: usable)
-    page.append(#","enabled":"#)
-    page.append(decimal: enabled)
-    page.append("}}")
-    return usable == 0 ? 503 : 200
   }
 
   /// Drops the request's bytes, so that a pipelined one comes to the front.

@@ -9,17 +9,10 @@ package enum RequestTarget: Equatable, Sendable {
   case proxy(Endpoint)
   /// `/v1/responses/{id}`, `…/cancel` or `…/input_items`: the ranges are the name, and all behind `responses/`.
   case stored(name: Range<Int>, StoredResponse, Range<Int>)
-  case models
-  /// `/v1/models/{id}`: the range is the id, still percent-encoded, slashes included.
-  case model(id: Range<Int>)
+  /// One of our own pages; the range is the name that its path holds, still percent-encoded, slashes included.
+  case page(Page, name: Range<Int>)
   /// `/providers/{name}/…`: what a provider is asked for as it is; ranges of its name and of the rest.
   case provider(name: Range<Int>, rest: Range<Int>)
-  case liveness, readiness
-  /// The page for people.
-  case home
-  case metrics
-  /// `/admin/…`: the range is what follows `/admin/`.
-  case admin(Range<Int>)
   case none
 }
 
@@ -46,11 +39,6 @@ extension RequestTarget {
         return
       }
     }
-    let own = Self.own(path.extracting(0..<end))
-    if own != .none {
-      self = own
-      return
-    }
     if let next = path.behind("openai", at: start, upTo: end) {
       start = next
       if let name = path.behind("deployments", at: start, upTo: end) {
@@ -66,9 +54,11 @@ extension RequestTarget {
     {
       self = stored
     } else if name.isPath("models") {
-      self = .models
+      self = .page(.models, name: 0..<0)
     } else if let id = path.behind("models", at: start, upTo: end) {
-      self = .model(id: id..<end)
+      self = .page(.model, name: id..<end)
+    } else if let (page, name) = Page.find(path.extracting(0..<end)) {
+      self = .page(page, name: name)
     } else {
       self = .none
     }
@@ -93,19 +83,6 @@ extension RequestTarget {
     if rest.equals("/cancel") { return .stored(name: name, .cancellation, range) }
     if rest.equals("/input_items") { return .stored(name: name, .inputItems, range) }
     return nil
-  }
-
-  private static func own(_ path: Span<UInt8>) -> RequestTarget {
-    if path.equals("/") { return .home }
-    if path.equals("/health/liveness") || path.equals("/livez") || path.equals("/healthz")
-      || path.equals("/health")
-    {
-      return .liveness
-    }
-    if path.equals("/health/readiness") || path.equals("/readyz") { return .readiness }
-    if path.equals("/metrics") { return .metrics }
-    if path.hasPrefix("/admin/"), path.count > 7 { return .admin(7..<path.count) }
-    return .none
   }
 }
 
