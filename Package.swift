@@ -57,12 +57,16 @@ let package = Package(
     module(
       "Downstream", ["Base", "Wire", "Policy", "Exchange", "Kernel", "HTTP2", "Transport", "CLinux"]),
     module("Observability", ["Base", "Wire", "Policy", "Exchange", "CLinux"]),
+    module("Admin", ["Base", "Wire", "Policy", "Kernel", "Observability", "CPage"]),
+    module(
+      "Proxy",
+      [
+        "Base", "Wire", "Policy", "Exchange", "Kernel", "Transport", "Upstream", "Downstream",
+        "Observability", "Admin",
+      ]),
     module(
       "Server",
-      [
-        "Base", "Wire", "Policy", "Exchange", "Kernel", "HTTP2", "Transport", "Upstream", "Downstream",
-        "Observability", "CLinux", "CPage",
-      ]),
+      ["Base", "Policy", "Kernel", "Transport", "Upstream", "Downstream", "Observability", "Proxy", "CLinux"]),
     module("Lab", ["Base", "Wire", "Kernel", "Transport", "CLinux"]),
     module("Batch", ["Base", "Wire", "Kernel", "Transport", "Lab", "CLinux"]),
     .executableTarget(
@@ -82,7 +86,8 @@ let package = Package(
     tests("HTTP2Tests", ["HTTP2", "Base", "CNghttp2", "TestSupport"]),
     tests("UpstreamTests", ["Upstream", "Transport", "COpenSSL"]),
     tests("DownstreamTests", ["Downstream", "Wire", "Exchange", "Policy", "Base", "TestSupport"]),
-    tests("ServerTests", ["Server", "Observability", "Wire", "Exchange", "Policy", "Base", "TestSupport"]),
+    tests("AdminTests", ["Admin", "Observability", "Wire", "Policy", "Base"]),
+    tests("ProxyTests", ["Proxy", "Policy", "Base"]),
     tests("LabTests", ["Lab", "TestSupport"]),
     tests("BatchTests", ["Batch"]),
   ],

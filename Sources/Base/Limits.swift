@@ -383,6 +383,8 @@ package enum Limits {
   package static let evictionsPerInsert = 256
   /// Entries dropped in one turn of the loop once the cache was cleared or made smaller.
   package static let evictionsPerTurn = 64
+  /// Entries of the response cache that are looked at for their age in a turn.
+  package static let sweepsPerTurn = 4
   /// Flights at a time, and followers of one.
   package static let flights = 1024
   package static let followers = 1024

@@ -1,10 +1,9 @@
 internal import Base
 internal import Downstream
-internal import Exchange
-internal import HTTP2
 internal import Kernel
 internal import Observability
 internal import Policy
+internal import Proxy
 
 // The end: no new connections, what is under way finishes, and what takes too long is cut and told so.
 
@@ -26,12 +25,11 @@ extension Server {
       phase = .over
       return
     }
-    phase = .draining(until: now.instant + runner.runtime.configuration.timeouts.drain)
-    runner.isDraining = true
-    runner.endWatching(now: now.instant)
+    phase = .draining(until: now.instant + runner.drainTime)
+    runner.beginDrain(now: now.instant)
     downstream.drain(now: now.instant)
     log.note(.info, "draining: no new connections, exchanges under way finish")
-    notifier.stopping("draining: \(runner.runs.count) exchanges under way")
+    notifier.stopping("draining: \(runner.exchangeCount) exchanges under way")
   }
 
   /// Goes on with the end, once a turn.
@@ -40,7 +38,7 @@ extension Server {
     case .serving, .over: return
     case .draining(let until):
       downstream.endGrace(now: now.instant)
-      if runner.runs.count == 0, downstream.isQuiet {
+      if runner.exchangeCount == 0, downstream.isQuiet {
         phase = .over
       } else if until <= now.instant {
         log.note(.warning, "the drain's time is over: cutting what is under way")

@@ -4,6 +4,7 @@ internal import Downstream
 internal import Kernel
 internal import Observability
 package import Policy
+internal import Proxy
 internal import Transport
 
 // A new configuration for a server that runs. Who reads the tier file is above: `run` returns `.reloadWanted`, and
@@ -52,12 +53,8 @@ extension Server {
     self.identities = identities
     replaceListeners(places, now: now.instant)
     for address in added { log.note(.info, "listening", address) }
-    let former = runner.configuration
-    let forgets = configuration.providers != former.providers || configuration.aliases != former.aliases
-    runner.adopt(configuration, now: now.instant)
-    runner.runs.capacity = configuration.limits.connections
+    runner.reload(configuration, now: now.instant)
     downstream.apply(configuration.limits)
-    runner.sharing.adopt(configuration.cache, limits: configuration.limits, forgets: forgets)
     log.settings = configuration.log
     log.note(.info, "reloaded")
     announce()

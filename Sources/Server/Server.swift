@@ -1,13 +1,12 @@
 internal import Base
 internal import CLinux
 internal import Downstream
-internal import Exchange
 package import Kernel
 package import Observability
 package import Policy
+internal import Proxy
 package import Transport
 package import Upstream
-internal import Wire
 
 /// The loop: it waits once, reads the clocks once, and gives everybody their turn.
 package final class Server {
@@ -48,13 +47,11 @@ package final class Server {
       throw .upstream(error)
     }
     identities = try Self.identities(of: configuration)
-    let runtime = RuntimeConfiguration(configuration, upstream: upstream, seed: seed, keeping: nil)
-    downstream = Downstream(poller: poller, limits: configuration.limits, gate: runtime.gate)
-    let sharing = Sharing(
-      configuration.cache, limits: configuration.limits, seed: seed, secondSeed: secondSeed)
+    downstream = Downstream(
+      poller: poller, limits: configuration.limits, gate: Gate(configuration, keeping: nil))
     runner = Runner(
-      downstream: downstream, upstream: upstream, log: log, runtime: runtime, sharing: sharing, seed: seed,
-      conversationKey: KeyedHash.Key(first: secondSeed, second: seed), now: Clock.instant())
+      configuration, downstream: downstream, upstream: upstream, log: log, seed: seed, secondSeed: secondSeed,
+      now: Clock.now())
   }
 
   /// Why the server could not start.
@@ -104,8 +101,8 @@ package final class Server {
 
   /// What `/metrics` and `/admin/health` say that runs.
   package var version: String {
-    get { runner.metrics.version }
-    set { runner.metrics.version = newValue }
+    get { runner.version }
+    set { runner.version = newValue }
   }
 
   package func host(_ guest: Guest) throws(KernelFault) {
@@ -160,40 +157,12 @@ package final class Server {
       downstream.timeDue(place, now: now.instant)
       settle(now)
     }
-    while let place = runner.timers.popDue(now.instant) {
-      runner.timeDue(place, now: now)
-      settle(now)
-    }
-    if runner.batches.gatherings.nextDue <= now.instant {
-      runner.sendDueBatches(now)
-      settle(now)
-    }
-    while let place = runner.passingTimers.popDue(now.instant) {
-      runner.passingDue(place, now)
-      settle(now)
-    }
-    if runner.checks.nextDue <= now.instant {
-      runner.checks.turn(now.instant)
-      settle(now)
-    }
-    runner.tellWatchers(now: now)
+    while runner.doDue(now) { settle(now) }
     downstream.retryAccepting(now: now.instant)
     downstream.relieveMemory(now: now.instant)
     continueDrain(now: now)
+    runner.doTurn(now)
     settle(now)
-    while let place = runner.replayTimers.popDue(now.instant) {
-      runner.replayDue(place, now)
-      settle(now)
-    }
-    if runner.hasPagesToWrite {
-      runner.continuePages(now)
-      settle(now)
-    }
-    if !runner.chores.isEmpty {
-      runner.continueChore(now)
-      settle(now)
-    }
-    runner.measureAnswers(now: now.instant)
     if downstream.uploads.isSomebodyWaiting {
       downstream.resumeUploads(now: now.instant)
       settle(now)
@@ -278,13 +247,11 @@ package final class Server {
   private func finishTurn(_ now: Moment) {
     while downstream.passGathered(now: now.instant) { settle(now) }
     downstream.destroyClosed()
-    runner.sharing.cache.sweep(now: now.instant, steps: 4)
     log.flush()
-    let isClearing = !runner.sharing.cache.isSettled
-    if isClearing { runner.sharing.cache.settle(steps: Limits.evictionsPerTurn) }
+    let isClearing = runner.tidyCache(now.instant)
     // Both are asked: each forgets what it has said.
     let (first, second) = (upstream.takeHasFreed(), downstream.admission.takeHasFreed())
-    giveBackMemory(now.instant, isWorking: first || second || isClearing || runner.runs.count > 0)
+    giveBackMemory(now.instant, isWorking: first || second || isClearing || runner.exchangeCount > 0)
     notifier.turn(now: now.instant)
   }
 
@@ -309,15 +276,8 @@ package final class Server {
   }
 
   private func timeout(now: Instant) -> Interval? {
-    if !runner.sharing.cache.isSettled || runner.hasPagesToWrite || !runner.chores.isEmpty { return .zero }
-    var due = Instant.distantFuture
+    var due = runner.nextDue
     if let at = downstream.timers.next { due = min(due, at) }
-    if let at = runner.timers.next { due = min(due, at) }
-    if let at = runner.replayTimers.next { due = min(due, at) }
-    if let at = runner.passingTimers.next { due = min(due, at) }
-    due = min(due, runner.batches.gatherings.nextDue)
-    due = min(due, runner.checks.nextDue)
-    due = min(due, runner.watching.nextDue)
     if let at = upstreamDue { due = min(due, at) }
     if let at = downstream.retryAt { due = min(due, at) }
     due = min(due, downstream.uploads.lookAt)
@@ -329,7 +289,8 @@ package final class Server {
     for guest in guests {
       if let at = guest.nextDue() { due = min(due, at) }
     }
-    return due == .distantFuture ? nil : max(.zero, due - now)
+    if due <= now { return .zero }
+    return due == .distantFuture ? nil : due - now
   }
 
   private func take(_ signal: Signal, _ now: Moment) {

@@ -1,15 +1,16 @@
-internal import Base
-internal import Downstream
+internal import Admin
+package import Base
+package import Downstream
 internal import Exchange
 internal import Kernel
-internal import Observability
-internal import Policy
+package import Observability
+package import Policy
 internal import Transport
-internal import Upstream
+package import Upstream
 internal import Wire
 
 /// The exchanges: takes requests in, tells each exchange what happened, and does what it wants done.
-final class Runner {
+package final class Runner {
   let downstream: Downstream
   let upstream: Upstream
   let log: Log
@@ -65,24 +66,24 @@ final class Runner {
     var provider: Int
   }
 
-  init(
-    downstream: Downstream, upstream: Upstream, log: Log, runtime: RuntimeConfiguration, sharing: Sharing,
-    seed: UInt64,
-    conversationKey: KeyedHash.Key, now: Instant
+  package init(
+    _ configuration: Configuration, downstream: Downstream, upstream: Upstream, log: Log, seed: UInt64,
+    secondSeed: UInt64, now: Moment
   ) {
-    self.conversationKey = conversationKey
-    reader = RequestReader(key: conversationKey, hearsOpenings: runtime.configuration.affinity.enabled)
-    self.sharing = sharing
     self.downstream = downstream
     self.upstream = upstream
     self.log = log
-    self.runtime = runtime
-    configuration = runtime.configuration
-    checks = Checks(runtime, upstream: upstream, keeping: nil, now: now)
-    metrics = Metrics(runtime.catalog, clients: runtime.configuration.clients, now: Clock.now())
+    self.configuration = configuration
+    runtime = RuntimeConfiguration(
+      configuration, upstream: upstream, seed: seed, gate: downstream.gate, keeping: nil)
+    sharing = Sharing(configuration.cache, limits: configuration.limits, seed: seed, secondSeed: secondSeed)
+    conversationKey = KeyedHash.Key(first: secondSeed, second: seed)
+    reader = RequestReader(key: conversationKey, hearsOpenings: configuration.affinity.enabled)
+    checks = Checks(runtime, upstream: upstream, keeping: nil, now: now.instant)
+    metrics = Metrics(runtime.catalog, clients: configuration.clients, now: now)
     activity = Activity(startedAt: metrics.startedAt)
     serial = seed
-    runs = SlotTable(capacity: runtime.configuration.limits.connections)
+    runs = SlotTable(capacity: configuration.limits.connections)
   }
 
   /// Runs with a configuration from now on, and with what was discovered; what was learned is kept. Exchanges
@@ -90,8 +91,9 @@ final class Runner {
   func adopt(_ configuration: Configuration, now: Instant) {
     self.configuration = configuration
     reader = newReader
+    let merged = checks.merged(into: configuration)
     runtime = RuntimeConfiguration(
-      checks.merged(into: configuration), upstream: upstream, seed: serial, keeping: runtime)
+      merged, upstream: upstream, seed: serial, gate: Gate(merged, keeping: runtime.gate), keeping: runtime)
     downstream.gate = runtime.gate
     checks = Checks(runtime, upstream: upstream, keeping: checks, now: now)
     metrics.adopt(runtime.catalog, clients: configuration.clients)
@@ -110,7 +112,7 @@ final class Runner {
 
   // MARK: - The clients' side
 
-  func take(_ event: ConnectionEvent, now: Moment) {
+  package func take(_ event: ConnectionEvent, now: Moment) {
     switch event {
     case .request(let id):
       if let connection = downstream.connection(id) { receive(connection, now: now) }
@@ -369,14 +371,6 @@ final class Runner {
       AttemptProgress(
         lastContentAt: run.pipe?.last(progress?.lastContentAt) ?? progress?.lastContentAt,
         isPaused: progress?.isPaused ?? false))
-  }
-
-  /// Ends every exchange: each client is told, none sees a clean end.
-  func cutOff(now: Moment) {
-    for place in runs.places {
-      if let run = runs[place] { tell(run, .drainEnded, now) }
-    }
-    for passing in Array(passings.values) { breakOff(passing, .draining, now) }
   }
 
   /// The one place where an exchange ends.

@@ -1,11 +1,11 @@
-internal import Base
-internal import Policy
+package import Base
+package import Policy
 internal import Wire
 
 /// `GET /v1/models` and `/v1/models/{id}`: OpenAI's shape plus `provider` and `tier`.
-enum ModelPage {
+package enum ModelPage {
   /// - Parameter account: a client with a list of its own, which is all that it sees; nil for who may ask for all.
-  static func list(_ catalog: Catalog, for account: ClientAccount? = nil) -> [UInt8] {
+  package static func list(_ catalog: Catalog, for account: ClientAccount? = nil) -> [UInt8] {
     var out = ByteBuffer()
     out.append(#"{"object":"list","data":["#)
     var isFirst = true
@@ -19,7 +19,7 @@ enum ModelPage {
   }
 
   /// One model; false where nobody has that id, or this one may not ask for it.
-  static func one(
+  package static func one(
     _ id: Span<UInt8>, of catalog: Catalog, for account: ClientAccount?, into out: inout ByteBuffer
   ) -> Bool {
     var own: ListedModel?

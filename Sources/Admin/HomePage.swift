@@ -1,22 +1,17 @@
-internal import Base
+package import Base
 internal import CPage
-internal import Downstream
-internal import Exchange
-internal import Kernel
-internal import Observability
-internal import Wire
 
 /// The page for people, as one document: style and script stand in it, and nothing else may.
-struct HomePage {
+package struct HomePage {
   /// The document's pieces, in order. Lifetime: the bytes are part of the program.
   private let pieces: InlineArray<5, UnsafeRawBufferPointer>
-  let length: Int
+  package let length: Int
   /// `Content-Security-Policy` (CSP3 §6.7.3): what runs is what was built in, and it may ask only this server.
-  let policy: String
+  package let policy: String
   /// From the content.
-  let tag: String
+  package let tag: String
 
-  init() {
+  package init() {
     let html = Self.bytes(cpage_html())
     let css = Self.bytes(cpage_css())
     let script = Self.bytes(cpage_script())
@@ -37,7 +32,7 @@ struct HomePage {
     tag = "\"\(ofHTML.prefix(12))\(ofCSS.prefix(12))\(ofScript.prefix(12))\""
   }
 
-  func write(into out: inout ByteBuffer) {
+  package func write(into out: inout ByteBuffer) {
     out.reserve(length)
     for index in 0..<5 { out.append(pieces[index]) }
   }
@@ -57,44 +52,5 @@ struct HomePage {
   private static func hash(_ bytes: UnsafeRawBufferPointer) -> String {
     let digest = SHA256.digest(of: Span<UInt8>(_unsafeBytes: bytes))
     return Base64.encode(digest.span)
-  }
-}
-
-extension Runner {
-  /// `GET /`. It holds no figures, and so wants no token; what it shows it asks for with one.
-  func sendHome(_ connection: Connection, now: Moment) {
-    let home = home
-    let head = connection.parser.head
-    let isKnown = head.value(of: "if-none-match", in: connection.inbound.bytes).map { known in
-      connection.inbound.withBytes(known) { known in
-        var tag = home.tag
-        return tag.withUTF8 { known.firstRange(of: Span(_unsafeElements: $0)) != nil }
-      }
-    }
-    let status = isKnown == true ? 304 : 200
-    let id = requestID(of: connection)
-    scratch.removeAll()
-    scratch.appendStatusLine(status)
-    scratch.append("ETag: ")
-    scratch.append(home.tag)
-    scratch.append("\r\nContent-Security-Policy: ")
-    scratch.append(home.policy)
-    scratch.append("\r\n")
-    scratch.appendField("Cache-Control", "no-cache")
-    scratch.appendField("X-Request-ID", id.span)
-    if status == 200 {
-      scratch.appendField("Content-Type", "text/html; charset=utf-8")
-      scratch.appendField("X-Content-Type-Options", "nosniff")
-      scratch.appendField("Referrer-Policy", "no-referrer")
-      scratch.appendField("Content-Length", decimal: home.length)
-    }
-    appendConnectionField(connection, closes: false)
-    scratch.appendHeadEnd()
-    if status == 200, head.method != .head { home.write(into: &scratch) }
-    scratch.withBytes { connection.output.write($0) }
-    scratch.recycle(keeping: Limits.keptBuffer)
-    log.page(status: status, id: id)
-    discardRequest(connection)
-    finishAnswer(connection, keepsAlive: true, now: now.instant)
   }
 }

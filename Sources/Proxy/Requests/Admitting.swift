@@ -1,4 +1,4 @@
-internal import Base
+package import Base
 internal import Downstream
 internal import Exchange
 internal import Kernel
@@ -48,7 +48,7 @@ extension Runner {
   }
 
   /// Starts the first in line for whom there is room now. False where there is none.
-  func startNext(now: Moment) -> Bool {
+  package func startNext(now: Moment) -> Bool {
     guard let id = downstream.admission.next else { return false }
     guard let run = runs[id] else { preconditionFailure("who leaves gives its place in the line back") }
     run.permit?.begin()

@@ -1,3 +1,4 @@
+internal import Admin
 internal import Base
 internal import Downstream
 internal import Exchange
@@ -19,10 +20,7 @@ struct Watching {
   fileprivate var watchers: [Watcher] = []
   fileprivate(set) var nextDue = Instant.distantFuture
   fileprivate var signDue = Instant.distantFuture
-  fileprivate var toldExchange: UInt64 = 0
-  fileprivate var toldBin: Int64 = 0
-  fileprivate var toldStatuses: [ProviderStatus] = []
-  fileprivate var toldInFlight = 0
+  fileprivate var told = ToldState()
 
   /// Somebody has gone.
   mutating func remove(_ id: SlotID) {
@@ -52,10 +50,7 @@ extension Runner {
     log.page(status: 200, id: id)
     discardRequest(connection)
     if watching.watchers.isEmpty {
-      watching.toldExchange = activity.exchanges
-      watching.toldBin = activity.currentBin(now: now.instant)
-      watching.toldStatuses = statuses(now: now.instant)
-      watching.toldInFlight = runs.count
+      watching.told = ToldState(pageSource(), now: now.instant)
       watching.nextDue = now.instant + Limits.watchEvery
       watching.signDue = now.instant + Limits.watchSign
     }
@@ -68,7 +63,7 @@ extension Runner {
     let framing = isChunked(connection) ? RelayFraming.chunked : .identity
     page.removeAll()
     page.append("event: all\ndata: ")
-    var text = activityText(ending: "]}\n\n", now: now)
+    var text = pageSource().writeActivity(ending: "]}\n\n", now: now, into: &page)
     let progress = text.write(upTo: Limits.pagePiece, now: now, into: &page)
     write(to: connection, framing)
     switch progress {
@@ -81,16 +76,12 @@ extension Runner {
 
   private func isChunked(_ connection: Connection) -> Bool { connection.parser.head.version == .http11 }
 
-  private func statuses(now: Instant) -> [ProviderStatus] {
-    (0..<runtime.health.statusCount).map { runtime.health.status(at: $0, now: now) }
-  }
-
   /// Tells everybody what has changed, once a time.
   func tellWatchers(now: Moment) {
     guard watching.nextDue <= now.instant else { return }
     watching.nextDue = now.instant + Limits.watchEvery
     page.removeAll()
-    let isChanged = writeChanges(now: now)
+    let isChanged = watching.told.writeChanges(of: pageSource(), now: now, into: &page)
     if !isChanged, watching.signDue <= now.instant { page.append(": still here\n\n") }
     if !page.isEmpty { watching.signDue = now.instant + Limits.watchSign }
     for index in watching.watchers.indices {
@@ -133,60 +124,5 @@ extension Runner {
     scratch.withBytes { connection.output.write($0) }
     scratch.recycle(keeping: Limits.keptBuffer)
     downstream.settle(connection, now: now.instant)
-  }
-
-  /// Writes an event of at most `Limits.watchBytes`: providers whose state is another, then the others that changed,
-  /// then exchanges, the last first. Providers that have no room come the next time; exchanges are left out, which
-  /// their numbers tell. False where there is nothing to tell.
-  private func writeChanges(now: Moment) -> Bool {
-    let statuses = statuses(now: now.instant)
-    let isChanged =
-      activity.exchanges != watching.toldExchange || runs.count != watching.toldInFlight
-      || statuses != watching.toldStatuses
-    guard isChanged else { return false }
-    page.append("data: {")
-    writeFigures(now: now)
-    writeBins(from: watching.toldBin, now: now)
-    watching.toldBin = activity.currentBin(now: now.instant)
-    watching.toldInFlight = runs.count
-    // A list of another length is another configuration's, whose streams have ended.
-    var told = watching.toldStatuses
-    page.append(#","providers":["#)
-    var isFirst = true
-    for isUrgent in [true, false] {
-      for place in statuses.indices where statuses[place] != told[place] {
-        if (statuses[place].state != told[place].state) != isUrgent { continue }
-        let isIn = append(isFirst: isFirst) {
-          ProviderPage.write(statuses[place], now: now, into: &page)
-          page.append("}")
-        }
-        guard isIn else { break }
-        told[place] = statuses[place]
-        isFirst = false
-      }
-    }
-    watching.toldStatuses = told
-    page.append(#"],"exchanges":["#)
-    isFirst = true
-    activity.forEachMark(after: watching.toldExchange) { mark in
-      let isIn = append(isFirst: isFirst) { mark.write(into: &page) }
-      isFirst = false
-      return isIn
-    }
-    watching.toldExchange = activity.exchanges
-    page.append("]}\n\n")
-    return true
-  }
-
-  /// One more element of the event's list; taken back where it is too much.
-  private func append(isFirst: Bool, _ write: () -> Void) -> Bool {
-    let before = page.count
-    if !isFirst { page.append(",") }
-    write()
-    if page.count > Limits.watchBytes {
-      page.truncate(to: before)
-      return false
-    }
-    return true
   }
 }

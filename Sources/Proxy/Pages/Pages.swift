@@ -1,3 +1,4 @@
+internal import Admin
 internal import Base
 internal import Downstream
 internal import Exchange
@@ -32,7 +33,7 @@ extension Runner {
     case .events: return watch(connection, now: now)
     case .metrics: return sendMetrics(connection, now: now)
     case .liveness: page.append(#"{"status":"ok"}"#)
-    case .readiness: status = writeReadiness(now: now)
+    case .readiness: status = pageSource().writeReadiness(now: now, into: &page)
     case .models: rest = modelList(for: connection.access.account)
     case .model:
       let id = decoded(connection, name)
@@ -40,7 +41,7 @@ extension Runner {
         return refuse(connection, .modelNotFound, model: id, now: now)
       }
     case .health:
-      writeHealth(now: now)
+      pageSource().writeHealth(now: now, into: &page)
       rest = .providers(ProviderPage(allOf: runtime.health, ending: "]}"))
     case .providers:
       page.append(#"{"providers":["#)
@@ -50,7 +51,7 @@ extension Runner {
       let provider = provider(named: decoded(connection, name))
       if let provider { reset(provider) }
       rest = text(of: provider, status: &status)
-    case .activity: rest = activityText(now: now)
+    case .activity: rest = pageSource().writeActivity(now: now, into: &page)
     case .clearCache: clearCache()
     case .unknown: return
     }
@@ -139,6 +140,8 @@ extension Runner {
 
 // What the pages ask of the rest of the runner.
 extension Runner {
+  func pageSource() -> PageSource { PageSource(runtime.health, metrics, activity, operatingFacts()) }
+
   var cacheFacts: CacheFacts {
     let figures = sharing.cache.figures
     var facts = CacheFacts()

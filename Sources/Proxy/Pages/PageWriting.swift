@@ -1,3 +1,4 @@
+internal import Admin
 internal import Base
 internal import CLinux
 internal import Downstream

@@ -1,15 +1,15 @@
-internal import Base
+package import Base
 internal import Downstream
 internal import Exchange
 internal import Policy
-internal import Upstream
+package import Upstream
 internal import Wire
 
 // What providers do, as it comes from Upstream: each exchange is told what it means for it, answers are judged,
 // and the health store learns.
 extension Runner {
   /// Passes on what happened to a transfer.
-  func take(_ event: TransferEvent, now: Moment) {
+  package func take(_ event: TransferEvent, now: Moment) {
     if checks.owns(event.transfer) {
       if checks.take(event, now: now.instant) { adopt(configuration, now: now.instant) }
       return

@@ -1,11 +1,11 @@
-internal import Base
-internal import Policy
+package import Base
+package import Policy
 internal import Wire
 
 /// Providers' states as JSON, for `/admin/…`, a piece at a time: of each provider what is so when its turn has come.
 ///
 /// `latency` is in milliseconds, `successRate` between 0 and 1; what is not known is null.
-struct ProviderPage {
+package struct ProviderPage {
   private let health: HealthStore
   /// Places as the health store counts them.
   private var places: Range<Int>
@@ -15,21 +15,21 @@ struct ProviderPage {
   private let ending: StaticString
 
   /// A list's elements and what follows them. The list is open.
-  init(allOf health: HealthStore, ending: StaticString) {
+  package init(allOf health: HealthStore, ending: StaticString) {
     self.health = health
     self.ending = ending
     places = 0..<health.statusCount
   }
 
   /// One provider.
-  init(_ place: Int, of health: HealthStore) {
+  package init(_ place: Int, of health: HealthStore) {
     self.health = health
     ending = ""
     places = place..<place + 1
   }
 
   /// One word for all: `healthy` while every enabled provider can be used, `unhealthy` when none can.
-  static func overall(_ health: HealthStore, now: Instant) -> StaticString {
+  package static func overall(_ health: HealthStore, now: Instant) -> StaticString {
     let usable = health.usableProviders(now: now)
     return usable == 0 ? "unhealthy" : usable < health.catalog.providers.count ? "degraded" : "healthy"
   }
@@ -67,7 +67,7 @@ struct ProviderPage {
   }
 
   /// What stands before the models' names. The object is open.
-  static func write(_ status: ProviderStatus, now: Moment, into out: inout ByteBuffer) {
+  package static func write(_ status: ProviderStatus, now: Moment, into out: inout ByteBuffer) {
     out.append(#"{"name":"#)
     out.append(jsonString: status.name)
     out.append(#","status":""#)

@@ -1,7 +1,7 @@
+import Admin
 import Base
 import Observability
 import Policy
-import Server
 import Testing
 import Wire
 

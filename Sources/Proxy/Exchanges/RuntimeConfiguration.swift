@@ -1,3 +1,4 @@
+internal import Admin
 internal import Base
 internal import Downstream
 internal import Exchange
@@ -71,7 +72,10 @@ final class RuntimeConfiguration {
     }
   }
 
-  init(_ configuration: Configuration, upstream: Upstream, seed: UInt64, keeping old: RuntimeConfiguration?) {
+  init(
+    _ configuration: Configuration, upstream: Upstream, seed: UInt64, gate: Gate,
+    keeping old: RuntimeConfiguration?
+  ) {
     self.configuration = configuration
     self.upstream = upstream
     catalog = Catalog(configuration, seed: seed)
@@ -80,7 +84,7 @@ final class RuntimeConfiguration {
     } else {
       health = HealthStore(catalog, seed: seed, affinity: configuration.affinity)
     }
-    gate = Gate(configuration, keeping: old?.gate)
+    self.gate = gate
     edits = configuration.providers.map { BodyEdits($0.edits) }
     modelList = ModelPage.list(catalog)
     var keys = 0
