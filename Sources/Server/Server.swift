@@ -281,20 +281,17 @@ package final class Server {
     log.flush()
     let isClearing = !runner.sharing.cache.isSettled
     if isClearing { runner.sharing.cache.settle(steps: Limits.evictionsPerTurn) }
-    // Both are asked: each forgets what it has said.
-    let (first, second) = (upstream.takeHasFreed(), front.admission.takeHasFreed())
-    giveBackMemory(now.instant, isWorking: first || second || isClearing || runner.runs.count > 0)
+    giveBackMemory(now.instant, isWorking: isClearing || runner.runs.count > 0)
     notifier.turn(now: now.instant)
   }
 
   /// glibc keeps what was freed, and Linux what was read of the program's file; a sidecar gives both back: the heap
   /// now and then, since connections that come at once leave more garbage behind than they hold, and the program's
-  /// pages after a quiet time.
+  /// pages after a quiet time. Whatever wakes it later is followed by another rest: closing an idle TLS connection
+  /// alone reads megabytes of OpenSSL. Only exchanges put the rest off.
   private func giveBackMemory(_ now: Instant, isWorking: Bool) {
-    if isWorking {
-      restAt = now + Limits.restAfter
-      trimAt = trimAt ?? now + Limits.trimEvery
-    }
+    restAt = isWorking ? now + Limits.restAfter : restAt ?? now + Limits.restAfter
+    if isWorking { trimAt = trimAt ?? now + Limits.trimEvery }
     if let due = trimAt, due <= now {
       trimAt = nil
       ProcessFacts.trimHeap()
