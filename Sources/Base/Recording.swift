@@ -6,7 +6,7 @@ internal import CLinux
 /// of one size, so that freed ones fit the next recording. Readers hold plain offsets from the first byte of
 /// the body. What is kept is said by `extent`:
 /// 1. `.whole`: every byte since the first. So it begins.
-/// 2. `.live`: more came than `cap` or the ledger allow, and somebody follows: only a window of the latest
+/// 2. `.live`: more came than `cap` or the meter allow, and somebody follows: only a window of the latest
 ///    bytes is kept. Readers that fall out of the window find their offset below `start`.
 /// 3. `.nothing`: more came than allowed and nobody follows: bytes are only counted.
 ///
@@ -23,11 +23,11 @@ package final class Recording {
   package let cap: Int
   /// Bytes behind the end that are surely held while `.live`.
   package private(set) var window: Int
-  /// Memory held, in bytes: blocks, marks and bookkeeping. As counted in the ledger.
+  /// Memory held, in bytes: blocks, marks and bookkeeping. As counted in the meter.
   package private(set) var footprint = 0
 
-  private var ledger: ByteLedger
-  // Lifetime: the first block and a fitted one come from malloc, all others from the ledger's pool; each goes
+  private var meter: MemoryMeter
+  // Lifetime: the first block and a fitted one come from malloc, all others from the meter's pool; each goes
   // back in `giveBack`. Pointers into one are lent only for the length of a `with…` closure.
   private var blocks: [UnsafeMutableRawPointer] = []
   /// Blocks dropped in front: the number of the first one held.
@@ -48,13 +48,13 @@ package final class Recording {
   /// - Parameters:
   ///   - cap: bytes of a whole recording, below 4 GiB.
   ///   - window: bytes kept for followers once more came than `cap`.
-  ///   - ledger: what all recordings of its kind may hold together.
+  ///   - meter: what all recordings of its kind may hold together.
   ///   - keepsPace: remember when each chunk came (for `replay: paced`).
-  package init(cap: Int, window: Int, ledger: ByteLedger, keepsPace: Bool = false) {
+  package init(cap: Int, window: Int, meter: MemoryMeter, keepsPace: Bool = false) {
     precondition(cap >= 0 && UInt64(cap) <= UInt64(UInt32.max) && window >= 0)
     self.cap = cap
     self.window = window
-    self.ledger = ledger
+    self.meter = meter
     tail = RecordingTail(isPlain: !keepsPace)
     pace = RecordedPace(isKept: keepsPace)
     charge(Self.fixedCost)
@@ -62,7 +62,7 @@ package final class Recording {
 
   deinit {
     for index in blocks.indices { giveBack(index) }
-    ledger.give(footprint)
+    meter.give(footprint)
   }
 
   /// The recording was given up as a whole: it cannot be stored.
@@ -97,7 +97,7 @@ package final class Recording {
   private func appendBeyond(_ bytes: UnsafeRawBufferPointer, _ now: Instant) {
     precondition(!isSealed)
     if extent == .whole {
-      footprint += pace.note(offset: end, at: now, ledger: ledger)
+      footprint += pace.note(offset: end, at: now, meter: meter)
       if bytes.count > cap - end { giveUpWhole() }
     }
     var left = bytes
@@ -130,7 +130,7 @@ package final class Recording {
   /// have been dropped.
   package func giveUpWhole() {
     guard extent == .whole else { return }
-    footprint -= pace.release(ledger: ledger)
+    footprint -= pace.release(meter: meter)
     if isFollowed {
       extent = .live
       dropOutside()
@@ -169,11 +169,11 @@ package final class Recording {
     charge(fitted + Self.blockCost)
   }
 
-  /// Counts this recording in another ledger from now on: it has changed hands.
-  package func move(to other: ByteLedger) {
-    ledger.give(footprint)
+  /// Counts this recording in another meter from now on: it has changed hands.
+  package func move(to other: MemoryMeter) {
+    meter.give(footprint)
     other.takeAnyway(footprint)
-    ledger = other
+    meter = other
   }
 
   // MARK: - Reading
@@ -213,27 +213,27 @@ package final class Recording {
 
   private static func blockEnd(_ number: Int) -> Int { firstRoom + number * BlockPool.room }
 
-  /// Puts a block behind the last one. False only while `.whole`, where the ledger is full.
+  /// Puts a block behind the last one. False only while `.whole`, where the meter is full.
   ///
-  /// A live recording does not ask the ledger for its first two blocks, so that followers who keep up are
-  /// never lost; beyond that, a full ledger makes the window smaller.
+  /// A live recording does not ask the meter for its first two blocks, so that followers who keep up are
+  /// never lost; beyond that, a full meter makes the window smaller.
   private func addBlock() -> Bool {
     let isFirst = firstBlock + blocks.count == 0
     let cost = (isFirst ? Self.firstRoom : BlockPool.room) + Self.blockCost
     switch extent {
     case .whole:
-      guard ledger.take(cost) else { return false }
+      guard meter.take(cost) else { return false }
       footprint += cost
     case .live, .nothing:
       dropOutside()
-      if blocks.count >= 2, ledger.limit - ledger.used < cost { dropBlock() }
+      if blocks.count >= 2, meter.limit - meter.used < cost { dropBlock() }
       charge(cost)
     }
     if isFirst {
       guard let block = malloc(Self.firstRoom) else { abort() }
       blocks.append(block)
     } else {
-      blocks.append(ledger.pool.take())
+      blocks.append(meter.pool.take())
     }
     return true
   }
@@ -268,18 +268,18 @@ package final class Recording {
       free(blocks[index])
       discharge(Self.firstRoom + Self.blockCost)
     } else {
-      ledger.pool.give(blocks[index])
+      meter.pool.give(blocks[index])
       discharge(BlockPool.room + Self.blockCost)
     }
   }
 
   private func charge(_ bytes: Int) {
-    ledger.takeAnyway(bytes)
+    meter.takeAnyway(bytes)
     footprint += bytes
   }
 
   private func discharge(_ bytes: Int) {
-    ledger.give(bytes)
+    meter.give(bytes)
     footprint -= bytes
   }
 }

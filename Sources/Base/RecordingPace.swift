@@ -1,7 +1,7 @@
 /// When the bytes of a recording came: one mark of eight bytes for each millisecond in which some did.
 ///
 /// Times count from the first byte, so that a replay starts at once and keeps the gaps. At the bound, or when
-/// the ledger is full, later bytes count as come with the last mark.
+/// the meter is full, later bytes count as come with the last mark.
 struct RecordedPace {
   private struct Mark {
     var offset: UInt32
@@ -16,7 +16,7 @@ struct RecordedPace {
   init(isKept: Bool) { self.isKept = isKept }
 
   /// Bytes from `offset` on came at `now`. Returns the bytes of memory it took for that (usually none).
-  mutating func note(offset: Int, at now: Instant, ledger: ByteLedger) -> Int {
+  mutating func note(offset: Int, at now: Instant, meter: MemoryMeter) -> Int {
     guard isKept, marks.count < Limits.recordingMarks else { return 0 }
     if marks.isEmpty { begin = now }
     let milliseconds = UInt32(clamping: (now - begin).milliseconds)
@@ -25,7 +25,7 @@ struct RecordedPace {
     if marks.count == marks.capacity {
       let wanted = min(max(32, marks.count * 2), Limits.recordingMarks)
       let added = max(0, wanted - marks.capacity) * MemoryLayout<Mark>.stride
-      guard ledger.take(added) else { return 0 }
+      guard meter.take(added) else { return 0 }
       marks.reserveCapacity(wanted)
       cost += added
       grown = added
@@ -35,9 +35,9 @@ struct RecordedPace {
   }
 
   /// Forgets everything; returns the bytes given back.
-  mutating func release(ledger: ByteLedger) -> Int {
+  mutating func release(meter: MemoryMeter) -> Int {
     let given = cost
-    ledger.give(given)
+    meter.give(given)
     cost = 0
     marks = []
     return given

@@ -96,7 +96,7 @@ package struct CauseText {
   /// Candidates at providers that were not tried.
   private var obstructions: [Obstruction] {
     guard let question = record.question else { return [] }
-    let all = record.ledger.obstructions(of: question, now: now)
+    let all = record.health.obstructions(of: question, now: now)
     return all.filter { obstruction in
       !record.attempts.contains { $0.saysWhy && $0.choice.provider == obstruction.provider }
     }

@@ -27,7 +27,7 @@ package struct Exchange: Sendable {
   /// When `.timePassed` is due; `distantFuture` after the end.
   package private(set) var nextDue = Instant.distantFuture
 
-  var trail = Trail()
+  var history = AttemptHistory()
   /// Of the latest request that was or will be sent. One that hedges has a round of its own.
   var lastRound = 0
   /// Nothing is attempted after it.
@@ -78,34 +78,34 @@ package struct Exchange: Sendable {
 
   /// Takes one event; what is to be done is appended to `effects`, in order.
   package mutating func handle(
-    _ event: ExchangeEvent, ledger: Ledger, now: Instant, effects: inout [ExchangeEffect]
+    _ event: ExchangeEvent, health: HealthStore, now: Instant, effects: inout [ExchangeEffect]
   ) {
     switch state {
     case .ended: return
     case .seeking, .waiting, .committed: break
     }
     switch event {
-    case .started: seek(in: lastRound, ledger, now, &effects)
+    case .started: seek(in: lastRound, health, now, &effects)
     case .joined(let choice, let ticket):
       state = .seeking
-      _ = begin(choice, ticket, round: lastRound, ledger, now)
+      _ = begin(choice, ticket, round: lastRound, health, now)
     case .connected(let index, let isReused):
-      connected(index, isReused: isReused, ledger, now, &effects)
+      connected(index, isReused: isReused, health, now, &effects)
     case .answered(let index, let status): answered(index, status, now)
     case .contentBegan(let index, let verdict), .heldFull(let index, let verdict):
-      held(index, verdict, ledger, now, &effects)
+      held(index, verdict, health, now, &effects)
     case .ended(let index, let verdict, let usage):
-      ended(index, verdict, usage, ledger, now, &effects)
-    case .path(let index, let report): path(index, report, ledger, now, &effects)
-    case .progress(let index, let progress): checked(index, progress, ledger, now, &effects)
-    case .timePassed: timePassed(ledger, now, &effects)
+      ended(index, verdict, usage, health, now, &effects)
+    case .path(let index, let report): path(index, report, health, now, &effects)
+    case .progress(let index, let progress): checked(index, progress, health, now, &effects)
+    case .timePassed: timePassed(health, now, &effects)
     case .clientLeft:
-      abandonAll(.clientGone, ledger, now, &effects)
+      abandonAll(.clientGone, health, now, &effects)
       conclude(.clientLeft, &effects)
     case .served:
       if case .committed(let index) = state { attempts[index].idleAt = now + Limits.lastBytes }
-    case .drainEnded: cutOff(ledger, now, &effects)
-    case .couldNotOpen(let index, let error): couldNotOpen(index, error, ledger, now, &effects)
+    case .drainEnded: cutOff(health, now, &effects)
+    case .couldNotOpen(let index, let error): couldNotOpen(index, error, health, now, &effects)
     }
     renewDue()
   }
@@ -127,21 +127,21 @@ package struct Exchange: Sendable {
 
   /// Asks the router for the next candidate and opens it, beside those of its round that still connect.
   mutating func seek(
-    in round: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+    in round: Int, _ health: HealthStore, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
     if deadline <= now, lastCall > deadline {
       if !hasLiveAttempt { failClient(.deadlineExceeded, &effects) }
       return
     }
-    var asked = trail
-    switch ledger.next(for: routeRequest, trail: &asked, now: now) {
+    var asked = history
+    switch health.next(for: routeRequest, history: &asked, now: now) {
     case .attempt(let choice):
       state = .seeking
-      open(choice, round: round, ledger, now, &effects)
+      open(choice, round: round, health, now, &effects)
     case .wait(let until):
       // While an attempt is open there is no wait, and its time does not begin.
       if hasLiveAttempt { return }
-      trail = asked
+      history = asked
       state = .waiting(until: until)
     case .exhausted(let why):
       if !hasLiveAttempt { giveUp(why, now, &effects) }
@@ -149,21 +149,21 @@ package struct Exchange: Sendable {
   }
 
   mutating func open(
-    _ choice: Choice, round: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+    _ choice: Choice, round: Int, _ health: HealthStore, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
-    effects.append(.open(begin(choice, ledger.begin(choice, now: now), round: round, ledger, now)))
+    effects.append(.open(begin(choice, health.begin(choice, now: now), round: round, health, now)))
   }
 
   /// Keeps account of an attempt that has begun; its place.
   private mutating func begin(
-    _ choice: Choice, _ ticket: AttemptTicket, round: Int, _ ledger: Ledger, _ now: Instant
+    _ choice: Choice, _ ticket: AttemptTicket, round: Int, _ health: HealthStore, _ now: Instant
   ) -> Int {
-    let place = trail.note(choice)
-    let threshold = ledger.silenceThreshold(of: choice.provider, atLeast: shape.timeouts.failover)
+    let place = history.note(choice)
+    let threshold = health.silenceThreshold(of: choice.provider, atLeast: shape.timeouts.failover)
     var attempt = Attempt(
       choice: choice, ticket: ticket, round: round,
-      firstToken: ledger.catalog.providers[choice.provider].firstToken(shape.timeouts),
-      streamIdle: ledger.catalog.providers[choice.provider].streamIdle(shape.timeouts), openedAt: now)
+      firstToken: health.catalog.providers[choice.provider].firstToken(shape.timeouts),
+      streamIdle: health.catalog.providers[choice.provider].streamIdle(shape.timeouts), openedAt: now)
     attempt.threshold = threshold
     attempt.checkAt = now + threshold
     if place < attempts.count {
@@ -218,7 +218,7 @@ package struct Exchange: Sendable {
 
   /// The connection is ready and this attempt sends the request: those that raced it are let go.
   mutating func connected(
-    _ index: Int, isReused: Bool, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+    _ index: Int, isReused: Bool, _ health: HealthStore, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
     guard attempts[index].phase == .connecting else { return }
     attempts[index].phase = .sent
@@ -232,7 +232,7 @@ package struct Exchange: Sendable {
     {
       // The ticket goes with it: the connection may still tell us about the provider.
       attempts[other].close(.raceLost, now)
-      trail.note(.raceLost, of: attempts[other].choice)
+      history.note(.raceLost, of: attempts[other].choice)
       effects.append(.letGo(other))
     }
   }
@@ -240,10 +240,11 @@ package struct Exchange: Sendable {
   /// There was no room for its body or its connection: our own want, which says nothing of the provider and which no other
   /// candidate would mend.
   mutating func couldNotOpen(
-    _ index: Int, _ error: LocalError, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+    _ index: Int, _ error: LocalError, _ health: HealthStore, _ now: Instant,
+    _ effects: inout [ExchangeEffect]
   ) {
     guard attempts[index].phase == .connecting else { return }
-    settle(index, .noRoom, ledger, now)
+    settle(index, .noRoom, health, now)
     if !hasLiveAttempt { failClient(error, &effects) }
   }
 
@@ -263,7 +264,7 @@ package struct Exchange: Sendable {
 
   /// The answer has begun in earnest: commit, or treat what came as the fault it is.
   mutating func held(
-    _ index: Int, _ verdict: Verdict, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+    _ index: Int, _ verdict: Verdict, _ health: HealthStore, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
     guard attempts[index].isLive, !isCommitted else { return }
     switch verdict {
@@ -271,123 +272,123 @@ package struct Exchange: Sendable {
       attempts[index].firstContentAt = now
       if verdict == .good {
         // A long stream is the provider's success now: its end may be minutes away.
-        ledger.commit(
+        health.commit(
           attempts[index].ticket, timeToFirstToken: now - attempts[index].openedAt, now: now)
       }
       attempts[index].firstTokenAt = .distantFuture
       attempts[index].checkAt = now + Limits.pathLook
       attempts[index].idleAt = now + attempts[index].streamIdle
-      cancelOthers(than: index, ledger, now, &effects)
+      cancelOthers(than: index, health, now, &effects)
       state = .committed(index)
       effects.append(.commit(index))
     case .fault(let fault):
       effects.append(.cancel(index))
-      replace(index, fault, ledger, now, &effects)
+      replace(index, fault, health, now, &effects)
     }
   }
 
   mutating func ended(
-    _ index: Int, _ verdict: Verdict, _ usage: Quantity?, _ ledger: Ledger, _ now: Instant,
+    _ index: Int, _ verdict: Verdict, _ usage: Quantity?, _ health: HealthStore, _ now: Instant,
     _ effects: inout [ExchangeEffect]
   ) {
     guard attempts[index].isLive else { return }
     attempts[index].tokens = usage
     switch (state, verdict) {
     case (.committed(index), .good), (.committed(index), .relay):
-      settle(index, nil, ledger, now)
+      settle(index, nil, health, now)
       effects.append(.finish(index))
       conclude(.complete, &effects)
     case (.committed(index), .fault(.errorInside)):
       // The provider has told its error itself, in its own bytes.
-      settle(index, .errorInside, ledger, now)
+      settle(index, .errorInside, health, now)
       effects.append(.finish(index))
       conclude(.cut, &effects)
     case (.committed(index), .fault(let fault)):
-      settle(index, fault, ledger, now)
+      settle(index, fault, health, now)
       effects.append(.breakOff(fault == .silence ? .pathLost : .upstreamCut))
       conclude(.cut, &effects)
     case (_, .good):
       attempts[index].firstContentAt = attempts[index].firstContentAt ?? now
-      cancelOthers(than: index, ledger, now, &effects)
-      settle(index, nil, ledger, now)
+      cancelOthers(than: index, health, now, &effects)
+      settle(index, nil, health, now)
       effects.append(.relay(index))
       conclude(.complete, &effects)
     case (_, .relay):
-      cancelOthers(than: index, ledger, now, &effects)
-      settle(index, .clientFault, ledger, now)
+      cancelOthers(than: index, health, now, &effects)
+      settle(index, .clientFault, health, now)
       effects.append(.relay(index))
       conclude(.relayed, &effects)
     case (_, .fault(.noRoom)):
       effects.append(.cancel(index))
-      couldNotOpen(index, .outOfDescriptors, ledger, now, &effects)
+      couldNotOpen(index, .outOfDescriptors, health, now, &effects)
     case (_, .fault(let fault)):
       if fault.isAboutTheRequest {
         spare = index
       } else {
         effects.append(.cancel(index))
       }
-      replace(index, fault, ledger, now, &effects)
+      replace(index, fault, health, now, &effects)
     }
   }
 
   /// An attempt is over without success, and the next one takes its place: in the same round if nothing was
   /// sent, else in a new one, which may send the request again.
   mutating func replace(
-    _ index: Int, _ fault: Fault, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+    _ index: Int, _ fault: Fault, _ health: HealthStore, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
-    settle(index, fault, ledger, now)
+    settle(index, fault, health, now)
     if attempts[index].sentAt != nil { lastRound += 1 }
     let round = attempts[index].sentAt == nil ? attempts[index].round : lastRound
-    seek(in: round, ledger, now, &effects)
+    seek(in: round, health, now, &effects)
   }
 
   /// Gives the ticket back and remembers how it went.
-  mutating func settle(_ index: Int, _ fault: Fault?, _ ledger: Ledger, _ now: Instant) {
+  mutating func settle(_ index: Int, _ fault: Fault?, _ health: HealthStore, _ now: Instant) {
     attempts[index].close(fault, now)
     let openedAt = attempts[index].openedAt
     let toFirst = attempts[index].firstContentAt.map { $0 - openedAt }
     var outcome = AttemptOutcome(fault: fault, timeToFirstToken: toFirst, tokens: attempts[index].tokens)
     if let fault {
       let attempt = attempts[index]
-      let provider = ledger.catalog.providers[attempt.choice.provider]
+      let provider = health.catalog.providers[attempt.choice.provider]
       outcome.isStarting = provider.isStarting(
         fault, status: attempt.status, isAskedAgain: attempt.choice.isAskedAgain)
-      trail.note(
+      history.note(
         fault, of: attempt.choice, onPooled: attempt.isReused,
-        context: ledger.catalog[attempt.choice.candidate].context, startingAt: outcome.isStarting ? now : nil)
+        context: health.catalog[attempt.choice.candidate].context, startingAt: outcome.isStarting ? now : nil)
     }
     outcome.status = attempts[index].status
     outcome.words = attempts[index].words
     attempts[index].consequence =
-      ledger.end(attempts[index].ticket, outcome, now: now) ?? attempts[index].consequence
+      health.end(attempts[index].ticket, outcome, now: now) ?? attempts[index].consequence
   }
 
   mutating func cancelOthers(
-    than index: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+    than index: Int, _ health: HealthStore, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
     for other in attempts.indices where other != index && attempts[other].isLive {
-      settle(other, attempts[other].sentAt == nil ? .raceLost : .clientGone, ledger, now)
+      settle(other, attempts[other].sentAt == nil ? .raceLost : .clientGone, health, now)
       effects.append(.cancel(other))
     }
   }
 
   mutating func abandonAll(
-    _ fault: Fault, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+    _ fault: Fault, _ health: HealthStore, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
     for index in attempts.indices where attempts[index].isLive {
-      settle(index, fault, ledger, now)
+      settle(index, fault, health, now)
       effects.append(.cancel(index))
     }
   }
 
   /// Ends whatever is under way, and says so to the client: never a clean end.
-  mutating func cutOff(_ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]) {
+  mutating func cutOff(_ health: HealthStore, _ now: Instant, _ effects: inout [ExchangeEffect]) {
     if case .committed(let index) = state {
-      settle(index, .clientGone, ledger, now)
+      settle(index, .clientGone, health, now)
       effects.append(.breakOff(.draining))
       conclude(.failed(.draining), &effects)
     } else {
-      abandonAll(.clientGone, ledger, now, &effects)
+      abandonAll(.clientGone, health, now, &effects)
       failClient(.draining, &effects)
     }
   }

@@ -10,10 +10,10 @@ package struct ExchangeRecord {
   package let startedAt: Instant
   /// No other provider has the model.
   package let isLone: Bool
-  /// What was asked of the ledger, where that left something to be told.
+  /// What was asked of the health store, where that left something to be told.
   package let question: RouteRequest?
   /// That of the configuration which the exchange began with.
-  package let ledger: Ledger
+  package let health: HealthStore
   package let model: [UInt8]
   /// The name of the first client's request.
   package var requestID: RequestID?
@@ -21,16 +21,16 @@ package struct ExchangeRecord {
   /// What the answer cost; nil where it did not tell its tokens.
   package var bill: Bill?
 
-  package init(_ exchange: borrowing Exchange, _ ledger: Ledger, model: [UInt8]) {
+  package init(_ exchange: borrowing Exchange, _ health: HealthStore, model: [UInt8]) {
     attempts = exchange.attempts
     ending = exchange.ending
     endpoint = exchange.shape.endpoint
     startedAt = exchange.startedAt
     isLone = exchange.shape.route.isLone
     question = CauseText.isNeeded(exchange) ? exchange.routeRequest : nil
-    self.ledger = ledger
+    self.health = health
     self.model = model
   }
 
-  package var providers: [Provider] { ledger.catalog.providers }
+  package var providers: [Provider] { health.catalog.providers }
 }

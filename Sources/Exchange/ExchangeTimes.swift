@@ -10,11 +10,12 @@ extension Exchange {
   /// dead; 4. acknowledged: the provider thinks, and is not asked again; 5. still on its way, or held up by a
   /// provider that is slow to read: asked again. 6. An answer that has begun is given up only after long.
   mutating func path(
-    _ index: Int, _ report: PathReport, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+    _ index: Int, _ report: PathReport, _ health: HealthStore, _ now: Instant,
+    _ effects: inout [ExchangeEffect]
   ) {
     guard attempts[index].isLive else { return }
     if isCommitted {  // 6
-      pathUnderAnswer(index, report, ledger, now, &effects)
+      pathUnderAnswer(index, report, health, now, &effects)
       return
     }
     let threshold = attempts[index].threshold
@@ -24,19 +25,19 @@ extension Exchange {
       if now < allowed {
         attempts[index].checkAt = allowed
       } else {
-        race(index, ledger, now, &effects)
+        race(index, health, now, &effects)
       }
-    case (.connecting, .connecting): race(index, ledger, now, &effects)  // 1
+    case (.connecting, .connecting): race(index, health, now, &effects)  // 1
     case (.connecting, _): attempts[index].checkAt = now + threshold  // 5
     case (_, .unacknowledged(let time, let roundTrip)):
-      // The connection knows its round trip before the ledger has learned one.
-      let allowed = max(threshold, Ledger.silence(allowedAt: roundTrip))
+      // The connection knows its round trip before the health store has learned one.
+      let allowed = max(threshold, HealthStore.silence(allowedAt: roundTrip))
       if time < allowed {
         attempts[index].checkAt = now + (allowed - time)  // 5
       } else {
-        isDead(index, ledger, now, &effects)  // 3
+        isDead(index, health, now, &effects)  // 3
       }
-    case (_, .undeliverable): isDead(index, ledger, now, &effects)  // 3
+    case (_, .undeliverable): isDead(index, health, now, &effects)  // 3
     case (_, .acknowledged):  // 4
       attempts[index].isTaken = true
       attempts[index].checkAt = .distantFuture
@@ -49,35 +50,36 @@ extension Exchange {
   }
 
   private mutating func isDead(
-    _ index: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+    _ index: Int, _ health: HealthStore, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
     effects.append(.dropPath(index))
     effects.append(.cancel(index))
-    replace(index, .silence, ledger, now, &effects)
+    replace(index, .silence, health, now, &effects)
   }
 
   /// Where something of ours waits, the kernel sends no keep-alive probes: what they would find is found here.
   private mutating func pathUnderAnswer(
-    _ index: Int, _ report: PathReport, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+    _ index: Int, _ report: PathReport, _ health: HealthStore, _ now: Instant,
+    _ effects: inout [ExchangeEffect]
   ) {
     guard case .unacknowledged(let time, _) = report, time >= Limits.deadPath else { return }
-    settle(index, .silence, ledger, now)
+    settle(index, .silence, health, now)
     effects.append(.breakOff(.pathLost))
     effects.append(.dropPath(index))
     conclude(.cut, &effects)
   }
 
   mutating func race(
-    _ index: Int, _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+    _ index: Int, _ health: HealthStore, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) {
     attempts[index].checkAt = .distantFuture
-    ledger.suspect(attempts[index].ticket)
-    if !trail.isFull { seek(in: attempts[index].round, ledger, now, &effects) }
+    health.suspect(attempts[index].ticket)
+    if !history.isFull { seek(in: attempts[index].round, health, now, &effects) }
   }
 
   /// How far an answer has come, asked when it had been silent for `stream_idle`.
   mutating func checked(
-    _ index: Int, _ progress: AttemptProgress, _ ledger: Ledger, _ now: Instant,
+    _ index: Int, _ progress: AttemptProgress, _ health: HealthStore, _ now: Instant,
     _ effects: inout [ExchangeEffect]
   ) {
     guard attempts[index].isLive else { return }
@@ -89,19 +91,19 @@ extension Exchange {
       return
     }
     if case .committed = state {
-      settle(index, .tooSlow, ledger, now)
+      settle(index, .tooSlow, health, now)
       effects.append(.breakOff(.upstreamStalled))
       conclude(.stalled, &effects)
     } else {
       effects.append(.cancel(index))
-      replace(index, .tooSlow, ledger, now, &effects)
+      replace(index, .tooSlow, health, now, &effects)
     }
   }
 
   /// Whatever is due: 1. the deadline over all attempts, which a local server that has taken the request is given
   /// longer than: it would drop the model that it loads, and begin anew with the client's next try; 2. the end of a wait; 3. a comment for the client;
   /// 4. a second request, where that is wanted; 5. each attempt's own times.
-  mutating func timePassed(_ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]) {
+  mutating func timePassed(_ health: HealthStore, _ now: Instant, _ effects: inout [ExchangeEffect]) {
     if case .committed(let index) = state {
       if attempts[index].idleAt <= now {
         effects.append(.checkProgress(index))
@@ -112,15 +114,15 @@ extension Exchange {
       return
     }
     if lastCall <= now {  // 1
-      guard let later = extendedCall(ledger, now, &effects) else {
-        abandonAll(.tooSlow, ledger, now, &effects)
+      guard let later = extendedCall(health, now, &effects) else {
+        abandonAll(.tooSlow, health, now, &effects)
         failClient(.deadlineExceeded, &effects)
         return
       }
       lastCall = later
     }
     if case .waiting(let until) = state, until <= now {  // 2
-      seek(in: lastRound, ledger, now, &effects)
+      seek(in: lastRound, health, now, &effects)
       if state == .ended { return }
     }
     if commentAt <= now {  // 3
@@ -131,12 +133,12 @@ extension Exchange {
     if hedgeAt <= now {  // 4
       hedgeAt = .distantFuture
       lastRound += 1
-      if !trail.isFull, hasLiveAttempt { seek(in: lastRound, ledger, now, &effects) }
+      if !history.isFull, hasLiveAttempt { seek(in: lastRound, health, now, &effects) }
     }
     for index in attempts.indices where attempts[index].isLive {  // 5
       if attempts[index].firstTokenAt <= now {
         effects.append(.cancel(index))
-        replace(index, .tooSlow, ledger, now, &effects)
+        replace(index, .tooSlow, health, now, &effects)
       } else if attempts[index].checkAt <= now {
         attempts[index].checkAt = now + attempts[index].threshold
         effects.append(.checkPath(index))
@@ -149,22 +151,22 @@ extension Exchange {
   /// Until when local servers that have taken the request are waited for beyond the deadline; nil where there are
   /// none, or their time is over. All other attempts end.
   private mutating func extendedCall(
-    _ ledger: Ledger, _ now: Instant, _ effects: inout [ExchangeEffect]
+    _ health: HealthStore, _ now: Instant, _ effects: inout [ExchangeEffect]
   ) -> Instant? {
     var later: Instant?
-    for attempt in attempts where attempt.isLive && isPatient(attempt, ledger) {
+    for attempt in attempts where attempt.isLive && isPatient(attempt, health) {
       guard let sentAt = attempt.sentAt, sentAt + attempt.firstToken > now else { continue }
       later = max(later ?? now, sentAt + attempt.firstToken)
     }
     guard later != nil else { return nil }
-    for index in attempts.indices where attempts[index].isLive && !isPatient(attempts[index], ledger) {
-      settle(index, .tooSlow, ledger, now)
+    for index in attempts.indices where attempts[index].isLive && !isPatient(attempts[index], health) {
+      settle(index, .tooSlow, health, now)
       effects.append(.cancel(index))
     }
     return later
   }
 
-  private func isPatient(_ attempt: Attempt, _ ledger: Ledger) -> Bool {
-    attempt.isTaken && ledger.catalog.providers[attempt.choice.provider].isLocal
+  private func isPatient(_ attempt: Attempt, _ health: HealthStore) -> Bool {
+    attempt.isTaken && health.catalog.providers[attempt.choice.provider].isLocal
   }
 }

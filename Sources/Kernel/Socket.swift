@@ -47,7 +47,7 @@ package enum Socket {
     return result
   }
 
-  /// One send(2). What the socket did not take is the caller's to keep; `Outlet` does both.
+  /// One send(2). What the socket did not take is the caller's to keep; `WriteBuffer` does both.
   package static func send(_ descriptor: Int32, _ bytes: Span<UInt8>) -> Sent {
     if bytes.isEmpty { return .sent(0) }
     return bytes.withUnsafeBufferPointer { pointer in

@@ -60,7 +60,7 @@ extension Log {
     let choice = record.attempts[index].choice
     if let id = record.requestID { line.add("id", id.span) }
     line.add("provider", record.providers[choice.provider].name)
-    line.add("model", record.ledger.catalog[choice.candidate].name)
+    line.add("model", record.health.catalog[choice.candidate].name)
     line.add("key", choice.key + 1)
   }
 

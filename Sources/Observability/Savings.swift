@@ -9,11 +9,11 @@ package struct Savings {
   package var promptCache = Money.none
   package var tiers = Money.none
 
-  package init(_ ledger: Ledger, _ metrics: Metrics) {
+  package init(_ health: HealthStore, _ metrics: Metrics) {
     responseCache = metrics.savedByCache
     coalescing = metrics.savedByCoalescing
-    for provider in ledger.catalog.providers.indices {
-      let bill = ledger.bill(ofProvider: provider)
+    for provider in health.catalog.providers.indices {
+      let bill = health.bill(ofProvider: provider)
       spent += bill.spent
       promptCache += bill.savedByPrompt
       tiers += bill.savedByTier

@@ -7,7 +7,7 @@ internal import Policy
 
 // The end: no new connections, what is under way finishes, and what takes too long is cut and told so.
 
-extension Front {
+extension Downstream {
   /// Stops to listen, but for the admin's listeners, which go on telling how far it is.
   ///
   /// Who waits in a backlog of our own has been told that it is connected, and is still served; an inherited
@@ -64,7 +64,7 @@ extension Front {
 
   /// Bytes wait for a client's socket.
   var hasBacklog: Bool {
-    for place in connections.places where connections[place]?.outlet.isBlocked == true { return true }
+    for place in connections.places where connections[place]?.output.isBlocked == true { return true }
     return false
   }
 }
@@ -97,10 +97,10 @@ extension Server {
       phase = .over
       return
     }
-    phase = .draining(until: now.instant + runner.setup.configuration.timeouts.drain)
+    phase = .draining(until: now.instant + runner.runtime.configuration.timeouts.drain)
     runner.isDraining = true
     runner.endWatching(now: now.instant)
-    front.drain(now: now.instant)
+    downstream.drain(now: now.instant)
     log.note(.info, "draining: no new connections, exchanges under way finish")
     notifier.stopping("draining: \(runner.runs.count) exchanges under way")
   }
@@ -110,16 +110,16 @@ extension Server {
     switch phase {
     case .serving, .over: return
     case .draining(let until):
-      front.endGrace(now: now.instant)
-      if runner.runs.count == 0, front.isQuiet {
+      downstream.endGrace(now: now.instant)
+      if runner.runs.count == 0, downstream.isQuiet {
         phase = .over
       } else if until <= now.instant {
         log.note(.warning, "the drain's time is over: cutting what is under way")
         runner.cutOff(now: now)
-        phase = front.hasBacklog ? .flushing(until: now.instant + Limits.lastFlush) : .over
+        phase = downstream.hasBacklog ? .flushing(until: now.instant + Limits.lastFlush) : .over
       }
     case .flushing(let until):
-      if until <= now.instant || !front.hasBacklog { phase = .over }
+      if until <= now.instant || !downstream.hasBacklog { phase = .over }
     }
   }
 
@@ -128,7 +128,7 @@ extension Server {
     switch phase {
     case .serving: .distantFuture
     case .draining(let until):
-      front.isGraceOver ? until : min(until, front.graceEnd ?? until)
+      downstream.isGraceOver ? until : min(until, downstream.graceEnd ?? until)
     case .flushing(let until): until
     case .over: .distantPast
     }

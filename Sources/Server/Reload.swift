@@ -25,12 +25,12 @@ extension Server {
       announce()
       return false
     }
-    var places: [Front.ListenerPlace] = []
+    var places: [Downstream.ListenerPlace] = []
     var added: [String] = []
     let wanted =
       configuration.listen.map { ($0, false) } + configuration.admin.listen.map { ($0, true) }
     for (listen, isAdmin) in wanted {
-      if var kept = front.listeners.first(where: { $0.listen == listen }) {
+      if var kept = downstream.listeners.first(where: { $0.listen == listen }) {
         kept.isAdmin = isAdmin
         kept.identity = identities[listen]
         places.append(kept)
@@ -40,7 +40,7 @@ extension Server {
         let listener = try open(listen)
         added.append(listener.text)
         places.append(
-          Front.ListenerPlace(
+          Downstream.ListenerPlace(
             listener: listener, listen: listen, isAdmin: isAdmin, identity: identities[listen]))
       } catch {
         log.note(.error, "not reloaded, the former configuration stays", error.text)
@@ -55,7 +55,7 @@ extension Server {
     let forgets = configuration.providers != former.providers || configuration.aliases != former.aliases
     runner.adopt(configuration, now: now.instant)
     runner.runs.capacity = configuration.limits.connections
-    front.apply(configuration.limits)
+    downstream.apply(configuration.limits)
     runner.sharing.adopt(configuration.cache, limits: configuration.limits, forgets: forgets)
     log.settings = configuration.log
     log.note(.info, "reloaded")
@@ -69,16 +69,16 @@ extension Server {
     announce()
   }
 
-  private func replaceListeners(_ places: [Front.ListenerPlace], now: Instant) {
-    for (index, place) in front.listeners.enumerated()
+  private func replaceListeners(_ places: [Downstream.ListenerPlace], now: Instant) {
+    for (index, place) in downstream.listeners.enumerated()
     where !places.contains(where: { $0.listen == place.listen }) {
-      front.takeBacklog(of: index, now: now)
+      downstream.takeBacklog(of: index, now: now)
       log.note(.info, "no longer listening", place.listener.text)
     }
-    for place in front.listeners where !front.isPaused { poller.remove(place.listener.descriptor) }
-    front.listeners = places
-    if front.isPaused { return }
-    for index in places.indices { front.watch(listener: index) }
+    for place in downstream.listeners where !downstream.isPaused { poller.remove(place.listener.descriptor) }
+    downstream.listeners = places
+    if downstream.isPaused { return }
+    for index in places.indices { downstream.watch(listener: index) }
   }
 
   /// Tells the supervisor that we serve, and where.
@@ -87,7 +87,7 @@ extension Server {
   }
 }
 
-extension Front {
+extension Downstream {
   /// The limits of a new configuration: they hold for heads that come from now on.
   func apply(_ limits: LimitSettings) {
     self.limits = limits

@@ -13,7 +13,7 @@ package final class Server {
   let poller: Poller
   private let events = PolledEvents()
   private let signals: Signals
-  let front: Front
+  let downstream: Downstream
   let runner: Runner
   let upstream: Upstream
   let log: Log
@@ -47,12 +47,12 @@ package final class Server {
       throw .upstream(error)
     }
     identities = try Self.identities(of: configuration)
-    let setup = Setup(configuration, upstream: upstream, seed: seed, keeping: nil)
-    front = Front(poller: poller, limits: configuration.limits, gate: setup.gate)
+    let runtime = RuntimeConfiguration(configuration, upstream: upstream, seed: seed, keeping: nil)
+    downstream = Downstream(poller: poller, limits: configuration.limits, gate: runtime.gate)
     let sharing = Sharing(
       configuration.cache, limits: configuration.limits, seed: seed, secondSeed: secondSeed)
     runner = Runner(
-      front: front, upstream: upstream, log: log, setup: setup, sharing: sharing, seed: seed,
+      downstream: downstream, upstream: upstream, log: log, runtime: runtime, sharing: sharing, seed: seed,
       conversationKey: KeyedHash.Key(first: secondSeed, second: seed), now: Clock.instant())
   }
 
@@ -80,10 +80,10 @@ package final class Server {
 
   /// Starts to listen; throws where an address cannot be had.
   package func listen(on listen: Listen, isAdmin: Bool = false) throws(KernelFault) {
-    front.listeners.append(
-      Front.ListenerPlace(
+    downstream.listeners.append(
+      Downstream.ListenerPlace(
         listener: try open(listen), listen: listen, isAdmin: isAdmin, identity: identities[listen]))
-    front.watch(listener: front.listeners.count - 1)
+    downstream.watch(listener: downstream.listeners.count - 1)
   }
 
   func open(_ listen: Listen) throws(KernelFault) -> Listener {
@@ -99,7 +99,7 @@ package final class Server {
   }
 
   /// The addresses as they were given, port 0 filled in.
-  package var addresses: [String] { front.listeners.map { $0.listener.text } }
+  package var addresses: [String] { downstream.listeners.map { $0.listener.text } }
 
   /// What `/metrics` and `/admin/health` say that runs.
   package var version: String {
@@ -155,8 +155,8 @@ package final class Server {
       upstream.timerFired(now: now.instant)
     }
     settle(now)
-    while let place = front.timers.popDue(now.instant) {
-      front.timeDue(place, now: now.instant)
+    while let place = downstream.timers.popDue(now.instant) {
+      downstream.timeDue(place, now: now.instant)
       settle(now)
     }
     while let place = runner.timers.popDue(now.instant) {
@@ -176,8 +176,8 @@ package final class Server {
       settle(now)
     }
     runner.tellWatchers(now: now)
-    front.retryAccepting(now: now.instant)
-    front.relieveMemory(now: now.instant)
+    downstream.retryAccepting(now: now.instant)
+    downstream.relieveMemory(now: now.instant)
     continueDrain(now: now)
     settle(now)
     while let place = runner.replayTimers.popDue(now.instant) {
@@ -193,8 +193,8 @@ package final class Server {
       settle(now)
     }
     runner.measureAnswers(now: now.instant)
-    if front.uploads.isSomebodyWaiting {
-      front.resumeUploads(now: now.instant)
+    if downstream.uploads.isSomebodyWaiting {
+      downstream.resumeUploads(now: now.instant)
       settle(now)
     }
     finishTurn(now)
@@ -209,8 +209,8 @@ package final class Server {
       applyWatches()
     case TokenKind.connection:
       let id = SlotID(slot: Int32(event.token.slot), generation: event.token.generation)
-      front.ready(id, event, now: now.instant)
-    case TokenKind.listener: front.accept(event.token.slot, now: now.instant)
+      downstream.ready(id, event, now: now.instant)
+    case TokenKind.listener: downstream.accept(event.token.slot, now: now.instant)
     case TokenKind.guest: guests[event.token.slot].turn(now.instant)
     default:
       while let signal = signals.read() { take(signal, now) }
@@ -227,13 +227,13 @@ package final class Server {
     while !isQuiet {
       isQuiet = true
       var at = 0
-      while at < front.happenings.count {
-        runner.take(front.happenings[at], now: now)
+      while at < downstream.events.count {
+        runner.take(downstream.events[at], now: now)
         applyWatches()
         at += 1
         isQuiet = false
       }
-      if at > 0 { front.happenings.removeAll(keepingCapacity: true) }
+      if at > 0 { downstream.events.removeAll(keepingCapacity: true) }
       while let event = upstream.nextEvent() {
         runner.take(event, now: now)
         applyWatches()
@@ -275,8 +275,8 @@ package final class Server {
   }
 
   private func finishTurn(_ now: Moment) {
-    while front.passGathered(now: now.instant) { settle(now) }
-    front.destroyClosed()
+    while downstream.passGathered(now: now.instant) { settle(now) }
+    downstream.destroyClosed()
     runner.sharing.cache.sweep(now: now.instant, steps: 4)
     log.flush()
     let isClearing = !runner.sharing.cache.isSettled
@@ -307,7 +307,7 @@ package final class Server {
   private func timeout(now: Instant) -> Interval? {
     if !runner.sharing.cache.isSettled || runner.hasPagesToWrite || !runner.chores.isEmpty { return .zero }
     var due = Instant.distantFuture
-    if let at = front.timers.next { due = min(due, at) }
+    if let at = downstream.timers.next { due = min(due, at) }
     if let at = runner.timers.next { due = min(due, at) }
     if let at = runner.replayTimers.next { due = min(due, at) }
     if let at = runner.passingTimers.next { due = min(due, at) }
@@ -315,8 +315,8 @@ package final class Server {
     due = min(due, runner.checks.nextDue)
     due = min(due, runner.watching.nextDue)
     if let at = upstreamDue { due = min(due, at) }
-    if let at = front.retryAt { due = min(due, at) }
-    due = min(due, front.uploads.lookAt)
+    if let at = downstream.retryAt { due = min(due, at) }
+    due = min(due, downstream.uploads.lookAt)
     if let at = notifier.nextDue { due = min(due, at) }
     due = min(due, drainDue)
     if let at = trimAt { due = min(due, at) }

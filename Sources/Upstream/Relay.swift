@@ -29,11 +29,11 @@ extension Upstream {
         return false
       }
       slot.held.append(piece)
-    case .forwarding(let outlet, let framing):
-      guard forward(piece, of: slot, to: outlet, framing) else { return false }
-    case .recording(let recording, let outlet, let framing):
-      if let outlet, !recording.isFollowed {
-        guard forward(piece, of: slot, to: outlet, framing) else { return false }
+    case .forwarding(let output, let framing):
+      guard forward(piece, of: slot, to: output, framing) else { return false }
+    case .recording(let recording, let output, let framing):
+      if let output, !recording.isFollowed {
+        guard forward(piece, of: slot, to: output, framing) else { return false }
         recording.append(piece, at: now)
       } else {
         // 5
@@ -61,18 +61,18 @@ extension Upstream {
 
   /// The short way: to the client's socket, unless it is full (false).
   private func forward(
-    _ piece: UnsafeRawBufferPointer, of slot: Slot, to outlet: Outlet, _ framing: RelayFraming
+    _ piece: UnsafeRawBufferPointer, of slot: Slot, to output: WriteBuffer, _ framing: RelayFraming
   ) -> Bool {
     // 2
-    if outlet.isBlocked {
+    if output.isBlocked {
       slot.isPaused = true
       return false
     }
     if slot.turn != turn {
       // 3
       slot.turn = turn
-      write(piece, to: outlet, framing)
-      noteBlocked(outlet, slot)
+      write(piece, to: output, framing)
+      noteBlocked(output, slot)
     } else {
       // 4
       if stagingOwner != Int(slot.index) { flushStaging() }
@@ -137,9 +137,9 @@ extension Upstream {
     return true
   }
 
-  private func write(_ piece: UnsafeRawBufferPointer, to outlet: Outlet, _ framing: RelayFraming) {
+  private func write(_ piece: UnsafeRawBufferPointer, to output: WriteBuffer, _ framing: RelayFraming) {
     switch framing {
-    case .identity: outlet.write(piece)
+    case .identity: output.write(piece)
     case .chunked:
       if piece.count == 0 { return }
       frame.removeAll()
@@ -148,15 +148,15 @@ extension Upstream {
       if piece.count <= Limits.copiedPiece {
         frame.append(piece)
         frame.append(Self.lineEnd)
-        outlet.write(frame.unsafeBytes)
+        output.write(frame.unsafeBytes)
       } else {
-        outlet.write(frame.unsafeBytes, piece, Self.lineEndBytes)
+        output.write(frame.unsafeBytes, piece, Self.lineEndBytes)
       }
     }
   }
 
-  private func noteBlocked(_ outlet: Outlet, _ slot: Slot) {
-    guard outlet.isBlocked || outlet.isBroken, !slot.isBlockNoted else { return }
+  private func noteBlocked(_ output: WriteBuffer, _ slot: Slot) {
+    guard output.isBlocked || output.isBroken, !slot.isBlockNoted else { return }
     slot.isBlockNoted = true
     note(.blocked, slot)
   }
@@ -166,25 +166,25 @@ extension Upstream {
     guard stagingOwner >= 0 else { return }
     let owner = slots[stagingOwner]
     stagingOwner = -1
-    if let slot = owner, let (outlet, framing) = slot.flow.way {
+    if let slot = owner, let (output, framing) = slot.flow.way {
       staging.withBytes { bytes in
-        bytes.withUnsafeBufferPointer { write(UnsafeRawBufferPointer($0), to: outlet, framing) }
+        bytes.withUnsafeBufferPointer { write(UnsafeRawBufferPointer($0), to: output, framing) }
       }
-      noteBlocked(outlet, slot)
+      noteBlocked(output, slot)
     }
     staging.recycle(keeping: Limits.staging * 2)
   }
 
-  /// Writes `head` and all held bytes at once, then forwards what comes to `outlet`.
+  /// Writes `head` and all held bytes at once, then forwards what comes to `output`.
   ///
-  /// Also after `.ended`. Returns how many body bytes were held. Lifetime: the outlet is kept until `cancel`.
+  /// Also after `.ended`. Returns how many body bytes were held. Lifetime: the output is kept until `cancel`.
   @discardableResult
   package func commit(
-    _ id: TransferID, head: Span<UInt8>, to outlet: Outlet, framing: RelayFraming, now: Instant
+    _ id: TransferID, head: Span<UInt8>, to output: WriteBuffer, framing: RelayFraming, now: Instant
   ) -> Int {
     guard let slot = live(id), case .holding = slot.flow else { return 0 }
     let count = slot.held.count
-    slot.flow = .forwarding(outlet, framing)
+    slot.flow = .forwarding(output, framing)
     frame.removeAll()
     frame.append(head)
     let isChunk = framing == .chunked && count > 0
@@ -196,9 +196,9 @@ extension Upstream {
     if count <= Limits.copiedPiece {
       frame.append(slot.held.unsafeBytes)
       frame.append(lineEnd)
-      outlet.write(frame.unsafeBytes)
+      output.write(frame.unsafeBytes)
     } else {
-      outlet.write(frame.unsafeBytes, slot.held.unsafeBytes, lineEnd)
+      output.write(frame.unsafeBytes, slot.held.unsafeBytes, lineEnd)
     }
     frame.recycle(keeping: Limits.keptSlotBuffer)
     slot.forwarded &+= UInt64(count)
@@ -207,14 +207,14 @@ extension Upstream {
     return count
   }
 
-  /// The outlet has drained: lets a paused transfer go on. Harmless at any other time.
+  /// The output has drained: lets a paused transfer go on. Harmless at any other time.
   package func resume(_ id: TransferID, now: Instant) {
     guard let slot = live(id), slot.phase == .running else { return }
     switch slot.flow {
     case .holding: return
-    case .forwarding(let outlet, _): if outlet.isBlocked { return }
-    case .recording(let recording, let outlet, _):
-      if !recording.isFollowed, outlet?.isBlocked == true { return }
+    case .forwarding(let output, _): if output.isBlocked { return }
+    case .recording(let recording, let output, _):
+      if !recording.isFollowed, output?.isBlocked == true { return }
     }
     slot.isHeldBack = false
     slot.isBlockNoted = false
@@ -234,10 +234,10 @@ extension Upstream {
   }
 
   /// The only client has had all that is recorded: it gets what comes straight away, as long as the recording
-  /// is not followed. Lifetime: the outlet is kept until `cancel`.
-  package func goDirect(_ id: TransferID, to outlet: Outlet, framing: RelayFraming) {
+  /// is not followed. Lifetime: the output is kept until `cancel`.
+  package func goDirect(_ id: TransferID, to output: WriteBuffer, framing: RelayFraming) {
     guard let slot = live(id), case .recording(let recording, _, _) = slot.flow else { return }
-    slot.flow = .recording(recording, outlet, framing)
+    slot.flow = .recording(recording, output, framing)
   }
 
   /// Takes nothing more from the provider until `resume`.
@@ -246,11 +246,11 @@ extension Upstream {
 
 extension Slot.Flow {
   /// Where bytes go straight away.
-  fileprivate var way: (Outlet, RelayFraming)? {
+  fileprivate var way: (WriteBuffer, RelayFraming)? {
     switch self {
     case .holding: nil
-    case .forwarding(let outlet, let framing): (outlet, framing)
-    case .recording(_, let outlet, let framing): outlet.map { ($0, framing) }
+    case .forwarding(let output, let framing): (output, framing)
+    case .recording(_, let output, let framing): output.map { ($0, framing) }
     }
   }
 }

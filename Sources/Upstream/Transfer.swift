@@ -30,7 +30,7 @@ package struct TransferEvent: Sendable {
     case content
     /// As many bytes as the request said wait for a decision and the transfer is paused until `commit` or `cancel`.
     case heldFull
-    /// The outlet has not taken everything: it wants to be watched for room. Told once until `resume`.
+    /// The output has not taken everything: it wants to be watched for room. Told once until `resume`.
     case blocked
     /// Bytes were recorded that followers have not had. Told once a turn.
     case recorded
@@ -54,7 +54,7 @@ package struct TransferProgress: Sendable {
   package var lastContentAt: Instant?
   /// Body bytes taken from the provider.
   package var received: UInt64
-  /// Body bytes handed to the outlet, without framing.
+  /// Body bytes handed to the output, without framing.
   package var forwarded: UInt64
   package var isPaused: Bool
   package var isReused: Bool

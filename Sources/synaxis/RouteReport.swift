@@ -5,9 +5,9 @@ internal import Policy
 enum RouteReport {
   static func print(_ model: String, _ configuration: Configuration) -> Int32 {
     let catalog = Catalog(configuration)
-    let ledger = Ledger(catalog, seed: 1)
+    let health = HealthStore(catalog, seed: 1)
     let name = Array(model.utf8)
-    guard let rows = ledger.explain(name.span, now: Instant(nanoseconds: 1)) else {
+    guard let rows = health.explain(name.span, now: Instant(nanoseconds: 1)) else {
       let nearest = catalog.nearest(to: name.span)
       let hint = nearest.isEmpty ? "" : "; did you mean \(nearest.joined(separator: ", "))?"
       Console.complain("synaxis: no provider serves `\(model)`\(hint)\n")

@@ -33,41 +33,41 @@ extension Recording {
 @Suite struct RecordingTests {
   @Test(arguments: [0, 1, 4_079, 4_080, 4_081, 20_464, 20_465, 100_000])
   func keepsAWholeAnswer(_ size: Int) {
-    let ledger = ByteLedger(limit: 1 << 20)
-    let recording = Recording(cap: 100_000, window: 0, ledger: ledger)
+    let meter = MemoryMeter(limit: 1 << 20)
+    let recording = Recording(cap: 100_000, window: 0, meter: meter)
     recording.feed(size)
     #expect(recording.extent == .whole && recording.isJoinable && recording.end == size)
     #expect(recording.read(from: 0) == piece(0..<size))
     let before = recording.footprint
     recording.seal()
-    #expect(recording.footprint <= before && ledger.used == recording.footprint)
+    #expect(recording.footprint <= before && meter.used == recording.footprint)
     #expect(recording.footprint <= size + 4_096 + 1_024 + size / 16)
     #expect(recording.read(from: 0) == piece(0..<size))
   }
 
   @Test func overItsCapWithNobodyFollowingItHoldsNothing() {
-    let ledger = ByteLedger(limit: .max)
-    let recording = Recording(cap: 10_000, window: 1 << 20, ledger: ledger)
+    let meter = MemoryMeter(limit: .max)
+    let recording = Recording(cap: 10_000, window: 1 << 20, meter: meter)
     let empty = recording.footprint
     recording.feed(9_999)
     recording.feed(2)
     #expect(recording.extent == .nothing && recording.isOverflown && !recording.isJoinable)
     #expect(recording.end == 10_001 && recording.start == 10_001)
-    #expect(recording.footprint == empty && ledger.used == empty)
+    #expect(recording.footprint == empty && meter.used == empty)
     recording.feed(70_000)
     #expect(recording.end == 80_001 && recording.footprint == empty)
   }
 
   @Test func fiftyMegabytesWithAFollowerStayInTheWindow() {
     let window = 64 * 1024
-    let ledger = ByteLedger(limit: .max)
-    let recording = Recording(cap: 100_000, window: window, ledger: ledger)
+    let meter = MemoryMeter(limit: .max)
+    let recording = Recording(cap: 100_000, window: window, meter: meter)
     recording.isFollowed = true
     var most = 0
     let chunk = piece(0..<50_000)
     while recording.end < 50 << 20 {
       recording.append(chunk.span)
-      most = max(most, ledger.used)
+      most = max(most, meter.used)
       #expect(recording.start <= max(0, recording.end - window))
     }
     #expect(recording.extent == .live && !recording.isJoinable)
@@ -81,8 +81,8 @@ extension Recording {
   }
 
   @Test func followersWhoKeepUpNeedTwoBlocksAtMost() {
-    let ledger = ByteLedger(limit: .max)
-    let recording = Recording(cap: 30_000, window: 1 << 20, ledger: ledger)
+    let meter = MemoryMeter(limit: .max)
+    let recording = Recording(cap: 30_000, window: 1 << 20, meter: meter)
     recording.isFollowed = true
     for step in 0..<2_000 {
       recording.feed(777)
@@ -93,9 +93,9 @@ extension Recording {
     #expect(recording.extent == .live)
   }
 
-  @Test func aFullLedgerMakesItLiveAndItsWindowSmall() {
-    let ledger = ByteLedger(limit: 40_000)
-    let recording = Recording(cap: 1 << 20, window: 1 << 20, ledger: ledger)
+  @Test func aFullMeterMakesItLiveAndItsWindowSmall() {
+    let meter = MemoryMeter(limit: 40_000)
+    let recording = Recording(cap: 1 << 20, window: 1 << 20, meter: meter)
     recording.isFollowed = true
     recording.feed(60_000)
     #expect(recording.extent == .live)
@@ -103,14 +103,14 @@ extension Recording {
       recording.feed(1_000)
       #expect(recording.read(from: recording.end - 1_000) == piece(recording.end - 1_000..<recording.end))
     }
-    #expect(ledger.used <= 40_000 + 16_384)
+    #expect(meter.used <= 40_000 + 16_384)
   }
 
   @Test func itIsCountedWhereItWentLast() {
-    let flights = ByteLedger(limit: .max)
-    let cache = ByteLedger(limit: .max)
+    let flights = MemoryMeter(limit: .max)
+    let cache = MemoryMeter(limit: .max)
     do {
-      let recording = Recording(cap: 1 << 20, window: 0, ledger: flights)
+      let recording = Recording(cap: 1 << 20, window: 0, meter: flights)
       recording.feed(30_000)
       recording.move(to: cache)
       #expect(flights.used == 0 && cache.used == recording.footprint)
@@ -120,17 +120,17 @@ extension Recording {
     #expect(cache.used == 0)
   }
 
-  @Test func theLedgerRefusesWhatDoesNotFit() {
-    let ledger = ByteLedger(limit: 10)
-    #expect(ledger.take(7) && !ledger.take(4) && ledger.take(3) && ledger.used == 10)
-    ledger.takeAnyway(5)
-    #expect(!ledger.take(0) && ledger.used == 15)
-    ledger.give(15)
-    #expect(ledger.used == 0)
+  @Test func theMeterRefusesWhatDoesNotFit() {
+    let meter = MemoryMeter(limit: 10)
+    #expect(meter.take(7) && !meter.take(4) && meter.take(3) && meter.used == 10)
+    meter.takeAnyway(5)
+    #expect(!meter.take(0) && meter.used == 15)
+    meter.give(15)
+    #expect(meter.used == 0)
   }
 
   @Test func aChunkTakesNoMemoryWhileItsBlockHasRoom() {
-    let recording = Recording(cap: 1 << 20, window: 0, ledger: ByteLedger(limit: .max), keepsPace: true)
+    let recording = Recording(cap: 1 << 20, window: 0, meter: MemoryMeter(limit: .max), keepsPace: true)
     recording.feed(1, at: Instant(nanoseconds: 1))
     var changes = 0
     var footprint = recording.footprint
@@ -142,7 +142,7 @@ extension Recording {
     #expect(changes == 10)
   }
 
-  /// Sizes, caps, windows, ledgers, followers and drops from a seed against a plain array.
+  /// Sizes, caps, windows, meters, followers and drops from a seed against a plain array.
   @Test(arguments: UInt64(1)...40)
   func readsWhatWasWritten(_ seed: UInt64) {
     var state = seed &* 0x9e37_79b9_7f4a_7c15
@@ -150,10 +150,10 @@ extension Recording {
       state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
       return Int(state >> 33) % bound
     }
-    let ledger = ByteLedger(limit: 20_000 + next(400_000))
+    let meter = MemoryMeter(limit: 20_000 + next(400_000))
     do {
       let recording = Recording(
-        cap: next(200_000), window: next(100_000), ledger: ledger, keepsPace: next(2) == 0)
+        cap: next(200_000), window: next(100_000), meter: meter, keepsPace: next(2) == 0)
       recording.isFollowed = next(2) == 0
       var now: Int64 = 0
       for _ in 0..<400 {
@@ -169,7 +169,7 @@ extension Recording {
           #expect(recording.end == before.2 + size)
         }
         #expect(recording.start >= before.1 && recording.start <= recording.end)
-        #expect(recording.footprint == ledger.used)
+        #expect(recording.footprint == meter.used)
         switch recording.extent {
         case .whole: #expect(recording.start == 0 && recording.end <= recording.cap)
         case .live: #expect(recording.isFollowed && before.0 != .nothing)
@@ -180,14 +180,14 @@ extension Recording {
         #expect(some == piece(from..<from + some.count))
       }
       recording.seal()
-      #expect(recording.footprint == ledger.used)
+      #expect(recording.footprint == meter.used)
       #expect(recording.read(from: recording.start) == piece(recording.start..<recording.end))
     }
-    #expect(ledger.used == 0)
+    #expect(meter.used == 0)
   }
 
   @Test func keepsThePaceOfItsChunks() {
-    let recording = Recording(cap: 1 << 20, window: 0, ledger: ByteLedger(limit: .max), keepsPace: true)
+    let recording = Recording(cap: 1 << 20, window: 0, meter: MemoryMeter(limit: .max), keepsPace: true)
     let begin = Instant(nanoseconds: 5_000_000_000)
     for (milliseconds, size) in [(0, 10), (0, 5), (40, 20), (40, 1), (1_000, 30), (900, 2)] {
       recording.feed(size, at: begin + .milliseconds(Int64(milliseconds)))
@@ -208,15 +208,15 @@ extension Recording {
   }
 
   @Test func withoutAPaceEverythingIsThereAtOnce() {
-    let recording = Recording(cap: 1 << 20, window: 0, ledger: ByteLedger(limit: .max))
+    let recording = Recording(cap: 1 << 20, window: 0, meter: MemoryMeter(limit: .max))
     recording.feed(10, at: Instant(nanoseconds: 1))
     recording.feed(10, at: Instant(nanoseconds: 2_000_000_000))
     #expect(recording.reach(after: .zero) == 20 && recording.arrival(of: 15) == .zero)
   }
 
   @Test func thePaceIsBounded() {
-    let ledger = ByteLedger(limit: .max)
-    let recording = Recording(cap: 1 << 20, window: 0, ledger: ledger, keepsPace: true)
+    let meter = MemoryMeter(limit: .max)
+    let recording = Recording(cap: 1 << 20, window: 0, meter: meter, keepsPace: true)
     for step in 0..<Limits.recordingMarks * 2 {
       recording.feed(1, at: Instant(nanoseconds: Int64(step) * 1_000_000))
     }

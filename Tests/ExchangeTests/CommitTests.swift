@@ -113,7 +113,7 @@ import Testing
     #expect(
       scene.tell(.progress(0, AttemptProgress(lastContentAt: last, isPaused: false)))
         == [.breakOff(.upstreamStalled), .concluded])
-    #expect(scene.ledger.inFlight == 0)
+    #expect(scene.health.inFlight == 0)
   }
 
   /// The client does not read: that is not the provider's standstill.
@@ -140,7 +140,7 @@ import Testing
       scene.tell(.path(0, .unacknowledged(for: .seconds(19), roundTrip: .milliseconds(1))))
         == [.breakOff(.pathLost), .dropPath(0), .concluded])
     #expect(scene.exchange.attempts[0].fault == .silence)
-    #expect(scene.ledger.inFlight == 0)
+    #expect(scene.health.inFlight == 0)
   }
 
   /// The kernel's probes went unanswered.
@@ -169,16 +169,16 @@ import Testing
 
   /// The breaker's one probe is over with the first content: others need not wait for the stream's end.
   @Test func aProbeIsOverWithTheFirstContent() {
-    var scene = Scene([provider("a")]) { ledger, catalog, now in
-      for _ in 0..<3 { Scene.blame(ledger, catalog, "a", .serverError, now: now) }
+    var scene = Scene([provider("a")]) { health, catalog, now in
+      for _ in 0..<3 { Scene.blame(health, catalog, "a", .serverError, now: now) }
     }
     scene.pass(.seconds(20))
     scene.exchange = Exchange(scene.exchange.shape, now: scene.now)
     #expect(scene.tell(.started) == [.open(0)])
     scene.tell(.connected(0))
-    #expect(scene.ledger.status(of: 0, now: scene.now).state != .online)
+    #expect(scene.health.status(of: 0, now: scene.now).state != .online)
     scene.tell(.contentBegan(0, .good))
-    #expect(scene.ledger.status(of: 0, now: scene.now).state == .online)
+    #expect(scene.health.status(of: 0, now: scene.now).state == .online)
   }
 
   @Test func anAttemptRemembersItsTimes() {

@@ -133,15 +133,15 @@ indirect enum Value: Equatable {
 
 /// Random bodies and edits over few names, so that they meet often.
 struct EditsMaker {
-  var dice: Dice
-  init(seed: UInt64) { dice = Dice(seed: seed) }
+  var random: RandomSource
+  init(seed: UInt64) { random = RandomSource(seed: seed) }
 
-  private mutating func pick<T>(_ list: [T]) -> T { list[dice.below(list.count)] }
+  private mutating func pick<T>(_ list: [T]) -> T { list[random.below(list.count)] }
 
   private mutating func space() -> String { pick(["", "", "", " ", "\n", "\t ", "\r\n  "]) }
 
   private mutating func key(_ name: String) -> String {
-    name == "a" && dice.below(4) == 0 ? #""\u0061""# : "\"\(name)\""
+    name == "a" && random.below(4) == 0 ? #""\u0061""# : "\"\(name)\""
   }
 
   private mutating func scalar() -> String {
@@ -149,19 +149,19 @@ struct EditsMaker {
   }
 
   private mutating func value(_ depth: Int) -> String {
-    switch depth == 0 ? 0 : dice.below(4) {
+    switch depth == 0 ? 0 : random.below(4) {
     case 1: return object(depth - 1, required: nil)
     case 2:
       var parts: [String] = []
-      for _ in 0..<dice.below(4) { parts.append(space() + value(depth - 1) + space()) }
+      for _ in 0..<random.below(4) { parts.append(space() + value(depth - 1) + space()) }
       return "[" + (parts.isEmpty ? space() : parts.joined(separator: ",")) + "]"
     default: return scalar()
     }
   }
 
   mutating func object(_ depth: Int, required: String?) -> String {
-    var names = ["a", "b", "c", "d"].filter { _ in dice.below(2) == 0 }
-    if let required { names.insert(required, at: dice.below(names.count + 1)) }
+    var names = ["a", "b", "c", "d"].filter { _ in random.below(2) == 0 }
+    if let required { names.insert(required, at: random.below(names.count + 1)) }
     var parts: [String] = []
     for name in names {
       let text = name == "model" ? #""m""# : value(depth)
@@ -175,13 +175,13 @@ struct EditsMaker {
   mutating func edits() -> [RequestEdit] {
     var list: [RequestEdit] = []
     var isRenaming = false
-    for n in 0..<dice.below(6) {
+    for n in 0..<random.below(6) {
       var steps: [String] = []
       for _ in 0..<pick([0, 0, 0, 1, 1, 2]) { steps.append(pick(["a", "b", "c", "d"]) + pick(["", "[]"])) }
       let isTop = steps.isEmpty
       steps.append(pick(["a", "b", "c", "d"]))
       let action: RequestEdit.Action
-      switch dice.below(7) {
+      switch random.below(7) {
       case 0: action = .dropUnless("1")
       case 1: action = .dropWhere("null")
       case 2 where !isRenaming:

@@ -13,7 +13,7 @@ import Wire
     for _ in 0..<400 {
       let body = maker.body()
       let edits = maker.edits()
-      let model = maker.dice.below(2) == 0 ? #""other/m""# : nil
+      let model = maker.random.below(2) == 0 ? #""other/m""# : nil
       var first: Splice?
       if let model {
         var probe = JSONProbe()
@@ -23,7 +23,7 @@ import Wire
         }
       }
       let splices = BodyEdits(edits).splices(of: body.span, adding: first)
-      let budget = 1 + maker.dice.below(40)
+      let budget = 1 + maker.random.below(40)
       #expect(Self.inSlices(edits, body, first, budget, mostPlaces: .max) == splices)
       var at = 0
       for splice in splices {

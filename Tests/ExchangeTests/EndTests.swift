@@ -45,9 +45,9 @@ import Testing
   }
 
   @Test func noneCouldBeTried() {
-    var scene = Scene(Self.two) { ledger, catalog, now in
-      Scene.blame(ledger, catalog, "a", .rate(until: now + .seconds(50)), now: now)
-      Scene.blame(ledger, catalog, "b", .keyRejected, now: now)
+    var scene = Scene(Self.two) { health, catalog, now in
+      Scene.blame(health, catalog, "a", .rate(until: now + .seconds(50)), now: now)
+      Scene.blame(health, catalog, "b", .keyRejected, now: now)
     }
     let effects = scene.tell(.started)
     guard effects.count == 2, case .answerError(.unavailable(let time)) = effects[0] else {
@@ -60,9 +60,9 @@ import Testing
   }
 
   @Test func allWereRateLimitedBefore() {
-    var scene = Scene(Self.two) { ledger, catalog, now in
-      Scene.blame(ledger, catalog, "a", .rate(until: now + .seconds(50)), now: now)
-      Scene.blame(ledger, catalog, "b", .rate(until: now + .seconds(30)), now: now)
+    var scene = Scene(Self.two) { health, catalog, now in
+      Scene.blame(health, catalog, "a", .rate(until: now + .seconds(50)), now: now)
+      Scene.blame(health, catalog, "b", .rate(until: now + .seconds(30)), now: now)
     }
     let effects = scene.tell(.started)
     guard effects.count == 2, case .answerError(.rateLimited(let time)) = effects[0] else {
@@ -76,8 +76,8 @@ import Testing
 
   @Test(arguments: [2_000, 1] as [Int64])
   func aShortCooldownIsWaitedFor(_ milliseconds: Int64) {
-    var scene = Scene([provider("a")]) { ledger, catalog, now in
-      Scene.blame(ledger, catalog, "a", .rate(until: now + .milliseconds(milliseconds)), now: now)
+    var scene = Scene([provider("a")]) { health, catalog, now in
+      Scene.blame(health, catalog, "a", .rate(until: now + .milliseconds(milliseconds)), now: now)
     }
     #expect(scene.tell(.started) == [])
     #expect(scene.exchange.state == .waiting(until: scene.now + .milliseconds(milliseconds)))
@@ -89,15 +89,15 @@ import Testing
   }
 
   @Test func aLongerOneIsNot() {
-    var scene = Scene([provider("a")]) { ledger, catalog, now in
-      Scene.blame(ledger, catalog, "a", .rate(until: now + .milliseconds(2_001)), now: now)
+    var scene = Scene([provider("a")]) { health, catalog, now in
+      Scene.blame(health, catalog, "a", .rate(until: now + .milliseconds(2_001)), now: now)
     }
     #expect(scene.tell(.started) == [.answerError(.rateLimited(.zero)), .concluded])
   }
 
   @Test func waitsDoNotAddUp() {
-    var scene = Scene([provider("a")]) { ledger, catalog, now in
-      Scene.blame(ledger, catalog, "a", .rate(until: now + .milliseconds(1_500)), now: now)
+    var scene = Scene([provider("a")]) { health, catalog, now in
+      Scene.blame(health, catalog, "a", .rate(until: now + .milliseconds(1_500)), now: now)
     }
     scene.tell(.started)
     #expect(scene.passToDue() == [.open(0)])
@@ -115,7 +115,7 @@ import Testing
     scene.now = scene.exchange.startedAt + .seconds(14)
     scene.tell(.ended(0, .fault(.rate(until: scene.now + .seconds(1))), tokens: nil))
     #expect(scene.exchange.state == .waiting(until: scene.now + .seconds(1)))
-    Scene.blame(scene.ledger, scene.catalog, "a", .rate(until: nil), now: scene.now + .seconds(1))
+    Scene.blame(scene.health, scene.catalog, "a", .rate(until: nil), now: scene.now + .seconds(1))
     let effects = scene.passToDue()
     #expect(scene.now == scene.exchange.startedAt + Limits.keepAliveComment)
     #expect(effects == [.answerError(.rateLimited(.zero)), .concluded])
@@ -124,8 +124,8 @@ import Testing
   @Test func theDeadlineBoundsAWait() {
     var timeouts = TimeoutSettings()
     timeouts.request = .milliseconds(500)
-    var scene = Scene([provider("a")], timeouts: timeouts) { ledger, catalog, now in
-      Scene.blame(ledger, catalog, "a", .rate(until: now + .milliseconds(700)), now: now)
+    var scene = Scene([provider("a")], timeouts: timeouts) { health, catalog, now in
+      Scene.blame(health, catalog, "a", .rate(until: now + .milliseconds(700)), now: now)
     }
     #expect(scene.tell(.started) == [.answerError(.rateLimited(.zero)), .concluded])
   }
@@ -148,7 +148,7 @@ import Testing
     #expect(scene.exchange.nextDue == scene.exchange.startedAt + .seconds(3))
     #expect(scene.passToDue() == [.cancel(1), .answerError(.deadlineExceeded), .concluded])
     #expect(scene.exchange.ending?.word.string == "deadline_exceeded")
-    #expect(scene.ledger.inFlight == 0)
+    #expect(scene.health.inFlight == 0)
   }
 
   @Test func theHeadOfAStreamIsNotItsFirstToken() {
@@ -228,7 +228,7 @@ import Testing
     #expect(scene.tell(.ended(0, .relay, tokens: nil)) == [.relay(0), .concluded])
     #expect(scene.exchange.attempts[0].fault == .clientFault)
     #expect(scene.exchange.attempts[0].status == 400)
-    #expect(scene.ledger.status(of: 0, now: scene.now).state == .online)
+    #expect(scene.health.status(of: 0, now: scene.now).state == .online)
   }
 
   @Test func everyKeyHasItsTurn() {
@@ -249,8 +249,8 @@ import Testing
       scene.tell(.started)
       #expect(scene.tell(.couldNotOpen(0, .memoryFull)) == [.answerError(.memoryFull), .concluded])
       #expect(scene.exchange.attempts[0].fault == .noRoom)
-      #expect(scene.ledger.status(of: 0, now: scene.now).state == .online)
-      #expect(scene.ledger.inFlight == 0)
+      #expect(scene.health.status(of: 0, now: scene.now).state == .online)
+      #expect(scene.health.inFlight == 0)
     }
   }
 
@@ -262,8 +262,8 @@ import Testing
       #expect(
         scene.tell(.ended(0, .fault(.noRoom), tokens: nil))
           == [.cancel(0), .answerError(.outOfDescriptors), .concluded])
-      #expect(scene.ledger.status(of: 0, now: scene.now).state == .online)
-      #expect(scene.ledger.inFlight == 0)
+      #expect(scene.health.status(of: 0, now: scene.now).state == .online)
+      #expect(scene.health.inFlight == 0)
     }
   }
 

@@ -3,7 +3,7 @@ import Exchange
 import Policy
 import Testing
 
-/// Many exchanges over one ledger, in random orders of events. Plays the Server and the providers, and looks
+/// Many exchanges over one health store, in random orders of events. Plays the Server and the providers, and looks
 /// after each effect at what must always hold.
 struct ExchangeSimulation {
   /// A transfer as the Server has it.
@@ -26,8 +26,8 @@ struct ExchangeSimulation {
     var frozenAt = Instant.distantFuture
   }
 
-  var dice: Dice
-  let ledger: Ledger
+  var random: RandomSource
+  let health: HealthStore
   let catalog: Catalog
   var now = Instant(nanoseconds: 1_000_000_000_000)
   var stragglers: [AttemptTicket] = []
@@ -37,43 +37,43 @@ struct ExchangeSimulation {
   var askedAgain = 0
 
   init(seed: UInt64) {
-    var dice = Dice(seed: seed)
+    var random = RandomSource(seed: seed)
     var configuration = Configuration()
-    for n in 0..<1 + dice.below(6) {
+    for n in 0..<1 + random.below(6) {
       configuration.providers.append(
-        provider("p\(n)", tier: dice.below(3)) {
-          if dice.below(2) == 0 { $0.keys.append(Secret("second")) }
-          if dice.below(4) == 0 { $0.budgets.concurrent = 2 }
-          if dice.below(4) == 0 { $0.budgets.requestsPerMinute = 20 }
-          if dice.below(3) == 0 { $0.context = 1_000 * (1 + dice.below(4)) }
-          if dice.below(3) == 0 { $0.quotaIsShared = true }
-          if dice.below(3) == 0 { $0.isNear = true }
-          $0.startWait = .seconds(Int64(dice.below(90)))
-          if dice.below(4) == 0 {
+        provider("p\(n)", tier: random.below(3)) {
+          if random.below(2) == 0 { $0.keys.append(Secret("second")) }
+          if random.below(4) == 0 { $0.budgets.concurrent = 2 }
+          if random.below(4) == 0 { $0.budgets.requestsPerMinute = 20 }
+          if random.below(3) == 0 { $0.context = 1_000 * (1 + random.below(4)) }
+          if random.below(3) == 0 { $0.quotaIsShared = true }
+          if random.below(3) == 0 { $0.isNear = true }
+          $0.startWait = .seconds(Int64(random.below(90)))
+          if random.below(4) == 0 {
             $0.isLocal = true
-            $0.firstToken = .seconds(Int64(1 + dice.below(90)))
+            $0.firstToken = .seconds(Int64(1 + random.below(90)))
             $0.streamIdle = .seconds(1)
           }
         })
     }
     catalog = Catalog(configuration)
-    ledger = Ledger(catalog, seed: seed)
-    self.dice = dice
+    health = HealthStore(catalog, seed: seed)
+    self.random = random
   }
 
-  mutating func chance(_ n: Int) -> Bool { dice.below(n) == 0 }
-  mutating func pick<T>(_ list: [T]) -> T { list[dice.below(list.count)] }
+  mutating func chance(_ n: Int) -> Bool { random.below(n) == 0 }
+  mutating func pick<T>(_ list: [T]) -> T { list[random.below(list.count)] }
 
   mutating func newRun(_ number: Int) -> Run {
     var timeouts = TimeoutSettings()
-    timeouts.failover = .milliseconds(Int64(20 + dice.below(200)))
-    timeouts.firstToken = .seconds(Int64(1 + dice.below(60)))
-    timeouts.request = .seconds(Int64(2 + dice.below(120)))
-    timeouts.streamIdle = .seconds(Int64(1 + dice.below(60)))
+    timeouts.failover = .milliseconds(Int64(20 + random.below(200)))
+    timeouts.firstToken = .seconds(Int64(1 + random.below(60)))
+    timeouts.request = .seconds(Int64(2 + random.below(120)))
+    timeouts.streamIdle = .seconds(Int64(1 + random.below(60)))
     var shape = ExchangeShape(
       endpoint: .chatCompletions, wantsStream: chance(2), route: Scene.route(catalog), timeouts: timeouts)
-    if chance(3) { shape.hedge = .milliseconds(Int64(50 + dice.below(3_000))) }
-    if chance(4) { shape.preference = dice.below(catalog.providers.count) }
+    if chance(3) { shape.hedge = .milliseconds(Int64(50 + random.below(3_000))) }
+    if chance(4) { shape.preference = random.below(catalog.providers.count) }
     return Run(number: number, exchange: Exchange(shape, now: now))
   }
 
@@ -81,14 +81,14 @@ struct ExchangeSimulation {
 
   mutating func tell(_ run: inout Run, _ event: ExchangeEvent) {
     var effects: [ExchangeEffect] = []
-    run.exchange.handle(event, ledger: ledger, now: now, effects: &effects)
+    run.exchange.handle(event, health: health, now: now, effects: &effects)
     var at = 0
     while at < effects.count {
       let effect = effects[at]
       at += 1
       #expect(!run.isConcluded, "\(effect) follows the end")
       if let answer = perform(effect, &run) {
-        run.exchange.handle(answer, ledger: ledger, now: now, effects: &effects)
+        run.exchange.handle(answer, health: health, now: now, effects: &effects)
       }
       #expect(effects.count < 200, "effects come to an end")
     }
@@ -131,7 +131,7 @@ struct ExchangeSimulation {
       return .progress(
         index,
         AttemptProgress(
-          lastContentAt: isMoving ? now - .milliseconds(Int64(dice.below(900))) : nil,
+          lastContentAt: isMoving ? now - .milliseconds(Int64(random.below(900))) : nil,
           isPaused: !run.isFrozen && chance(5)))
     case .commit(let index):
       #expect(run.committed == nil, "one commit")
@@ -189,12 +189,12 @@ struct ExchangeSimulation {
   private mutating func path(_ run: Run, _ index: Int) -> PathReport {
     if run.transfers[index] == .connecting {
       return pick([
-        .connecting, .connecting, .handshaking(roundTrip: .milliseconds(Int64(dice.below(100)))), .unknown,
+        .connecting, .connecting, .handshaking(roundTrip: .milliseconds(Int64(random.below(100)))), .unknown,
       ])
     }
     return pick([
       .acknowledged, .acknowledged,
-      .unacknowledged(for: .milliseconds(Int64(dice.below(300))), roundTrip: .milliseconds(1)), .unknown,
+      .unacknowledged(for: .milliseconds(Int64(random.below(300))), roundTrip: .milliseconds(1)), .unknown,
       .heldUp, .undeliverable,
     ])
   }
@@ -204,10 +204,10 @@ struct ExchangeSimulation {
   }
 
   private mutating func fault() -> Fault {
-    switch dice.below(12) {
-    case 0: .rate(until: now + .milliseconds(Int64(dice.below(4_000))))
+    switch random.below(12) {
+    case 0: .rate(until: now + .milliseconds(Int64(random.below(4_000))))
     case 1: .rate(until: nil)
-    case 2: .quota(until: now + .milliseconds(Int64(dice.below(10_000))))
+    case 2: .quota(until: now + .milliseconds(Int64(random.below(10_000))))
     default:
       pick([
         .serverError, .serverError, .reset, .cut, .errorInside, .foreign, .emptyStream, .tooLong, .unsuited,
@@ -288,7 +288,7 @@ struct ExchangeSimulation {
   private mutating func end(_ run: inout Run, _ index: Int, _ verdict: Verdict) {
     // An ended transfer keeps what it holds until it is cancelled; nothing more comes of it.
     run.transfers[index] = .over
-    tell(&run, .ended(index, verdict, tokens: chance(2) ? Quantity(dice.below(5_000)) : nil))
+    tell(&run, .ended(index, verdict, tokens: chance(2) ? Quantity(random.below(5_000)) : nil))
   }
 
   /// An event of an attempt that is over changes nothing.
@@ -302,7 +302,7 @@ struct ExchangeSimulation {
       .progress(index, AttemptProgress(lastContentAt: nil, isPaused: false)),
     ]
     var effects: [ExchangeEffect] = []
-    run.exchange.handle(pick(events), ledger: ledger, now: now, effects: &effects)
+    run.exchange.handle(pick(events), health: health, now: now, effects: &effects)
     #expect(effects.isEmpty, "an attempt that is over is over")
   }
 }

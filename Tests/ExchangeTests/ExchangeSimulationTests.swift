@@ -19,19 +19,19 @@ import Testing
         runs.append(run)
       }
       if world.chance(6), !world.stragglers.isEmpty {
-        let ticket = world.stragglers.remove(at: world.dice.below(world.stragglers.count))
+        let ticket = world.stragglers.remove(at: world.random.below(world.stragglers.count))
         let fault: Fault = world.pick([.raceLost, .unreachable, .tls])
-        world.ledger.end(ticket, AttemptOutcome(fault: fault), now: world.now)
+        world.health.end(ticket, AttemptOutcome(fault: fault), now: world.now)
       }
       // The operator ends cooldowns, or most of the day nothing would happen.
-      if world.chance(20) { world.ledger.reset(provider: world.dice.below(world.catalog.providers.count)) }
+      if world.chance(20) { world.health.reset(provider: world.random.below(world.catalog.providers.count)) }
       runs.removeAll(where: \.isConcluded)
       step(&world, &runs)
     }
     for ticket in world.stragglers {
-      world.ledger.end(ticket, AttemptOutcome(fault: .raceLost), now: world.now)
+      world.health.end(ticket, AttemptOutcome(fault: .raceLost), now: world.now)
     }
-    #expect(world.ledger.inFlight == 0, "every ticket comes back once")
+    #expect(world.health.inFlight == 0, "every ticket comes back once")
     #expect(world.opened > exchanges / 10)
     return world.ends
   }
@@ -39,10 +39,10 @@ import Testing
   /// Time goes on, or something happens, or somebody goes silent for good.
   private static func step(_ world: inout ExchangeSimulation, _ runs: inout [ExchangeSimulation.Run]) {
     guard !runs.isEmpty else {
-      world.now = world.now + .milliseconds(Int64(world.dice.below(3_000)))
+      world.now = world.now + .milliseconds(Int64(world.random.below(3_000)))
       return
     }
-    let place = world.dice.below(runs.count)
+    let place = world.random.below(runs.count)
     runs[place].steps += 1
     #expect(runs[place].steps < 5_000, "every exchange ends")
     if world.chance(60), !runs[place].isFrozen {
@@ -52,10 +52,10 @@ import Testing
     let due = runs.indices.min { runs[$0].exchange.nextDue < runs[$1].exchange.nextDue }!
     if world.chance(4) {
       // The loop may be late.
-      let late = Interval.milliseconds(world.chance(10) ? Int64(world.dice.below(500)) : 0)
+      let late = Interval.milliseconds(world.chance(10) ? Int64(world.random.below(500)) : 0)
       world.now = max(world.now, runs[due].exchange.nextDue) + late
     } else {
-      world.now = world.now + .milliseconds(Int64(world.dice.below(40)))
+      world.now = world.now + .milliseconds(Int64(world.random.below(40)))
     }
     for index in runs.indices where runs[index].exchange.nextDue <= world.now {
       world.tell(&runs[index], .timePassed)

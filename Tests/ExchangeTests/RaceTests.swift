@@ -26,12 +26,12 @@ import Testing
     // The loser's own events are none of the exchange's any more.
     #expect(scene.tell(.connected(0)) == [])
     #expect(scene.tell(.ended(0, .fault(.unreachable), tokens: nil)) == [])
-    #expect(scene.ledger.inFlight == 2, "the straggler keeps its ticket until its connection ends")
+    #expect(scene.health.inFlight == 2, "the straggler keeps its ticket until its connection ends")
     #expect(scene.tell(.contentBegan(1, .good)) == [.commit(1)])
     #expect(scene.tell(.ended(1, .good, tokens: 5)) == [.finish(1), .concluded])
-    #expect(scene.ledger.inFlight == 1)
+    #expect(scene.health.inFlight == 1)
     scene.endStragglers()
-    #expect(scene.ledger.inFlight == 0)
+    #expect(scene.health.inFlight == 0)
   }
 
   @Test func theLateFirstConnectionMayWinToo() {
@@ -50,7 +50,7 @@ import Testing
     scene.tell(.connected(2))
     #expect(scene.tell(.ended(2, .good, tokens: nil)) == [.relay(2), .concluded])
     scene.endStragglers()
-    #expect(scene.ledger.inFlight == 0)
+    #expect(scene.health.inFlight == 0)
   }
 
   @Test func aConnectionThatFailsStaysInItsRound() {
@@ -83,8 +83,8 @@ import Testing
 
   /// A wait that was asked about while a connection was open had not begun.
   @Test func theWaitBeginsWhenNothingIsOpen() {
-    var scene = Scene([provider("a"), provider("b", tier: 1)]) { ledger, catalog, now in
-      Scene.blame(ledger, catalog, "b", .rate(until: now + .milliseconds(1_500)), now: now)
+    var scene = Scene([provider("a"), provider("b", tier: 1)]) { health, catalog, now in
+      Scene.blame(health, catalog, "b", .rate(until: now + .milliseconds(1_500)), now: now)
     }
     scene.tell(.started)
     scene.passToDue()
@@ -92,7 +92,7 @@ import Testing
     // Meanwhile others use it up anew.
     scene.pass(.milliseconds(1_520))
     Scene.blame(
-      scene.ledger, scene.catalog, "b", .rate(until: scene.now + .milliseconds(1_400)), now: scene.now)
+      scene.health, scene.catalog, "b", .rate(until: scene.now + .milliseconds(1_400)), now: scene.now)
     scene.pass(.milliseconds(400))
     #expect(scene.tell(.ended(0, .fault(.unreachable), tokens: nil)) == [.cancel(0)])
     #expect(scene.exchange.state == .waiting(until: scene.now + .milliseconds(1_000)))
@@ -111,8 +111,8 @@ import Testing
   }
 
   @Test func aKnownRoundTripMakesTheThresholdLonger() {
-    var scene = Scene([provider("a"), provider("b", tier: 1)]) { ledger, _, _ in
-      ledger.noteRoundTrip(.milliseconds(300), provider: 0)
+    var scene = Scene([provider("a"), provider("b", tier: 1)]) { health, _, _ in
+      health.noteRoundTrip(.milliseconds(300), provider: 0)
     }
     scene.tell(.started)
     #expect(scene.exchange.nextDue == scene.now + .milliseconds(640))
@@ -280,7 +280,7 @@ import Testing
     #expect(scene.tell(.contentBegan(1, .good)) == [.cancel(0), .commit(1)])
     #expect(scene.exchange.attempts[0].fault == .clientGone, "it is not the slow one's fault")
     #expect(scene.tell(.ended(1, .good, tokens: nil)) == [.finish(1), .concluded])
-    #expect(scene.ledger.inFlight == 0)
+    #expect(scene.health.inFlight == 0)
   }
 
   @Test func oneOfAHedgesTwoFails() {

@@ -2,11 +2,11 @@ import Base
 import Exchange
 import Policy
 
-/// One exchange over a real ledger, with a clock that the test moves. Plays the Server's part only as far as
+/// One exchange over a real health store, with a clock that the test moves. Plays the Server's part only as far as
 /// tickets go: connections that are let go give theirs back when `endStragglers` is called.
 struct Scene {
   let catalog: Catalog
-  let ledger: Ledger
+  let health: HealthStore
   var exchange: Exchange
   var now = Instant(nanoseconds: 1_000_000_000_000)
   private(set) var stragglers: [AttemptTicket] = []
@@ -15,13 +15,13 @@ struct Scene {
     _ providers: [Provider], stream: Bool = true, endpoint: Endpoint = .chatCompletions,
     hedge: Interval? = nil,
     timeouts: TimeoutSettings = TimeoutSettings(), seed: UInt64 = 7,
-    before: (Ledger, Catalog, Instant) -> Void = { _, _, _ in }
+    before: (HealthStore, Catalog, Instant) -> Void = { _, _, _ in }
   ) {
     var configuration = Configuration()
     configuration.providers = providers
     catalog = Catalog(configuration)
-    ledger = Ledger(catalog, seed: seed)
-    before(ledger, catalog, now)
+    health = HealthStore(catalog, seed: seed)
+    before(health, catalog, now)
     var shape = ExchangeShape(
       endpoint: endpoint, wantsStream: stream, route: Scene.route(catalog), timeouts: timeouts)
     shape.hedge = hedge
@@ -40,7 +40,7 @@ struct Scene {
   @discardableResult
   mutating func tell(_ event: ExchangeEvent) -> [ExchangeEffect] {
     var effects: [ExchangeEffect] = []
-    exchange.handle(event, ledger: ledger, now: now, effects: &effects)
+    exchange.handle(event, health: health, now: now, effects: &effects)
     for case .letGo(let index) in effects { stragglers.append(exchange.attempts[index].ticket) }
     return effects
   }
@@ -63,7 +63,7 @@ struct Scene {
   }
 
   mutating func endStragglers() {
-    for ticket in stragglers { ledger.end(ticket, AttemptOutcome(fault: .raceLost), now: now) }
+    for ticket in stragglers { health.end(ticket, AttemptOutcome(fault: .raceLost), now: now) }
     stragglers = []
   }
 
@@ -71,15 +71,15 @@ struct Scene {
   func name(_ attempt: Int) -> String { catalog.providers[exchange.attempts[attempt].choice.provider].name }
 
   /// A provider fails an exchange before this one.
-  static func blame(_ ledger: Ledger, _ catalog: Catalog, _ name: String, _ fault: Fault, now: Instant) {
+  static func blame(_ health: HealthStore, _ catalog: Catalog, _ name: String, _ fault: Fault, now: Instant) {
     let model = Array("\(name)/m".utf8)
     guard case .route(let route) = catalog.resolve(model.span) else { preconditionFailure("no \(name)") }
-    var trail = Trail()
+    var history = AttemptHistory()
     let request = RouteRequest(route: route, deadline: now + .seconds(1))
-    guard case .attempt(let choice) = ledger.next(for: request, trail: &trail, now: now) else {
+    guard case .attempt(let choice) = health.next(for: request, history: &history, now: now) else {
       preconditionFailure("\(name) is not ready")
     }
-    ledger.end(ledger.begin(choice, now: now), AttemptOutcome(fault: fault), now: now)
+    health.end(health.begin(choice, now: now), AttemptOutcome(fault: fault), now: now)
   }
 }
 

@@ -46,8 +46,8 @@ import Testing
     let effects = scene.tell(.ended(3, .good, tokens: 1))
     #expect(effects == [.relay(3), .concluded])
     #expect(scene.exchange.attempts.map(\.fault) == [.starting, .starting, .starting, nil])
-    #expect(scene.ledger.inFlight == 0)
-    #expect(scene.ledger.status(of: 0, now: scene.now).state == .online)
+    #expect(scene.health.inFlight == 0)
+    #expect(scene.health.status(of: 0, now: scene.now).state == .online)
   }
 
   struct Row: Sendable {
@@ -112,7 +112,7 @@ import Testing
     #expect(effects.dropFirst() == [.answerError(.attemptsFailed), .concluded])
     #expect(opened == 5)
     #expect(scene.now == begun + .milliseconds(3750))
-    #expect(scene.ledger.inFlight == 0)
+    #expect(scene.health.inFlight == 0)
   }
 
   @Test func theDeadlineEndsIt() {
@@ -139,8 +139,8 @@ import Testing
   /// Two that start are asked by turns, and one whose cooldown ends meanwhile before them.
   @Test func whoIsReadyMeanwhileComesFirst() {
     var scene = Scene([Self.near("a"), Self.near("b", tier: 1), provider("c", tier: 2)]) {
-      ledger, catalog, now in
-      Scene.blame(ledger, catalog, "c", .rate(until: now + .milliseconds(2500)), now: now)
+      health, catalog, now in
+      Scene.blame(health, catalog, "c", .rate(until: now + .milliseconds(2500)), now: now)
     }
     scene.tell(.started)
     Self.answer(&scene, 0, 503, .starting)
@@ -157,23 +157,23 @@ import Testing
 
   /// Its breaker keeps the others' requests away from it while they have somewhere else to go, and only then.
   @Test func laterRequestsWaitToo() {
-    var scene = Scene([Self.near("a"), provider("b", tier: 1)]) { ledger, catalog, now in
-      Scene.blame(ledger, catalog, "b", .quota(until: nil), now: now)
+    var scene = Scene([Self.near("a"), provider("b", tier: 1)]) { health, catalog, now in
+      Scene.blame(health, catalog, "b", .quota(until: nil), now: now)
     }
     scene.tell(.started)
     for index in 0..<4 {
       Self.answer(&scene, index, 503, .starting)
       scene.passToDue()
     }
-    #expect(scene.ledger.status(of: 0, now: scene.now).state == .cooling)
+    #expect(scene.health.status(of: 0, now: scene.now).state == .cooling)
     var later = Exchange(scene.exchange.shape, now: scene.now)
     var effects: [ExchangeEffect] = []
-    later.handle(.started, ledger: scene.ledger, now: scene.now, effects: &effects)
+    later.handle(.started, health: scene.health, now: scene.now, effects: &effects)
     #expect(effects == [.open(0)])
-    scene.ledger.reset(provider: 1)
+    scene.health.reset(provider: 1)
     var another = Exchange(scene.exchange.shape, now: scene.now)
     effects = []
-    another.handle(.started, ledger: scene.ledger, now: scene.now, effects: &effects)
+    another.handle(.started, health: scene.health, now: scene.now, effects: &effects)
     #expect(another.attempts.first?.choice.provider == 1)
   }
 

@@ -197,7 +197,7 @@ import Testing
       scene.tell(.clientLeft)
     }
     scene.endStragglers()
-    #expect(scene.ledger.inFlight == 0)
+    #expect(scene.health.inFlight == 0)
   }
 
   @Test func lastBytesAreNotWaitedForLong() {

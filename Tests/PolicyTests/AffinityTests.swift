@@ -14,10 +14,11 @@ import Testing
   }
 
   private func choice(_ world: World, _ conversation: Int?, tokens: Quantity = 10) -> Choice? {
-    var trail = Trail()
+    var history = AttemptHistory()
     var request = world.request(tokens: tokens)
     request.conversation = conversation.map { Self.conversation($0) }
-    guard case .attempt(let choice) = world.ledger.next(for: request, trail: &trail, now: world.now) else {
+    guard case .attempt(let choice) = world.health.next(for: request, history: &history, now: world.now)
+    else {
       return nil
     }
     return choice
@@ -31,9 +32,9 @@ import Testing
     -> Choice?
   {
     guard let choice = choice(world, conversation) else { return nil }
-    let ticket = world.ledger.begin(choice, now: world.now)
+    let ticket = world.health.begin(choice, now: world.now)
     world.pass(time)
-    world.ledger.end(
+    world.health.end(
       ticket, AttemptOutcome(fault: fault, timeToFirstToken: fault == nil ? time : nil), now: world.now)
     return choice
   }
@@ -52,24 +53,24 @@ import Testing
       var endsAt: Instant
     }
     var world = World(Self.equals, seed: seed)
-    var dice = Dice(seed: seed &* 977)
+    var random = RandomSource(seed: seed &* 977)
     var open: [Open] = []
     var homes: [Int: Choice] = [:]
     var turns: [Int: Int] = [:]
     var load = [Int](repeating: 0, count: 6)
     var made = 0
     for _ in 0..<6000 {
-      world.pass(.milliseconds(Int64(20 + dice.below(30))))
+      world.pass(.milliseconds(Int64(20 + random.below(30))))
       while let place = open.firstIndex(where: { $0.endsAt <= world.now }) {
-        world.ledger.end(
+        world.health.end(
           open[place].ticket, AttemptOutcome(timeToFirstToken: .milliseconds(300)), now: world.now)
         open.remove(at: place)
       }
       // A conversation has one turn at a time, and ten or so in all.
-      let isNew = turns.count < 40 || dice.below(10) == 0
+      let isNew = turns.count < 40 || random.below(10) == 0
       if isNew { made += 1 }
       let known = turns.keys.sorted()
-      let next = isNew ? made : known[dice.below(known.count)]
+      let next = isNew ? made : known[random.below(known.count)]
       if open.contains(where: { $0.conversation == next }) { continue }
       guard let choice = choice(world, next) else {
         Issue.record("nobody is ready")
@@ -82,8 +83,8 @@ import Testing
       if turns[next] == 20 { turns[next] = nil }
       open.append(
         Open(
-          conversation: next, ticket: world.ledger.begin(choice, now: world.now),
-          endsAt: world.now + .milliseconds(Int64(100 + dice.below(900)))))
+          conversation: next, ticket: world.health.begin(choice, now: world.now),
+          endsAt: world.now + .milliseconds(Int64(100 + random.below(900)))))
     }
     let byProvider = [load[0] + load[1], load[2] + load[3], load[4] + load[5]]
     let mean = Double(load.reduce(0, +)) / 3
@@ -134,8 +135,8 @@ import Testing
     let home = turn(&world, 1)!
     var request = world.request(preference: (home.provider + 1) % 3)
     request.conversation = Self.conversation(1)
-    var trail = Trail()
-    let decision = world.ledger.next(for: request, trail: &trail, now: world.now)
+    var history = AttemptHistory()
+    let decision = world.health.next(for: request, history: &history, now: world.now)
     guard case .attempt(let choice) = decision else { return #expect(Bool(false)) }
     #expect(choice.provider != home.provider)
   }
@@ -146,59 +147,59 @@ import Testing
     // Latency would have everything go to the other one.
     for _ in 0..<4 {
       let other = choice(world, nil)!
-      if other.provider == home.provider { _ = world.ledger.begin(other, now: world.now) }
+      if other.provider == home.provider { _ = world.health.begin(other, now: world.now) }
     }
-    let seats = (0..<4).map { _ in
+    let subscriptions = (0..<4).map { _ in
       let choice = choice(world, 1)!
       #expect(isSamePlace(choice, home))
-      return world.ledger.begin(choice, now: world.now)
+      return world.health.begin(choice, now: world.now)
     }
     var elsewhere = 0
     for _ in 0..<20 {
       let fifth = choice(world, 1)!
       if fifth.provider != home.provider { elsewhere += 1 }
-      let ticket = world.ledger.begin(fifth, now: world.now)
-      world.ledger.end(ticket, AttemptOutcome(timeToFirstToken: .milliseconds(1)), now: world.now)
+      let ticket = world.health.begin(fifth, now: world.now)
+      world.health.end(ticket, AttemptOutcome(timeToFirstToken: .milliseconds(1)), now: world.now)
     }
     #expect(elsewhere > 0)
-    world.ledger.end(seats[0], AttemptOutcome(timeToFirstToken: .milliseconds(1)), now: world.now)
+    world.health.end(subscriptions[0], AttemptOutcome(timeToFirstToken: .milliseconds(1)), now: world.now)
     #expect(isSamePlace(choice(world, 1), home))
   }
 
-  /// Also seats that were taken at the first answer, or whose conversation has moved or was pushed out meanwhile.
+  /// Also subscriptions that were taken at the first answer, or whose conversation has moved or was pushed out meanwhile.
   @Test(arguments: 1...6 as ClosedRange<UInt64>)
-  func seatsAreGivenBack(_ seed: UInt64) {
+  func permitsAreGivenBack(_ seed: UInt64) {
     var settings = AffinitySettings()
     settings.entries = 16
     var world = World(Self.equals, seed: seed)
-    world.ledger = Ledger(world.catalog, seed: seed, affinity: settings)
-    var dice = Dice(seed: seed &* 31)
+    world.health = HealthStore(world.catalog, seed: seed, affinity: settings)
+    var random = RandomSource(seed: seed &* 31)
     var open: [AttemptTicket] = []
     for _ in 0..<4000 {
-      world.pass(.milliseconds(Int64(dice.below(200))))
-      if open.count < 40, dice.below(2) == 0 {
-        guard let choice = choice(world, dice.below(30)) else { continue }
-        open.append(world.ledger.begin(choice, now: world.now))
+      world.pass(.milliseconds(Int64(random.below(200))))
+      if open.count < 40, random.below(2) == 0 {
+        guard let choice = choice(world, random.below(30)) else { continue }
+        open.append(world.health.begin(choice, now: world.now))
       } else if !open.isEmpty {
-        let ticket = open.remove(at: dice.below(open.count))
-        if dice.below(3) == 0 {
-          world.ledger.commit(ticket, timeToFirstToken: .milliseconds(5), now: world.now)
+        let ticket = open.remove(at: random.below(open.count))
+        if random.below(3) == 0 {
+          world.health.commit(ticket, timeToFirstToken: .milliseconds(5), now: world.now)
         }
         let faults: [Fault?] = [nil, nil, nil, .clientGone, .rate(until: world.now + .seconds(1)), .cut]
-        world.ledger.end(ticket, AttemptOutcome(fault: faults[dice.below(faults.count)]), now: world.now)
+        world.health.end(ticket, AttemptOutcome(fault: faults[random.below(faults.count)]), now: world.now)
       }
-      #expect(world.ledger.memory.homes.count <= 16)
-      if dice.below(500) == 0 {
+      #expect(world.health.memory.homes.count <= 16)
+      if random.below(500) == 0 {
         settings.entries = settings.entries == 16 ? 12 : 16
-        world.ledger = Ledger(world.catalog, keeping: world.ledger, affinity: settings)
-        // Attempts of the former ledger end there.
+        world.health = HealthStore(world.catalog, keeping: world.health, affinity: settings)
+        // Attempts of the former health store end there.
         open.removeAll()
       }
     }
-    for ticket in open { world.ledger.end(ticket, AttemptOutcome(fault: .clientGone), now: world.now) }
+    for ticket in open { world.health.end(ticket, AttemptOutcome(fault: .clientGone), now: world.now) }
     world.pass(.seconds(400))
-    for n in 0..<30 where world.ledger.memory.homes.home(of: Self.conversation(n), now: world.now) != nil {
-      #expect(world.ledger.memory.homes.home(of: Self.conversation(n), now: world.now)?.isFull == false)
+    for n in 0..<30 where world.health.memory.homes.home(of: Self.conversation(n), now: world.now) != nil {
+      #expect(world.health.memory.homes.home(of: Self.conversation(n), now: world.now)?.isFull == false)
     }
   }
 
@@ -206,20 +207,20 @@ import Testing
     var settings = AffinitySettings()
     settings.entries = 16
     var world = World(Self.equals)
-    world.ledger = Ledger(world.catalog, seed: 1, affinity: settings)
+    world.health = HealthStore(world.catalog, seed: 1, affinity: settings)
     for n in 0..<16 { turn(&world, n) }
     turn(&world, 0)
     turn(&world, 99)
     let known = (0..<16).filter {
-      world.ledger.memory.homes.home(of: Self.conversation($0), now: world.now) != nil
+      world.health.memory.homes.home(of: Self.conversation($0), now: world.now) != nil
     }
     #expect(known == [0] + Array(2..<16))
     // Of a table that becomes smaller the newest stay, in their order.
     settings.entries = 3
-    world.ledger.memory.homes.adopt(settings)
+    world.health.memory.homes.adopt(settings)
     turn(&world, 98)
     let kept = [15, 0, 99, 98].filter {
-      world.ledger.memory.homes.home(of: Self.conversation($0), now: world.now) != nil
+      world.health.memory.homes.home(of: Self.conversation($0), now: world.now) != nil
     }
     #expect(kept == [0, 99, 98])
   }
@@ -228,9 +229,9 @@ import Testing
     var world = World(Self.equals)
     turn(&world, 1)
     world.pass(.seconds(600))
-    #expect(world.ledger.memory.homes.home(of: Self.conversation(1), now: world.now) != nil)
+    #expect(world.health.memory.homes.home(of: Self.conversation(1), now: world.now) != nil)
     world.pass(.milliseconds(1))
-    #expect(world.ledger.memory.homes.home(of: Self.conversation(1), now: world.now) == nil)
+    #expect(world.health.memory.homes.home(of: Self.conversation(1), now: world.now) == nil)
   }
 
   @Test func aReloadLeavesConversationsAtHome() {
@@ -243,15 +244,15 @@ import Testing
     var next = World(changed)
     // An exchange that began before the reload is answered behind it.
     let late = choice(world, 50)!
-    let ticket = world.ledger.begin(late, now: world.now)
-    next.ledger = Ledger(next.catalog, keeping: world.ledger)
+    let ticket = world.health.begin(late, now: world.now)
+    next.health = HealthStore(next.catalog, keeping: world.health)
     next.now = world.now
-    world.ledger.end(ticket, AttemptOutcome(timeToFirstToken: .milliseconds(1)), now: world.now)
+    world.health.end(ticket, AttemptOutcome(timeToFirstToken: .milliseconds(1)), now: world.now)
     homes.append(late)
     for (n, home) in zip(Array(0..<12) + [50], homes) {
       let name = world.catalog.providers[home.provider].name
       guard let place = next.catalog.providers.firstIndex(where: { $0.name == name }) else { continue }
-      let secret = world.ledger.secret(for: home)
+      let secret = world.health.secret(for: home)
       guard let key = next.catalog.providers[place].keys.firstIndex(where: { $0 == secret }) else { continue }
       let choice = choice(next, n)
       #expect(choice?.provider == place && choice?.key == key, "conversation \(n) of \(name)")

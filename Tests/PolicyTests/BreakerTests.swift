@@ -3,14 +3,14 @@ import Policy
 import Testing
 
 @Suite struct BreakerTests {
-  private var dice = Dice(seed: 3)
+  private var random = RandomSource(seed: 3)
   private var breaker = Breaker()
 
   /// Opens a breaker with failures in a row; returns when it lets a probe through.
   private mutating func trip(at now: Instant) -> Instant {
     var until: Instant?
     for _ in 0..<3 where until == nil {
-      until = breaker.fail(.serverError, begun: now, probe: 0, now: now, dice: &dice)
+      until = breaker.fail(.serverError, begun: now, probe: 0, now: now, random: &random)
     }
     return until!
   }
@@ -25,7 +25,7 @@ import Testing
       if outcome == "g" {
         breaker.succeed(begun: start, now: start)
       } else {
-        _ = breaker.fail(.reset, begun: start, probe: 0, now: start, dice: &dice)
+        _ = breaker.fail(.reset, begun: start, probe: 0, now: start, random: &random)
       }
     }
     #expect((breaker.state != .closed) == opens)
@@ -34,7 +34,7 @@ import Testing
   @Test mutating func oldOutcomesLeaveTheWindow() {
     var now = start
     for _ in 0..<20 {
-      _ = breaker.fail(.reset, begun: now, probe: 0, now: now, dice: &dice)
+      _ = breaker.fail(.reset, begun: now, probe: 0, now: now, random: &random)
       now = now + .seconds(1)
       breaker.succeed(begun: now, now: now)
       now = now + .seconds(35)
@@ -52,7 +52,7 @@ import Testing
       now = until
       let probe = breaker.takeProbe(now: now)
       #expect(probe != 0)
-      until = breaker.fail(.serverError, begun: now, probe: probe, now: now, dice: &dice)!
+      until = breaker.fail(.serverError, begun: now, probe: probe, now: now, random: &random)!
     }
   }
 
@@ -78,7 +78,7 @@ import Testing
     #expect(second != probe)
     breaker.abandon(probe: probe)
     #expect(breaker.state == .probing)
-    #expect(breaker.fail(.reset, begun: until, probe: probe, now: until, dice: &dice) == nil)
+    #expect(breaker.fail(.reset, begun: until, probe: probe, now: until, random: &random) == nil)
     #expect(breaker.state == .probing)
   }
 
@@ -87,7 +87,7 @@ import Testing
     let until = trip(at: start)
     breaker.succeed(begun: before, now: start)
     #expect(breaker.state == .open(until: until))
-    #expect(breaker.fail(.reset, begun: before, probe: 0, now: start, dice: &dice) == nil)
+    #expect(breaker.fail(.reset, begun: before, probe: 0, now: start, random: &random) == nil)
     #expect(breaker.state == .open(until: until))
   }
 
@@ -107,7 +107,7 @@ import Testing
       #expect(world.isDueForProbe(0))
     } else {
       #expect(!world.isDueForProbe(0))
-      #expect(world.ledger.status(of: 0, now: world.now).reason == reason)
+      #expect(world.health.status(of: 0, now: world.now).reason == reason)
     }
   }
 }

@@ -6,14 +6,14 @@ import Testing
   /// Whatever is added when there is room for it, no interval of the width ever holds more than the limit.
   @Test(arguments: 1...8 as ClosedRange<UInt64>)
   func rollingWindowIsNeverOverspent(_ seed: UInt64) {
-    var dice = Dice(seed: seed)
+    var random = RandomSource(seed: seed)
     var window = RollingWindow(width: .seconds(60), buckets: 12)
     let limit: Quantity = 40
     var spent: [(at: Instant, amount: Quantity)] = []
     var now = start
     for _ in 0..<4_000 {
-      now = now + .milliseconds(Int64(dice.below(dice.below(20) == 0 ? 60_000 : 900)))
-      let amount = Quantity(1 + dice.below(6))
+      now = now + .milliseconds(Int64(random.below(random.below(20) == 0 ? 60_000 : 900)))
+      let amount = Quantity(1 + random.below(6))
       let due = window.due(amount, limit: limit, now: now)
       #expect(due >= now && due <= now + .seconds(60))
       if due <= now {
@@ -60,7 +60,7 @@ import Testing
   /// Requests come and end in any order; per key, no minute and no day holds more than the file allows.
   @Test(arguments: 1...6 as ClosedRange<UInt64>)
   func budgetsAreNeverOverspent(_ seed: UInt64) {
-    var dice = Dice(seed: seed)
+    var random = RandomSource(seed: seed)
     var world = World([
       provider("a") {
         $0.keys = [Secret("0"), Secret("1")]
@@ -75,19 +75,19 @@ import Testing
     var open: [(ticket: AttemptTicket, key: Int, place: Int)] = []
     var served = 0
     for _ in 0..<6_000 {
-      world.pass(.milliseconds(Int64(dice.below(dice.below(50) == 0 ? 3_000_000 : 4_000))))
-      if dice.below(3) == 0, !open.isEmpty {
-        let (ticket, key, place) = open.remove(at: dice.below(open.count))
+      world.pass(.milliseconds(Int64(random.below(random.below(50) == 0 ? 3_000_000 : 4_000))))
+      if random.below(3) == 0, !open.isEmpty {
+        let (ticket, key, place) = open.remove(at: random.below(open.count))
         // Estimates are never exceeded here: what usage adds afterwards was spent before it was known.
-        let used: Quantity? = dice.below(2) == 0 ? nil : 5
-        world.ledger.end(ticket, AttemptOutcome(tokens: used), now: world.now)
+        let used: Quantity? = random.below(2) == 0 ? nil : 5
+        world.health.end(ticket, AttemptOutcome(tokens: used), now: world.now)
         if let used { begun[key][place].tokens = used }
         continue
       }
-      let tokens = Quantity(10 + dice.below(140))
+      let tokens = Quantity(10 + random.below(140))
       guard let choice = world.choice(tokens: tokens) else { continue }
       served += 1
-      open.append((world.ledger.begin(choice, now: world.now), choice.key, begun[choice.key].count))
+      open.append((world.health.begin(choice, now: world.now), choice.key, begun[choice.key].count))
       begun[choice.key].append((world.now, tokens))
       #expect(open.count { $0.key == choice.key } <= 3)
       let minute = begun[choice.key].filter { $0.at > world.now - .seconds(60) }
@@ -101,22 +101,22 @@ import Testing
 
   @Test func tokensAreReservedAndSettled() {
     let world = World([provider("a") { $0.budgets.tokensPerMinute = 1_000 }])
-    let first = world.ledger.begin(world.choice(tokens: 700)!, now: world.now)
+    let first = world.health.begin(world.choice(tokens: 700)!, now: world.now)
     #expect(world.choice(tokens: 400) == nil)
-    world.ledger.end(first, AttemptOutcome(tokens: 100), now: world.now)
+    world.health.end(first, AttemptOutcome(tokens: 100), now: world.now)
     #expect(world.choice(tokens: 900) != nil)
     #expect(world.choice(tokens: 901) == nil)
-    #expect(world.ledger.status(of: 0, now: world.now).quota.tokens == 900)
-    let second = world.ledger.begin(world.choice(tokens: 1)!, now: world.now)
-    world.ledger.end(second, AttemptOutcome(tokens: 5_000), now: world.now)
+    #expect(world.health.status(of: 0, now: world.now).quota.tokens == 900)
+    let second = world.health.begin(world.choice(tokens: 1)!, now: world.now)
+    world.health.end(second, AttemptOutcome(tokens: 5_000), now: world.now)
     #expect(world.choice(tokens: 1) == nil)
   }
 
   @Test func anEstimateBeyondTheBudgetGoesAlone() {
     var world = World([provider("a") { $0.budgets.tokensPerMinute = 1_000 }])
-    let ticket = world.ledger.begin(world.choice(tokens: 50_000)!, now: world.now)
+    let ticket = world.health.begin(world.choice(tokens: 50_000)!, now: world.now)
     #expect(world.choice(tokens: 1) == nil)
-    world.ledger.end(ticket, AttemptOutcome(tokens: 600), now: world.now)
+    world.health.end(ticket, AttemptOutcome(tokens: 600), now: world.now)
     #expect(world.choice(tokens: 50_000) == nil)
     world.pass(.seconds(70))
     #expect(world.choice(tokens: 50_000) != nil)
@@ -133,9 +133,9 @@ import Testing
         $0.budgets.tokensPerMinute = 1_000
       }
     ])
-    let ticket = world.ledger.begin(world.choice(tokens: 200)!, now: world.now)
-    world.ledger.end(ticket, AttemptOutcome(fault: fault), now: world.now)
-    let left = world.ledger.status(of: 0, now: world.now).quota
+    let ticket = world.health.begin(world.choice(tokens: 200)!, now: world.now)
+    world.health.end(ticket, AttemptOutcome(fault: fault), now: world.now)
+    let left = world.health.status(of: 0, now: world.now).quota
     #expect(left.requests == requests && left.tokens == tokens)
   }
 

@@ -32,7 +32,7 @@ private func resident() -> Int {
       }
       let pool = BlockPool()
       var cache = ResponseCache(budget: budget, ttl: .seconds(300), pool: pool)
-      let flights = ByteLedger(limit: 4 << 20, pool: pool)
+      let flights = MemoryMeter(limit: 4 << 20, pool: pool)
       // Sixteen answers are being recorded at any time, each by a few chunks at a turn, as in the loop.
       var running: [(recording: Recording, left: Int)] = []
       let before = resident()
@@ -47,7 +47,7 @@ private func resident() -> Int {
             case 40..<1_000: next(8_000)
             default: next(1_500)
             }
-          let recording = Recording(cap: cache.largestAnswer, window: 0, ledger: flights)
+          let recording = Recording(cap: cache.largestAnswer, window: 0, meter: flights)
           running.append((recording, size))
           continue
         }

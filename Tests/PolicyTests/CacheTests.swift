@@ -12,16 +12,16 @@ private func head(_ status: Int = 200) -> AnswerHead {
     providerName: "groq", isStream: false)
 }
 
-private func body(_ text: String, ledger: ByteLedger = ByteLedger(limit: .max), cap: Int = 1 << 24)
+private func body(_ text: String, meter: MemoryMeter = MemoryMeter(limit: .max), cap: Int = 1 << 24)
   -> Recording
 {
-  let recording = Recording(cap: cap, window: 0, ledger: ledger)
+  let recording = Recording(cap: cap, window: 0, meter: meter)
   recording.append(Array(text.utf8).span)
   return recording
 }
 
 private func body(_ size: Int) -> Recording {
-  let recording = Recording(cap: 1 << 24, window: 0, ledger: ByteLedger(limit: .max))
+  let recording = Recording(cap: 1 << 24, window: 0, meter: MemoryMeter(limit: .max))
   recording.append([UInt8](repeating: 1, count: size).span)
   return recording
 }

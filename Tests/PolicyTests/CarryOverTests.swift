@@ -5,7 +5,7 @@ import Testing
 @Suite struct CarryOverTests {
   private func reloaded(_ world: World, _ providers: [Provider]) -> World {
     var next = World(providers)
-    next.ledger = Ledger(next.catalog, keeping: world.ledger)
+    next.health = HealthStore(next.catalog, keeping: world.health)
     next.now = world.now
     return next
   }
@@ -20,9 +20,9 @@ import Testing
     world.attempt(at: 1, nil, after: .milliseconds(70))
     world.attempt(at: 1, .rate(until: nil))
     let next = reloaded(world, Self.two.reversed())
-    #expect(next.ledger.status(of: 1, now: next.now) == world.ledger.status(of: 0, now: world.now))
-    #expect(next.ledger.status(of: 0, now: next.now) == world.ledger.status(of: 1, now: world.now))
-    #expect(next.ledger.order(next.route("m")!, now: next.now).count == 2)
+    #expect(next.health.status(of: 1, now: next.now) == world.health.status(of: 0, now: world.now))
+    #expect(next.health.status(of: 0, now: next.now) == world.health.status(of: 1, now: world.now))
+    #expect(next.health.order(next.route("m")!, now: next.now).count == 2)
   }
 
   @Test func aChangedEndpointStartsAnew() {
@@ -31,7 +31,7 @@ import Testing
     var changed = Self.two
     changed[0].endpoint = "http://elsewhere/v1"
     let next = reloaded(world, changed)
-    #expect(next.ledger.status(of: 0, now: next.now).state == .online)
+    #expect(next.health.status(of: 0, now: next.now).state == .online)
   }
 
   @Test func aNewKeyStartsAnewAndTheOldOneKeepsItsCooldown() {
@@ -67,24 +67,24 @@ import Testing
   @Test func whatIsUnderWayKeepsItsPlace() {
     let one = [provider("a") { $0.budgets.concurrent = 1 }]
     let world = World(one)
-    let ticket = world.ledger.begin(world.choice()!, now: world.now)
+    let ticket = world.health.begin(world.choice()!, now: world.now)
     // As often as a discovered list changes.
     let next = reloaded(reloaded(reloaded(world, one), one), one)
     #expect(next.choice() == nil)
-    #expect(next.ledger.status(of: 0, now: next.now).inFlight == 1)
-    world.ledger.end(ticket, AttemptOutcome(), now: world.now)
+    #expect(next.health.status(of: 0, now: next.now).inFlight == 1)
+    world.health.end(ticket, AttemptOutcome(), now: world.now)
     #expect(next.choice() != nil)
-    #expect(next.ledger.status(of: 0, now: next.now).inFlight == 0)
+    #expect(next.health.status(of: 0, now: next.now).inFlight == 0)
   }
 
   /// An exchange that goes on with the old catalog asks the next key: it takes a place as well.
-  @Test func anAttemptWithTheOldLedgerCountsInTheNewOne() {
+  @Test func anAttemptWithTheOldStoreCountsInTheNewOne() {
     let one = [provider("a") { $0.budgets.concurrent = 1 }]
     let world = World(one)
     let next = reloaded(world, one)
-    let ticket = world.ledger.begin(world.choice()!, now: world.now)
+    let ticket = world.health.begin(world.choice()!, now: world.now)
     #expect(next.choice() == nil)
-    world.ledger.end(ticket, AttemptOutcome(fault: .clientGone), now: world.now)
+    world.health.end(ticket, AttemptOutcome(fault: .clientGone), now: world.now)
     #expect(next.choice() != nil)
   }
 
@@ -93,9 +93,9 @@ import Testing
   ])
   func whatAnOldAttemptMeetsIsKnown(_ fault: Fault) {
     let world = World([provider("a")])
-    let ticket = world.ledger.begin(world.choice()!, now: world.now)
+    let ticket = world.health.begin(world.choice()!, now: world.now)
     let next = reloaded(world, [provider("a")])
-    let consequence = world.ledger.end(ticket, AttemptOutcome(fault: fault), now: world.now)
+    let consequence = world.health.end(ticket, AttemptOutcome(fault: fault), now: world.now)
     #expect(consequence != nil && next.choice() == nil)
     // And after a further one.
     #expect(reloaded(next, [provider("a")]).choice() == nil)
@@ -106,11 +106,11 @@ import Testing
       var world = World([provider("a")])
       for _ in 0..<3 { world.attempt(.serverError) }
       world.pass(.seconds(20))
-      let probe = world.ledger.begin(world.choice()!, now: world.now)
+      let probe = world.health.begin(world.choice()!, now: world.now)
       let next = reloaded(world, [provider("a")])
       #expect(!next.isDueForProbe(0), "one probe at a time")
-      world.ledger.end(probe, AttemptOutcome(fault: fault), now: world.now)
-      let status = next.ledger.status(of: 0, now: next.now)
+      world.health.end(probe, AttemptOutcome(fault: fault), now: world.now)
+      let status = next.health.status(of: 0, now: next.now)
       #expect(status.isBreakerOpen == (fault != nil))
       #expect(status.inFlight == 0)
     }
@@ -123,13 +123,13 @@ import Testing
   func oldTicketsOfWhatIsGoneEndHarmlessly(_ other: Provider) {
     for fault in [nil, Fault.serverError, .rate(until: nil), .keyRejected, .staleConnection] {
       let world = World([provider("a") { $0.budgets.concurrent = 1 }])
-      let ticket = world.ledger.begin(world.choice()!, now: world.now)
+      let ticket = world.health.begin(world.choice()!, now: world.now)
       let next = reloaded(world, [other])
       #expect(next.choice() != nil)
-      world.ledger.end(ticket, AttemptOutcome(fault: fault), now: world.now)
+      world.health.end(ticket, AttemptOutcome(fault: fault), now: world.now)
       #expect(next.choice() != nil)
-      #expect(world.ledger.inFlight == 0)
-      #expect(next.ledger.status(of: 0, now: next.now).inFlight == 0)
+      #expect(world.health.inFlight == 0)
+      #expect(next.health.status(of: 0, now: next.now).inFlight == 0)
     }
   }
 

@@ -10,11 +10,11 @@ import Testing
     var outcome = AttemptOutcome(fault: fault)
     outcome.status = status
     outcome.words = Array(words.utf8)
-    world.ledger.end(world.ledger.begin(choice, now: world.now), outcome, now: world.now)
+    world.health.end(world.health.begin(choice, now: world.now), outcome, now: world.now)
   }
 
   private func told(_ world: World) -> [String] {
-    world.ledger.obstructions(of: world.request(), now: world.now).map(\.text)
+    world.health.obstructions(of: world.request(), now: world.now).map(\.text)
   }
 
   @Test(
@@ -39,33 +39,33 @@ import Testing
     world.pass(.seconds(20))
     #expect(told(world) == [])
     // The operator ends it, and what was said.
-    world.ledger.reset(provider: 0)
-    #expect(world.ledger.status(of: 0, now: world.now).reason == nil)
+    world.health.reset(provider: 0)
+    #expect(world.health.status(of: 0, now: world.now).reason == nil)
   }
 
   @Test func aLongerCooldownKeepsItsOwnWords() {
     let world = World([provider("a")])
     let choice = world.choice()!
-    let tickets = [world.ledger.begin(choice, now: world.now), world.ledger.begin(choice, now: world.now)]
+    let tickets = [world.health.begin(choice, now: world.now), world.health.begin(choice, now: world.now)]
     for (ticket, (seconds, words)) in zip(tickets, [(500, "first"), (100, "second")] as [(Int64, String)]) {
       var outcome = AttemptOutcome(fault: .rate(until: world.now + .seconds(seconds)))
       outcome.status = 429
       outcome.words = Array(words.utf8)
-      world.ledger.end(ticket, outcome, now: world.now)
+      world.health.end(ticket, outcome, now: world.now)
     }
     #expect(told(world) == ["is at its rate limit (429: first)"])
   }
 
   @Test func whatAilsOneThatCanBeUsed() {
     let world = World([provider("a") { $0.keys = [Secret("one"), Secret("two")] }])
-    func reason() -> String? { world.ledger.status(of: 0, now: world.now).reason }
+    func reason() -> String? { world.health.status(of: 0, now: world.now).reason }
     fail(world, .serverError, 500, "once")
     #expect(reason() == "failed (500: once)")
     world.attempt(nil)
     #expect(reason() == nil)
     fail(world, .keyRejected, 401, "not this one")
     #expect(reason()?.hasSuffix(": rejected its key (401: not this one)") == true)
-    #expect(world.ledger.status(of: 0, now: world.now).state == .online)
+    #expect(world.health.status(of: 0, now: world.now).state == .online)
   }
 
   @Test(
@@ -76,8 +76,8 @@ import Testing
   func aReloadKeepsTheWords(_ fault: Fault, _ reason: String) {
     let world = World([provider("a")])
     fail(world, fault, 401, "No")
-    let ledger = Ledger(world.catalog, keeping: world.ledger)
-    #expect(ledger.status(of: 0, now: world.now).reason == reason)
+    let health = HealthStore(world.catalog, keeping: world.health)
+    #expect(health.status(of: 0, now: world.now).reason == reason)
   }
 
   @Test func twoCandidatesThatSayTheSameSayItOnce() {
@@ -89,6 +89,6 @@ import Testing
           targets: [Alias.Target(provider: "a", model: "m"), Alias.Target(provider: "a", model: "n")])
       ])
     fail(world, .keyRejected, 401, "x")
-    #expect(world.ledger.obstructions(of: world.request("both"), now: world.now).count == 1)
+    #expect(world.health.obstructions(of: world.request("both"), now: world.now).count == 1)
   }
 }

@@ -35,7 +35,7 @@ struct DaySimulation {
     var sidecar: Int
     /// Equal requests have equal ones.
     var key: Int
-    var trail = Trail()
+    var history = AttemptHistory()
     /// Of the plain order: which one is next.
     var place = 0
   }
@@ -57,10 +57,10 @@ struct DaySimulation {
 
   private let isLearning: Bool
   private var fleet: Fleet
-  private let ledgers: [Ledger]
+  private let stores: [HealthStore]
   private let route: Route
   private var providers: [SimulatedProvider]
-  private var dice: Dice
+  private var random: RandomSource
   /// In order; apart from the queue, which so stays short.
   private var arrivals: [Int64] = []
   private var queue = Timeline<Event>()
@@ -75,11 +75,11 @@ struct DaySimulation {
     var configuration = Configuration()
     configuration.providers = tiers.map(\.settings)
     let catalog = Catalog(configuration)
-    ledgers = (0..<UInt64(fleet.sidecars)).map { Ledger(catalog, seed: seed + $0) }
+    stores = (0..<UInt64(fleet.sidecars)).map { HealthStore(catalog, seed: seed + $0) }
     guard case .route(let route) = catalog.resolve(Array("m".utf8).span) else { preconditionFailure() }
     self.route = route
     providers = tiers.map { SimulatedProvider($0) }
-    dice = Dice(seed: seed)
+    random = RandomSource(seed: seed)
   }
 
   /// Arrivals: a quiet night, a busy day, and bursts of 20 to 60 within 20 s.
@@ -91,10 +91,10 @@ struct DaySimulation {
       let start = Int64(hour) * 3_600_000
       var left = count * weight / sum
       while left > 0 {
-        let at = start + Int64(dice.below(3_580_000))
-        let burst = dice.below(300) == 0 ? min(left, 20 + dice.below(40)) : 1
+        let at = start + Int64(random.below(3_580_000))
+        let burst = random.below(300) == 0 ? min(left, 20 + random.below(40)) : 1
         for _ in 0..<burst {
-          let time = at + (burst > 1 ? Int64(dice.below(20_000)) : 0)
+          let time = at + (burst > 1 ? Int64(random.below(20_000)) : 0)
           arrivals.append(time * 1_000_000)
         }
         left -= burst
@@ -124,7 +124,7 @@ struct DaySimulation {
       }
     }
     while let (then, event) = queue.next(before: .distantFuture) { handle(event, now: then) }
-    precondition(ledgers.allSatisfy { $0.inFlight == 0 })
+    precondition(stores.allSatisfy { $0.inFlight == 0 })
     report.late = waits.count { $0 > 1_000 } + report.requests - report.succeeded
     waits.sort()
     report.p50 = waits[waits.count / 2]
@@ -142,16 +142,16 @@ struct DaySimulation {
     case .head(let attempt):
       guard let ticket = attempts[attempt].ticket else { return }
       let answer = attempts[attempt].answer
-      let ledger = ledger(of: attempts[attempt])
+      let health = health(of: attempts[attempt])
       for (pair, quota) in answer.quota.enumerated() {
-        ledger.learn(ticket, pair: pair, remaining: Quantity(quota.left), resetAt: quota.resetAt, now: now)
+        health.learn(ticket, pair: pair, remaining: Quantity(quota.left), resetAt: quota.resetAt, now: now)
       }
-      ledger.commit(ticket, timeToFirstToken: answer.timeToFirstToken, now: now)
+      health.commit(ticket, timeToFirstToken: answer.timeToFirstToken, now: now)
     case .ended(let attempt): finish(attempts[attempt], now: now)
     }
   }
 
-  private func ledger(of attempt: Attempt) -> Ledger { ledgers[exchanges[attempt.exchange].sidecar] }
+  private func health(of attempt: Attempt) -> HealthStore { stores[exchanges[attempt.exchange].sidecar] }
 
   private mutating func proceed(_ n: Int, now: Instant) {
     if !isLearning {
@@ -164,9 +164,9 @@ struct DaySimulation {
     }
     let request = RouteRequest(
       route: route, estimatedTokens: 100, deadline: exchanges[n].began + .seconds(120))
-    switch ledgers[exchanges[n].sidecar].next(for: request, trail: &exchanges[n].trail, now: now) {
+    switch stores[exchanges[n].sidecar].next(for: request, history: &exchanges[n].history, now: now) {
     case .attempt(let choice):
-      exchanges[n].trail.note(choice)
+      exchanges[n].history.note(choice)
       send(n, to: choice.provider, choice, now: now)
     case .wait(let until): queue.add(.retry(exchange: n), at: until)
     case .exhausted: break
@@ -174,15 +174,15 @@ struct DaySimulation {
   }
 
   private mutating func send(_ n: Int, to provider: Int, _ choice: Choice?, now: Instant) {
-    let ticket = choice.map { ledgers[exchanges[n].sidecar].begin($0, now: now) }
+    let ticket = choice.map { stores[exchanges[n].sidecar].begin($0, now: now) }
     attempts.append(Attempt(exchange: n, provider: provider, choice: choice, ticket: ticket))
     // The way there is not always equally long: requests overtake one another.
     queue.add(
-      .arrived(attempt: attempts.count - 1), at: now + .milliseconds(10 + Int64(dice.below(60))))
+      .arrived(attempt: attempts.count - 1), at: now + .milliseconds(10 + Int64(random.below(60))))
   }
 
   private mutating func receive(_ n: Int, now: Instant) {
-    let answer = providers[attempts[n].provider].receive(at: now, dice: &dice)
+    let answer = providers[attempts[n].provider].receive(at: now, random: &random)
     attempts[n].answer = answer
     if answer.fault == nil {
       let first = now + answer.timeToFirstToken
@@ -199,18 +199,18 @@ struct DaySimulation {
     let answer = attempt.answer
     if let ticket = attempt.ticket {
       if answer.fault == nil {
-        let bill = ledger(of: attempt).charge(ticket, TokenCounts(input: 1_500, output: 90), of: route)
+        let bill = health(of: attempt).charge(ticket, TokenCounts(input: 1_500, output: 90), of: route)
         report.spent += bill.spent
         report.savedByTiers += bill.savedByTier
       }
-      ledger(of: attempt).end(ticket, AttemptOutcome(fault: answer.fault, tokens: 90), now: now)
+      health(of: attempt).end(ticket, AttemptOutcome(fault: answer.fault, tokens: 90), now: now)
     }
     guard let fault = answer.fault else {
       let exchange = exchanges[attempt.exchange]
       fleet.store(exchange.key, in: exchange.sidecar, at: now)
       return
     }
-    if let choice = attempt.choice { exchanges[attempt.exchange].trail.note(fault, of: choice) }
+    if let choice = attempt.choice { exchanges[attempt.exchange].history.note(fault, of: choice) }
     proceed(attempt.exchange, now: now)
   }
 }

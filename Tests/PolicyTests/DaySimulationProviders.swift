@@ -107,7 +107,7 @@ struct SimulatedProvider {
 
   init(_ tier: FreeTier) { self.tier = tier }
 
-  mutating func receive(at now: Instant, dice: inout Dice) -> Answer {
+  mutating func receive(at now: Instant, random: inout RandomSource) -> Answer {
     let seconds = now.nanoseconds / 1_000_000_000
     requests += 1
     for outage in tier.outages
@@ -136,10 +136,10 @@ struct SimulatedProvider {
     answered += 1
     let isSlow = tier.slowHours.contains(seconds / 3_600)
     // A long tail: mostly near the typical time, now and then three times as much.
-    let stretch = 0.7 + 0.6 * dice.fraction() + (dice.below(20) == 0 ? 2 * dice.fraction() : 0)
+    let stretch = 0.7 + 0.6 * random.fraction() + (random.below(20) == 0 ? 2 * random.fraction() : 0)
     let first = Int64(Double(tier.latency) * (isSlow ? 4 : 1) * stretch)
     var answer = Answer(timeToFirstToken: .milliseconds(first))
-    answer.total = .milliseconds(first + 500 + Int64(dice.below(2_500)))
+    answer.total = .milliseconds(first + 500 + Int64(random.below(2_500)))
     if tier.tellsMinute { answer.quota.append((tier.perMinute - inMinute, minuteEnds)) }
     if tier.tellsDay { answer.quota.append((tier.perDay - inDay, dayEnds)) }
     return answer

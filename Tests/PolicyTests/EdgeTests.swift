@@ -27,28 +27,28 @@ import Testing
 
   /// Whatever is told of usage and quotas, the figures stay in order, and a day later all is as new.
   @Test(arguments: 1...8 as ClosedRange<UInt64>)
-  func whateverIsToldTheLedgerGoesOn(_ seed: UInt64) {
+  func whateverIsToldTheStoreGoesOn(_ seed: UInt64) {
     var world = Self.world(seed)
-    var dice = Dice(seed: seed)
-    func some() -> Quantity { Self.told[dice.below(Self.told.count)] }
+    var random = RandomSource(seed: seed)
+    func some() -> Quantity { Self.told[random.below(Self.told.count)] }
     var open: [AttemptTicket] = []
     for _ in 0..<3_000 {
-      world.pass(.milliseconds(Int64(dice.below(4_000))))
-      if dice.below(2) == 0, let choice = world.choice(tokens: some()) {
-        open.append(world.ledger.begin(choice, now: world.now))
+      world.pass(.milliseconds(Int64(random.below(4_000))))
+      if random.below(2) == 0, let choice = world.choice(tokens: some()) {
+        open.append(world.health.begin(choice, now: world.now))
       } else if !open.isEmpty {
-        let ticket = open.remove(at: dice.below(open.count))
-        let reset = Interval(nanoseconds: Int64.max >> Int64(dice.below(40)))
-        world.ledger.learn(
-          ticket, pair: dice.below(2), remaining: some(), resetAt: world.now + reset, now: world.now)
-        world.ledger.end(ticket, AttemptOutcome(tokens: some() + some()), now: world.now)
+        let ticket = open.remove(at: random.below(open.count))
+        let reset = Interval(nanoseconds: Int64.max >> Int64(random.below(40)))
+        world.health.learn(
+          ticket, pair: random.below(2), remaining: some(), resetAt: world.now + reset, now: world.now)
+        world.health.end(ticket, AttemptOutcome(tokens: some() + some()), now: world.now)
       }
-      let quota = world.ledger.status(of: 0, now: world.now).quota
+      let quota = world.health.status(of: 0, now: world.now).quota
       #expect(quota.requests != nil && quota.tokens != nil)
     }
-    for ticket in open { world.ledger.end(ticket, AttemptOutcome(tokens: some()), now: world.now) }
+    for ticket in open { world.health.end(ticket, AttemptOutcome(tokens: some()), now: world.now) }
     world.pass(.seconds(26 * 3600))
-    let quota = world.ledger.status(of: 0, now: world.now).quota
+    let quota = world.health.status(of: 0, now: world.now).quota
     // Both keys' whole budget.
     #expect(quota.tokens == Quantity(Int64.max) + Quantity(Int64.max))
     #expect(world.choice(tokens: Quantity(Int64.max)) != nil)
@@ -70,11 +70,11 @@ import Testing
   @Test func unlimitedTwiceIsNoTrap() {
     let world = Self.world(1)
     for _ in 0..<2 {
-      let ticket = world.ledger.begin(world.choice(tokens: 1)!, now: world.now)
-      world.ledger.learn(
+      let ticket = world.health.begin(world.choice(tokens: 1)!, now: world.now)
+      world.health.learn(
         ticket, pair: 0, remaining: Quantity(Int64.max), resetAt: .distantFuture, now: world.now)
-      world.ledger.end(ticket, AttemptOutcome(tokens: Quantity(Int64.max)), now: world.now)
+      world.health.end(ticket, AttemptOutcome(tokens: Quantity(Int64.max)), now: world.now)
     }
-    #expect(world.ledger.status(of: 0, now: world.now).quota.requests! > Quantity(Int64.max))
+    #expect(world.health.status(of: 0, now: world.now).quota.requests! > Quantity(Int64.max))
   }
 }

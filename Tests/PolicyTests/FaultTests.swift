@@ -20,7 +20,7 @@ import Testing
     #expect(consequence.scope == .provider && consequence.isNew)
     let cooldown = (consequence.until - world.now).seconds
     #expect(cooldown >= 13.5 && cooldown <= 16.5)
-    let status = world.ledger.status(of: 0, now: world.now)
+    let status = world.health.status(of: 0, now: world.now)
     #expect(status.reason == "\(fault.phrase)")
     #expect(status.state == (fault.isOfThePath ? .offline : .cooling))
   }
@@ -58,7 +58,7 @@ import Testing
       #expect(world.choice() != nil)
       #expect(world.attempt(fault) == nil)
     }
-    #expect(world.ledger.status(of: 0, now: world.now).state == .online)
+    #expect(world.health.status(of: 0, now: world.now).state == .online)
   }
 
   @Test func badKeyBenchesItsKeyOnly() {
@@ -69,7 +69,7 @@ import Testing
       #expect(world.choice()?.key != first)
       world.attempt(nil)
     }
-    #expect(world.ledger.status(of: 0, now: world.now).state == .online)
+    #expect(world.health.status(of: 0, now: world.now).state == .online)
   }
 
   @Test(arguments: [false, true]) func rateBenchesTheKeyOrTheAccount(_ isShared: Bool) {
@@ -100,7 +100,7 @@ import Testing
     #expect(world.choice(endpoint: 3)?.provider == 1)
     #expect(world.choice("n", endpoint: 3) == nil)
     #expect(world.choice(endpoint: 0)?.provider == 0)
-    #expect(world.ledger.status(of: 0, now: world.now).state == .online)
+    #expect(world.health.status(of: 0, now: world.now).state == .online)
   }
 
   /// Where a provider has answered well, a 404 that names no model is about the model all the same.
@@ -164,21 +164,21 @@ import Testing
   @Test func firstStaleConnectionIsForgivenThenCountsAsReset() {
     var world = World([provider("a")])
     for expected in [nil, nil, nil, "dropped the connection"] as [String?] {
-      #expect(world.ledger.status(of: 0, now: world.now).reason == nil)
+      #expect(world.health.status(of: 0, now: world.now).reason == nil)
       world.attempt(.staleConnection)
-      #expect(world.ledger.status(of: 0, now: world.now).reason == expected)
+      #expect(world.health.status(of: 0, now: world.now).reason == expected)
       world.pass(.milliseconds(10))
     }
   }
 
   @Test func staleConnectionsThatWereInFlightTogetherAreOneEvent() {
     var world = World([provider("a")])
-    let tickets = (0..<8).map { _ in world.ledger.begin(world.choice()!, now: world.now) }
+    let tickets = (0..<8).map { _ in world.health.begin(world.choice()!, now: world.now) }
     world.pass(.milliseconds(5))
     for ticket in tickets {
-      world.ledger.end(ticket, AttemptOutcome(fault: .staleConnection), now: world.now)
+      world.health.end(ticket, AttemptOutcome(fault: .staleConnection), now: world.now)
     }
-    #expect(world.ledger.status(of: 0, now: world.now).state == .online)
+    #expect(world.health.status(of: 0, now: world.now).state == .online)
   }
 
   @Test func resetEndsCooldowns() {
@@ -188,23 +188,23 @@ import Testing
     ] {
       world.attempt(fault)
       #expect(world.choice() == nil)
-      world.ledger.reset(provider: 0)
+      world.health.reset(provider: 0)
       #expect(world.choice() != nil)
     }
     for _ in 0..<3 { world.attempt(.serverError) }
-    #expect(world.ledger.status(of: 0, now: world.now).state == .cooling)
-    world.ledger.reset(provider: 0)
-    #expect(world.ledger.status(of: 0, now: world.now).state == .online)
+    #expect(world.health.status(of: 0, now: world.now).state == .cooling)
+    world.health.reset(provider: 0)
+    #expect(world.health.status(of: 0, now: world.now).state == .online)
   }
 
-  @Test func trailHasRoomForEveryAttempt() {
-    var trail = Trail()
+  @Test func historyHasRoomForEveryAttempt() {
+    var history = AttemptHistory()
     let world = World([provider("a")])
     let choice = world.choice()!
     for _ in 0..<Limits.attempts {
-      #expect(!trail.isFull)
-      trail.note(choice)
+      #expect(!history.isFull)
+      history.note(choice)
     }
-    #expect(trail.isFull)
+    #expect(history.isFull)
   }
 }

@@ -21,7 +21,7 @@ struct Fleet {
   let sidecars: Int
   let isHashed: Bool
   private let repeats: Bool
-  private var dice: Dice
+  private var random: RandomSource
   private var made = 0
   private var recent: [(request: Request, at: Instant)] = []
   private var oldest = 0
@@ -34,7 +34,7 @@ struct Fleet {
     self.sidecars = sidecars
     self.isHashed = isHashed
     self.repeats = repeats
-    dice = Dice(seed: seed)
+    random = RandomSource(seed: seed)
     caches = Array(repeating: [:], count: sidecars)
   }
 
@@ -42,15 +42,15 @@ struct Fleet {
     made += 1
     guard repeats else { return Request(conversation: made, key: made) }
     var request = Request(conversation: made, key: made)
-    let chance = dice.below(10)
-    if chance < 7, let (former, at) = recent.isEmpty ? nil : recent[dice.below(recent.count)] {
+    let chance = random.below(10)
+    if chance < 7, let (former, at) = recent.isEmpty ? nil : recent[random.below(recent.count)] {
       if chance != 1 { request.conversation = former.conversation }
       if chance < 2 {
         request.key = former.key
         request.isRepeated = now - at < Self.timeToLive
       }
     }
-    request.sidecar = isHashed ? Int(hash(request.conversation) % UInt64(sidecars)) : dice.below(sidecars)
+    request.sidecar = isHashed ? Int(hash(request.conversation) % UInt64(sidecars)) : random.below(sidecars)
     if recent.count < Self.remembered {
       recent.append((request, now))
     } else {

@@ -8,7 +8,7 @@ struct FlightSimulation: ~Copyable {
 
   struct Client {
     enum State: Equatable {
-      case seated(Seat)
+      case subscribed(Subscription)
       case replaying
       case over(Outcome)
     }
@@ -109,20 +109,20 @@ struct FlightSimulation: ~Copyable {
       refusals += 1
     case .refused(.followers):
       refusals += 1
-    case .lead(let seat):
-      client.state = .seated(seat)
+    case .lead(let subscription):
+      client.state = .subscribed(subscription)
       clients.append(client)
       let kind = random(10)
       upstreams.append(
         Upstream(
-          flight: table.flight(of: seat), key: key,
+          flight: table.flight(of: subscription), key: key,
           total: random(4) == 0 ? random(600_000) : random(60_000),
           ending: kind == 0 ? .failed(code: 5) : kind == 1 ? .cut : .complete))
-    case .follow(let seat):
-      client.state = .seated(seat)
+    case .follow(let subscription):
+      client.state = .subscribed(subscription)
       clients.append(client)
-      let flight = table.flight(of: seat)
-      check(table.seatCount(of: flight) <= mostFollowers, "too many followers")
+      let flight = table.flight(of: subscription)
+      check(table.subscriptionCount(of: flight) <= mostFollowers, "too many followers")
       for index in upstreams.indices where upstreams[index].flight == flight { upstreams[index].direct = nil }
     }
   }
@@ -131,10 +131,10 @@ struct FlightSimulation: ~Copyable {
     switch clients[id].state {
     case .over: return
     case .replaying: clients[id].replay = nil
-    case .seated(let seat):
-      check(table.follower(of: seat) == FollowerID(UInt64(id)), "the seat is another's")
-      let flight = table.flight(of: seat)
-      switch table.leave(seat) {
+    case .subscribed(let subscription):
+      check(table.follower(of: subscription) == FollowerID(UInt64(id)), "the subscription is another's")
+      let flight = table.flight(of: subscription)
+      switch table.leave(subscription) {
       case .othersRemain: break
       case .flightOver: check(!upstreams.contains { $0.flight == flight && !$0.isOver }, "over too soon")
       case .cancelUpstream(let gone):
@@ -175,26 +175,26 @@ struct FlightSimulation: ~Copyable {
       guard let recording = clients[id].replay?.recording else { return }
       while room > 0, clients[id].received < recording.end { _ = take(id, from: recording, room: &room) }
       if clients[id].received == recording.end { finish(id, .complete) }
-    case .seated(let seat): pump(id, seat, room)
+    case .subscribed(let subscription): pump(id, subscription, room)
     }
   }
 
-  private mutating func pump(_ id: Int, _ seat: Seat, _ given: Int) {
+  private mutating func pump(_ id: Int, _ subscription: Subscription, _ given: Int) {
     var room = given
-    let flight = table.flight(of: seat)
+    let flight = table.flight(of: subscription)
     while room > 0, clients[id].backlog == 0 {
-      switch table.step(seat) {
+      switch table.step(subscription) {
       case .wait: return
       case .head(let head):
         check(!clients[id].hasHead, "two heads")
         clients[id].hasHead = true
         clients[id].upstream = head.provider
-        table.headSent(seat)
+        table.headSent(subscription)
       case .bytes(let range):
         check(range.lowerBound == clients[id].received, "a gap")
         guard range.lowerBound == clients[id].received else { return leave(id, .cut) }
         guard let recording = table.recording(of: flight) else { return }
-        table.advance(seat, by: take(id, from: recording, room: &room))
+        table.advance(subscription, by: take(id, from: recording, room: &room))
       case .fellBehind:
         check(table.recording(of: flight)?.isOverflown == true, "dropped though everything is there")
         check(clients[id].rate < 1 << 20, "a fast client fell behind")
@@ -276,8 +276,10 @@ struct FlightSimulation: ~Copyable {
     for index in upstreams.indices where !upstreams[index].isOver {
       let flight = upstreams[index].flight
       upstreams[index].isPaused = table.settle(flight) == .pause
-      guard let seat = table.firstSeat(of: flight), table.seat(after: seat) == nil else { continue }
-      if table.goDirect(seat) { upstreams[index].direct = Int(table.follower(of: seat).raw) }
+      guard let subscription = table.firstSubscription(of: flight),
+        table.subscription(after: subscription) == nil
+      else { continue }
+      if table.goDirect(subscription) { upstreams[index].direct = Int(table.follower(of: subscription).raw) }
     }
     cache.settle(steps: 2)
     mostBytes = max(mostBytes, table.bytes)

@@ -12,7 +12,7 @@ import Testing
     #expect(run.openClients.isEmpty)
     // One upstream call per flight, and nothing is left.
     #expect(run.upstreams.count == run.table.figures.flights)
-    #expect(run.table.flightCount == 0 && run.table.seatCount == 0 && run.table.bytes == 0)
+    #expect(run.table.flightCount == 0 && run.table.subscriptionCount == 0 && run.table.bytes == 0)
     #expect(run.mostBytes <= run.table.bounds.memory + 4 * 4 * BlockPool.room)
     run.cache.clear()
     run.cache.settle(steps: .max)

@@ -21,9 +21,9 @@ private func table(recording: Int = 100_000, flights: Int = 8, followers: Int = 
 
 extension FlightTable {
   /// Joins as the n-th client.
-  fileprivate mutating func seat(_ n: UInt64, _ wanted: UInt64 = 1) throws(Refused) -> Seat {
+  fileprivate mutating func subscription(_ n: UInt64, _ wanted: UInt64 = 1) throws(Refused) -> Subscription {
     switch join(key(wanted), follower: FollowerID(n)) {
-    case .lead(let seat), .follow(let seat): return seat
+    case .lead(let subscription), .follow(let subscription): return subscription
     case .refused: throw Refused()
     }
   }
@@ -33,33 +33,33 @@ extension FlightTable {
   }
 
   /// The head and everything that is there so far.
-  fileprivate mutating func readAll(_ seat: Seat) {
-    if case .head = step(seat) { headSent(seat) }
-    if case .bytes(let range) = step(seat) { advance(seat, by: range.count) }
+  fileprivate mutating func readAll(_ subscription: Subscription) {
+    if case .head = step(subscription) { headSent(subscription) }
+    if case .bytes(let range) = step(subscription) { advance(subscription, by: range.count) }
   }
 }
 
 @Suite struct FlightTableTests {
   @Test func otherBoundsHoldForWhatBeginsThen() throws {
     var table = table(flights: 2)
-    let first = try table.seat(1, 1)
-    _ = try table.seat(2, 2)
-    #expect(throws: Refused.self) { try table.seat(3, 3) }
+    let first = try table.subscription(1, 1)
+    _ = try table.subscription(2, 2)
+    #expect(throws: Refused.self) { try table.subscription(3, 3) }
     var bounds = table.bounds
     bounds.flights = 40
     bounds.recording = 5
     table.adopt(bounds)
-    for n in UInt64(3)..<40 { _ = try table.seat(n, n) }
+    for n in UInt64(3)..<40 { _ = try table.subscription(n, n) }
     // The flights of before are still found, and keep what they were given.
-    let joined = try table.seat(50, 1)
+    let joined = try table.subscription(50, 1)
     #expect(table.flight(of: joined) == table.flight(of: first))
     table.commit(table.flight(of: first), head: head)
     table.record(table.flight(of: first), 100)
     #expect(table.recording(of: table.flight(of: first))?.isOverflown == false)
     bounds.flights = 1
     table.adopt(bounds)
-    #expect(try table.seat(51, 39) != joined)
-    #expect(throws: Refused.self) { try table.seat(52, 52) }
+    #expect(try table.subscription(51, 39) != joined)
+    #expect(throws: Refused.self) { try table.subscription(52, 52) }
   }
 
   @Test func theFirstLeadsAndTheOthersFollow() throws {
@@ -73,13 +73,14 @@ extension FlightTable {
     }
     let flight = table.flight(of: first)
     #expect(flight == table.flight(of: second) && flight != table.flight(of: other))
-    #expect(table.flightCount == 2 && table.seatCount == 3 && table.seatCount(of: flight) == 2)
+    #expect(
+      table.flightCount == 2 && table.subscriptionCount == 3 && table.subscriptionCount(of: flight) == 2)
     #expect(table.follower(of: second) == FollowerID(11))
-    var walked: Set<Seat> = []
-    var at = table.firstSeat(of: flight)
-    while let seat = at {
-      walked.insert(seat)
-      at = table.seat(after: seat)
+    var walked: Set<Subscription> = []
+    var at = table.firstSubscription(of: flight)
+    while let subscription = at {
+      walked.insert(subscription)
+      at = table.subscription(after: subscription)
     }
     #expect(walked == [first, second])
     #expect(table.figures.flights == 2 && table.figures.joined == 1)
@@ -87,77 +88,79 @@ extension FlightTable {
 
   @Test func aFollowerGoesThroughHeadBytesAndEnd() throws {
     var table = table()
-    let seat = try table.seat(1)
-    let flight = table.flight(of: seat)
-    #expect(table.step(seat) == .wait && table.head(of: flight) == nil)
+    let subscription = try table.subscription(1)
+    let flight = table.flight(of: subscription)
+    #expect(table.step(subscription) == .wait && table.head(of: flight) == nil)
     table.commit(flight, head: head)
     table.record(flight, 10)
-    #expect(table.step(seat) == .head(head) && table.head(of: flight) == head)
-    table.headSent(seat)
-    #expect(table.step(seat) == .bytes(0..<10))
-    table.advance(seat, by: 4)
-    #expect(table.step(seat) == .bytes(4..<10))
-    let late = try table.seat(2)
+    #expect(table.step(subscription) == .head(head) && table.head(of: flight) == head)
+    table.headSent(subscription)
+    #expect(table.step(subscription) == .bytes(0..<10))
+    table.advance(subscription, by: 4)
+    #expect(table.step(subscription) == .bytes(4..<10))
+    let late = try table.subscription(2)
     #expect(table.step(late) == .head(head))
-    table.advance(seat, by: 6)
-    #expect(table.step(seat) == .wait)
+    table.advance(subscription, by: 6)
+    #expect(table.step(subscription) == .wait)
     table.record(flight, 5)
     #expect(table.end(flight, .complete)?.end == 15)
     table.readAll(late)
-    #expect(table.step(late) == .ended(.complete) && table.step(seat) == .bytes(10..<15))
-    table.advance(seat, by: 5)
-    #expect(table.step(seat) == .ended(.complete))
-    #expect(table.leave(seat) == .othersRemain && table.leave(late) == .flightOver)
-    #expect(table.flightCount == 0 && table.seatCount == 0 && table.bytes == 0)
+    #expect(table.step(late) == .ended(.complete) && table.step(subscription) == .bytes(10..<15))
+    table.advance(subscription, by: 5)
+    #expect(table.step(subscription) == .ended(.complete))
+    #expect(table.leave(subscription) == .othersRemain && table.leave(late) == .flightOver)
+    #expect(table.flightCount == 0 && table.subscriptionCount == 0 && table.bytes == 0)
   }
 
   @Test func aFailureBeforeCommitReachesAll() throws {
     var table = table()
-    let seats = try (1...5).map { try table.seat($0) }
-    let flight = table.flight(of: seats[0])
+    let subscriptions = try (1...5).map { try table.subscription($0) }
+    let flight = table.flight(of: subscriptions[0])
     #expect(table.end(flight, .failed(code: 7)) == nil)
-    for seat in seats { #expect(table.step(seat) == .ended(.failed(code: 7))) }
+    for subscription in subscriptions { #expect(table.step(subscription) == .ended(.failed(code: 7))) }
     // Who comes now starts anew.
-    let next = try table.seat(9)
+    let next = try table.subscription(9)
     #expect(table.flight(of: next) != flight && table.step(next) == .wait)
   }
 
   @Test func aCutAnswerIsNotForTheCache() throws {
     var table = table()
-    let seat = try table.seat(1)
-    let flight = table.flight(of: seat)
+    let subscription = try table.subscription(1)
+    let flight = table.flight(of: subscription)
     table.commit(flight, head: head)
     table.record(flight, 10)
     #expect(table.end(flight, .cut) == nil)
-    table.readAll(seat)
-    #expect(table.step(seat) == .ended(.cut))
+    table.readAll(subscription)
+    #expect(table.step(subscription) == .ended(.cut))
   }
 
   @Test func theLastToLeaveCancels() throws {
     var table = table()
-    let first = try table.seat(1)
-    let second = try table.seat(2)
+    let first = try table.subscription(1)
+    let second = try table.subscription(2)
     let flight = table.flight(of: first)
     #expect(table.leave(first) == .othersRemain)
     #expect(table.leave(second) == .cancelUpstream(flight))
     // Events that were on their way find nothing.
     #expect(table.recording(of: flight) == nil && table.end(flight, .complete) == nil)
     #expect(table.settle(flight) == .run && table.figures.cancelled == 1 && table.bytes == 0)
-    let third = try table.seat(3)
+    let third = try table.subscription(3)
     #expect(table.flight(of: third) != flight)
   }
 
   @Test func boundsRefuse() throws {
     var table = table(flights: 2, followers: 2)
-    for (n, wanted) in [(1, 1), (2, 1), (3, 2)] as [(UInt64, UInt64)] { _ = try table.seat(n, wanted) }
+    for (n, wanted) in [(1, 1), (2, 1), (3, 2)] as [(UInt64, UInt64)] {
+      _ = try table.subscription(n, wanted)
+    }
     #expect(table.join(key(1), follower: FollowerID(4)) == .refused(.followers))
     #expect(table.join(key(3), follower: FollowerID(5)) == .refused(.flights))
-    #expect(table.figures.refused == 2 && table.seatCount == 3)
+    #expect(table.figures.refused == 2 && table.subscriptionCount == 3)
   }
 
-  @Test func aSeatAloneGoesDirectUntilAnotherJoins() throws {
+  @Test func aSubscriberAloneGoesDirectUntilAnotherJoins() throws {
     var table = table()
-    let first = try table.seat(1)
+    let first = try table.subscription(1)
     let flight = table.flight(of: first)
     guard let recording = table.recording(of: flight) else {
       Issue.record("a flight has a recording")
@@ -172,7 +175,7 @@ extension FlightTable {
     #expect(table.goDirect(first) == true && !recording.isFollowed && table.goDirect(first) == false)
     table.record(flight, 90)
     #expect(table.step(first) == .wait && table.settle(flight) == .run)
-    let second = try table.seat(2)
+    let second = try table.subscription(2)
     #expect(recording.isFollowed && table.step(first) == .wait)
     table.record(flight, 5)
     #expect(table.step(first) == .bytes(100..<105))
@@ -184,9 +187,9 @@ extension FlightTable {
     #expect(table.step(first) == .ended(.complete))
   }
 
-  @Test func aSeatAloneAndDirectNeedsNoBytesKept() throws {
+  @Test func aSubscriberAloneAndDirectNeedsNoBytesKept() throws {
     var table = table(recording: 1_000)
-    let first = try table.seat(1)
+    let first = try table.subscription(1)
     let flight = table.flight(of: first)
     table.commit(flight, head: head)
     table.headSent(first)
@@ -206,8 +209,8 @@ extension FlightTable {
 
   @Test func aSlowFollowerFallsBehindAlone() throws {
     var table = table(recording: 50_000, lag: 40_000)
-    let fast = try table.seat(1)
-    let slow = try table.seat(2)
+    let fast = try table.subscription(1)
+    let slow = try table.subscription(2)
     let flight = table.flight(of: fast)
     table.commit(flight, head: head)
     for _ in 0..<100 {
@@ -226,8 +229,8 @@ extension FlightTable {
 
   @Test func onlyTheFastestSetsThePace() throws {
     var table = table(recording: 1 << 20, lag: 80_000)
-    let fast = try table.seat(1)
-    let slow = try table.seat(2)
+    let fast = try table.subscription(1)
+    let slow = try table.subscription(2)
     let flight = table.flight(of: fast)
     table.commit(flight, head: head)
     table.headSent(fast)

@@ -63,7 +63,7 @@ import Testing
   }
 
   private func left(_ world: World, _ provider: Int = 0) -> QuotaLeft {
-    world.ledger.status(of: provider, now: world.now).quota
+    world.health.status(of: provider, now: world.now).quota
   }
 
   @Test func isOneRequestOfABudget() throws {
@@ -73,32 +73,32 @@ import Testing
       $0.budgets.concurrent = 1
     }
     let choice = try #require(world.choice(tokens: 30))
-    let first = world.ledger.begin(choice, now: world.now)
+    let first = world.health.begin(choice, now: world.now)
     #expect(world.choice()?.provider == 1)
-    let second = try #require(world.ledger.join(first, world.request(tokens: 30), now: world.now))
-    let third = try #require(world.ledger.join(second, world.request(tokens: 40), now: world.now))
+    let second = try #require(world.health.join(first, world.request(tokens: 30), now: world.now))
+    let third = try #require(world.health.join(second, world.request(tokens: 40), now: world.now))
     #expect(left(world).requests == 0 && left(world).tokens == 0)
     // Tokens are each one's own.
-    #expect(world.ledger.join(first, world.request(tokens: 1), now: world.now) == nil)
-    #expect(world.ledger.status(of: 0, now: world.now).inFlight == 1)
+    #expect(world.health.join(first, world.request(tokens: 1), now: world.now) == nil)
+    #expect(world.health.status(of: 0, now: world.now).inFlight == 1)
     for (ticket, tokens) in [(first, 10), (second, 20), (third, 30)] as [(AttemptTicket, Quantity)] {
-      world.ledger.end(ticket, AttemptOutcome(tokens: tokens), now: world.now)
+      world.health.end(ticket, AttemptOutcome(tokens: tokens), now: world.now)
     }
     #expect(left(world).requests == 0 && left(world).tokens == 40)
-    #expect(world.ledger.status(of: 0, now: world.now).inFlight == 0)
-    #expect(world.ledger.inFlight == 0)
+    #expect(world.health.status(of: 0, now: world.now).inFlight == 0)
+    #expect(world.health.inFlight == 0)
   }
 
   @Test func failsOnce() throws {
     let world = Self.world()
     for _ in 0..<2 {
-      let first = world.ledger.begin(try #require(world.choice()), now: world.now)
+      let first = world.health.begin(try #require(world.choice()), now: world.now)
       var tickets = [first]
       for _ in 0..<9 {
-        tickets.append(try #require(world.ledger.join(first, world.request(), now: world.now)))
+        tickets.append(try #require(world.health.join(first, world.request(), now: world.now)))
       }
       for ticket in tickets {
-        #expect(world.ledger.end(ticket, AttemptOutcome(fault: .serverError), now: world.now) == nil)
+        #expect(world.health.end(ticket, AttemptOutcome(fault: .serverError), now: world.now) == nil)
       }
     }
     // Three in a row open the breaker.
@@ -108,11 +108,11 @@ import Testing
 
   @Test func whoLeavesSaysNothing() throws {
     let world = Self.world()
-    let first = world.ledger.begin(try #require(world.choice()), now: world.now)
-    let second = try #require(world.ledger.join(first, world.request(), now: world.now))
-    world.ledger.end(first, AttemptOutcome(fault: .clientGone), now: world.now)
-    #expect(world.ledger.status(of: 0, now: world.now).inFlight == 1)
-    let consequence = world.ledger.end(
+    let first = world.health.begin(try #require(world.choice()), now: world.now)
+    let second = try #require(world.health.join(first, world.request(), now: world.now))
+    world.health.end(first, AttemptOutcome(fault: .clientGone), now: world.now)
+    #expect(world.health.status(of: 0, now: world.now).inFlight == 1)
+    let consequence = world.health.end(
       second, AttemptOutcome(fault: .rate(until: world.now + .seconds(9))), now: world.now)
     #expect(consequence?.scope == .account && consequence?.until == world.now + .seconds(9))
     #expect(world.choice()?.provider == 1)
@@ -120,10 +120,10 @@ import Testing
 
   @Test func anAccountThatCoolsIsNotJoined() throws {
     let world = Self.world()
-    let first = world.ledger.begin(try #require(world.choice()), now: world.now)
+    let first = world.health.begin(try #require(world.choice()), now: world.now)
     world.attempt(at: 0, .rate(until: world.now + .seconds(9)))
-    #expect(world.ledger.join(first, world.request(), now: world.now) == nil)
-    world.ledger.end(first, AttemptOutcome(), now: world.now)
+    #expect(world.health.join(first, world.request(), now: world.now) == nil)
+    world.health.end(first, AttemptOutcome(), now: world.now)
   }
 
   @Test func moneyIsReservedForEach() throws {
@@ -131,33 +131,34 @@ import Testing
       $0.cost = Cost(input: 1, output: 0)
       $0.spendPerDay = Money(dollars: 0.001)
     }
-    world.ledger.note(Day(Moment(instant: world.now, wall: WallTime(milliseconds: 0))))
-    let first = world.ledger.begin(try #require(world.choice(tokens: 400)), now: world.now)
-    let second = try #require(world.ledger.join(first, world.request(tokens: 400), now: world.now))
-    #expect(world.ledger.join(first, world.request(tokens: 400), now: world.now) == nil)
-    world.ledger.end(first, AttemptOutcome(fault: .rate(until: nil)), now: world.now)
-    world.ledger.end(second, AttemptOutcome(fault: .rate(until: nil)), now: world.now)
-    #expect(world.ledger.bill(ofProvider: 0).spent == .none)
+    world.health.note(Day(Moment(instant: world.now, wall: WallTime(milliseconds: 0))))
+    let first = world.health.begin(try #require(world.choice(tokens: 400)), now: world.now)
+    let second = try #require(world.health.join(first, world.request(tokens: 400), now: world.now))
+    #expect(world.health.join(first, world.request(tokens: 400), now: world.now) == nil)
+    world.health.end(first, AttemptOutcome(fault: .rate(until: nil)), now: world.now)
+    world.health.end(second, AttemptOutcome(fault: .rate(until: nil)), now: world.now)
+    #expect(world.health.bill(ofProvider: 0).spent == .none)
   }
 
   /// What failed together is tried alone, also where it failed: what was wrong may have been another's.
   @Test func whoWasTakenApartMayBeAskedAgain() throws {
     let world = World([provider("a")])
     let choice = try #require(world.choice())
-    let ticket = world.ledger.begin(choice, now: world.now)
-    var trail = Trail()
-    trail.note(choice)
-    #expect(world.ledger.end(ticket, AttemptOutcome(fault: .takenApart), now: world.now) == nil)
-    trail.note(.takenApart, of: choice)
-    guard case .attempt(let again) = world.ledger.next(for: world.request(), trail: &trail, now: world.now)
+    let ticket = world.health.begin(choice, now: world.now)
+    var history = AttemptHistory()
+    history.note(choice)
+    #expect(world.health.end(ticket, AttemptOutcome(fault: .takenApart), now: world.now) == nil)
+    history.note(.takenApart, of: choice)
+    guard
+      case .attempt(let again) = world.health.next(for: world.request(), history: &history, now: world.now)
     else {
       Issue.record("nothing to try")
       return
     }
     #expect(again.candidate == choice.candidate)
-    trail.note(again)
-    trail.note(.clientFault, of: again)
+    history.note(again)
+    history.note(.clientFault, of: again)
     #expect(
-      world.ledger.next(for: world.request(), trail: &trail, now: world.now) == .exhausted(.allFailed))
+      world.health.next(for: world.request(), history: &history, now: world.now) == .exhausted(.allFailed))
   }
 }

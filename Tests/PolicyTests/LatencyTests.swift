@@ -44,14 +44,14 @@ import Testing
     world.pass(.seconds(20))
     #expect(world.choice()?.provider == 0, "its probe")
     world.attempt(nil, after: .milliseconds(100))
-    #expect(world.ledger.status(of: 0, now: world.now).latency == .milliseconds(100))
+    #expect(world.health.status(of: 0, now: world.now).latency == .milliseconds(100))
     #expect(world.choice()?.provider == 0)
   }
 
   /// Failures count as slow where candidates are compared; people are shown what was measured.
   @Test func whatIsShownWasMeasured() {
     var world = World([provider("a")])
-    func latency() -> Interval? { world.ledger.status(of: 0, now: world.now).latency }
+    func latency() -> Interval? { world.health.status(of: 0, now: world.now).latency }
     #expect(latency() == nil)
     world.attempt(.serverError)
     #expect(latency() == nil)
@@ -62,7 +62,7 @@ import Testing
     }
     #expect(latency() == .milliseconds(100))
     #expect(
-      world.ledger.explain(Array("m".utf8).span, now: world.now)?.first?.latency ?? .zero >= .seconds(2))
+      world.health.explain(Array("m".utf8).span, now: world.now)?.first?.latency ?? .zero >= .seconds(2))
   }
 
   @Test mutating func nonsenseDoesNoHarm() {

@@ -18,16 +18,16 @@ import Testing
   /// An attempt that learns what is left of its requests.
   private func attempt(_ world: World, left: Quantity, reset: Interval, pair: Int = 0, tokens: Quantity = 10)
   {
-    let ticket = world.ledger.begin(world.choice(tokens: tokens)!, now: world.now)
-    world.ledger.learn(ticket, pair: pair, remaining: left, resetAt: world.now + reset, now: world.now)
-    world.ledger.end(ticket, AttemptOutcome(), now: world.now)
+    let ticket = world.health.begin(world.choice(tokens: tokens)!, now: world.now)
+    world.health.learn(ticket, pair: pair, remaining: left, resetAt: world.now + reset, now: world.now)
+    world.health.end(ticket, AttemptOutcome(), now: world.now)
   }
 
   @Test func atZeroItIsLeftAloneUntilItsReset() {
     var world = World([Self.limited("a")])
     attempt(world, left: 0, reset: .seconds(20))
     #expect(world.next() == .exhausted(.allRateLimited(until: world.now + .seconds(20))))
-    #expect(world.ledger.status(of: 0, now: world.now).reason == "has used up its quota, as its answers said")
+    #expect(world.health.status(of: 0, now: world.now).reason == "has used up its quota, as its answers said")
     world.pass(.seconds(20))
     #expect(world.choice() != nil)
   }
@@ -37,7 +37,7 @@ import Testing
     attempt(world, left: 3, reset: .seconds(20))
     var begun = 0
     while let choice = world.choice() {
-      _ = world.ledger.begin(choice, now: world.now)
+      _ = world.health.begin(choice, now: world.now)
       begun += 1
     }
     #expect(begun == 3)
@@ -46,12 +46,12 @@ import Testing
   @Test func reportsInAnyOrderGiveTheSame() {
     for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]] {
       let world = World([Self.limited("a")])
-      let tickets = (0..<3).map { _ in world.ledger.begin(world.choice()!, now: world.now) }
+      let tickets = (0..<3).map { _ in world.health.begin(world.choice()!, now: world.now) }
       for n in order {
-        world.ledger.learn(
+        world.health.learn(
           tickets[n], pair: 0, remaining: Quantity(9 - n), resetAt: world.now + .seconds(20), now: world.now)
       }
-      #expect(world.ledger.status(of: 0, now: world.now).quota.requests == 7, "\(order)")
+      #expect(world.health.status(of: 0, now: world.now).quota.requests == 7, "\(order)")
     }
   }
 
@@ -60,13 +60,13 @@ import Testing
     attempt(world, left: 4, reset: .seconds(20))
     world.pass(.seconds(30))
     var tickets: [AttemptTicket] = []
-    while let choice = world.choice() { tickets.append(world.ledger.begin(choice, now: world.now)) }
+    while let choice = world.choice() { tickets.append(world.health.begin(choice, now: world.now)) }
     #expect(tickets.count == 5)
     // A report says that there is more.
-    world.ledger.learn(tickets[4], pair: 0, remaining: 2, resetAt: world.now + .seconds(9), now: world.now)
+    world.health.learn(tickets[4], pair: 0, remaining: 2, resetAt: world.now + .seconds(9), now: world.now)
     #expect(world.choice() != nil)
     // Nothing under way: somebody has to ask.
-    for ticket in tickets { world.ledger.end(ticket, AttemptOutcome(), now: world.now) }
+    for ticket in tickets { world.health.end(ticket, AttemptOutcome(), now: world.now) }
     #expect(world.choice() != nil)
   }
 

@@ -5,27 +5,29 @@ import Testing
 @Suite struct RouterTests {
   @Test func lowerTierFirstThenTheNext() {
     let world = World([provider("b", tier: 1), provider("a", tier: 0), provider("c", tier: 2)])
-    var trail = Trail()
+    var history = AttemptHistory()
     var visited: [String] = []
-    while case .attempt(let choice) = world.ledger.next(for: world.request(), trail: &trail, now: world.now) {
+    while case .attempt(let choice) = world.health.next(
+      for: world.request(), history: &history, now: world.now)
+    {
       visited.append(world.catalog.providers[choice.provider].name)
-      trail.note(choice)
-      let ticket = world.ledger.begin(choice, now: world.now)
-      world.ledger.end(ticket, AttemptOutcome(fault: .serverError), now: world.now)
-      trail.note(.serverError, of: choice)
+      history.note(choice)
+      let ticket = world.health.begin(choice, now: world.now)
+      world.health.end(ticket, AttemptOutcome(fault: .serverError), now: world.now)
+      history.note(.serverError, of: choice)
     }
     #expect(visited == ["a", "b", "c"])
     #expect(
-      world.ledger.next(for: world.request(), trail: &trail, now: world.now) == .exhausted(.allFailed))
+      world.health.next(for: world.request(), history: &history, now: world.now) == .exhausted(.allFailed))
   }
 
   @Test func preferenceGoesBeforeTierButNotBeforeHealth() {
     let world = World([provider("a"), provider("b", tier: 5)])
-    var trail = Trail()
+    var history = AttemptHistory()
     func first() -> Int? {
       guard
-        case .attempt(let choice) = world.ledger.next(
-          for: world.request(preference: 1), trail: &trail, now: world.now)
+        case .attempt(let choice) = world.health.next(
+          for: world.request(preference: 1), history: &history, now: world.now)
       else { return nil }
       return choice.provider
     }
@@ -40,9 +42,9 @@ import Testing
     // b has no sample: it is next; while its first is on its way, a is.
     let choice = world.choice()!
     #expect(choice.provider == 1)
-    let ticket = world.ledger.begin(choice, now: world.now)
+    let ticket = world.health.begin(choice, now: world.now)
     #expect(world.choice()?.provider == 0)
-    world.ledger.end(ticket, AttemptOutcome(timeToFirstToken: .milliseconds(400)), now: world.now)
+    world.health.end(ticket, AttemptOutcome(timeToFirstToken: .milliseconds(400)), now: world.now)
     #expect(world.choice()?.provider == 0)
   }
 
@@ -55,10 +57,10 @@ import Testing
     for _ in 0..<7 {
       let choice = world.choice()!
       taken.append(choice.provider)
-      tickets.append(world.ledger.begin(choice, now: world.now))
+      tickets.append(world.health.begin(choice, now: world.now))
     }
     #expect(taken == [0, 0, 1, 0, 0, 0, 1])
-    for ticket in tickets { world.ledger.end(ticket, AttemptOutcome(fault: .clientGone), now: world.now) }
+    for ticket in tickets { world.health.end(ticket, AttemptOutcome(fault: .clientGone), now: world.now) }
   }
 
   /// olla #144: what fails in a millisecond must not look fast.
@@ -88,7 +90,7 @@ import Testing
     var world2 = world
     world2.now = world.now + .milliseconds(max(a, b))
     #expect(world2.choice()?.provider == first)
-    #expect(world2.ledger.order(world.route("m")!, now: world2.now).first?.index == first)
+    #expect(world2.health.order(world.route("m")!, now: world2.now).first?.index == first)
   }
 
   @Test func freeGoesBeforePaidAndPaidBeforeUnknown() {
@@ -96,7 +98,7 @@ import Testing
       provider("unknown"), provider("paid") { $0.cost = Cost(input: 1, output: 1) },
       provider("free") { $0.free = true },
     ])
-    let order = world.ledger.order(world.route("m")!, now: world.now).map(\.index)
+    let order = world.health.order(world.route("m")!, now: world.now).map(\.index)
     #expect(order == [2, 1, 0])
   }
 
@@ -108,25 +110,26 @@ import Testing
       world.attempt(nil)
     }
     #expect(used == [0, 1, 2, 0, 1, 2])
-    #expect(world.ledger.secret(for: world.choice()!) == Secret("0"))
+    #expect(world.health.secret(for: world.choice()!) == Secret("0"))
   }
 
   @Test func anotherKeyOfTheSameCandidateIsTriedAfterABadKey() {
     let world = World([provider("a") { $0.keys = [Secret("0"), Secret("1")] }])
-    var trail = Trail()
+    var history = AttemptHistory()
     var keys: [Int] = []
     for fault in [Fault.keyRejected, .rate(until: world.now + .seconds(60))] {
-      guard case .attempt(let choice) = world.ledger.next(for: world.request(), trail: &trail, now: world.now)
+      guard
+        case .attempt(let choice) = world.health.next(for: world.request(), history: &history, now: world.now)
       else { break }
       keys.append(choice.key)
-      trail.note(choice)
-      let ticket = world.ledger.begin(choice, now: world.now)
-      world.ledger.end(ticket, AttemptOutcome(fault: fault), now: world.now)
-      trail.note(fault, of: choice)
+      history.note(choice)
+      let ticket = world.health.begin(choice, now: world.now)
+      world.health.end(ticket, AttemptOutcome(fault: fault), now: world.now)
+      history.note(fault, of: choice)
     }
     #expect(keys == [0, 1])
     #expect(
-      world.ledger.next(for: world.request(), trail: &trail, now: world.now) == .exhausted(.allFailed))
+      world.health.next(for: world.request(), history: &history, now: world.now) == .exhausted(.allFailed))
   }
 
   @Test func loneProviderIsTriedUnderTheBreakerOnly() {
@@ -142,7 +145,7 @@ import Testing
     }
     #expect((until - pair.now).seconds > 13)
     // A rate limit is obeyed even when alone.
-    world.ledger.reset(provider: 0)
+    world.health.reset(provider: 0)
     world.attempt(.rate(until: nil))
     #expect(world.next() == .exhausted(.allRateLimited(until: world.now + .seconds(60))))
   }
@@ -150,14 +153,14 @@ import Testing
   @Test func loneProvidersFailuresDoNotLengthenTheCooldown() {
     var world = World([provider("a")])
     for _ in 0..<3 { world.attempt(.serverError) }
-    let until = world.ledger.status(of: 0, now: world.now).cooldownUntil
+    let until = world.health.status(of: 0, now: world.now).cooldownUntil
     for _ in 0..<20 {
       world.pass(.milliseconds(100))
       world.attempt(.serverError)
     }
-    #expect(world.ledger.status(of: 0, now: world.now).cooldownUntil == until)
+    #expect(world.health.status(of: 0, now: world.now).cooldownUntil == until)
     world.attempt(nil)
-    #expect(world.ledger.status(of: 0, now: world.now).state == .online)
+    #expect(world.health.status(of: 0, now: world.now).state == .online)
   }
 
   @Test(arguments: [
@@ -168,14 +171,14 @@ import Testing
     var world = World([provider("a")])
     let time = world.now + .milliseconds(due)
     world.attempt(.rate(until: time))
-    var trail = Trail()
+    var history = AttemptHistory()
     var request = world.request()
     request.deadline = world.now + .milliseconds(deadline)
-    let decision = world.ledger.next(for: request, trail: &trail, now: world.now)
+    let decision = world.health.next(for: request, history: &history, now: world.now)
     #expect(decision == (waits ? .wait(until: time) : .exhausted(.allRateLimited(until: time))))
     if waits {
       world.now = time
-      guard case .attempt = world.ledger.next(for: request, trail: &trail, now: world.now) else {
+      guard case .attempt = world.health.next(for: request, history: &history, now: world.now) else {
         Issue.record("due, and not tried")
         return
       }
@@ -184,32 +187,32 @@ import Testing
 
   @Test func waitingEndsTwoSecondsAfterItBegan() {
     var world = World([provider("a") { $0.budgets.concurrent = 1 }])
-    let ticket = world.ledger.begin(world.choice()!, now: world.now)
-    var trail = Trail()
+    let ticket = world.health.begin(world.choice()!, now: world.now)
+    var history = AttemptHistory()
     let began = world.now
-    while case .wait(let until) = world.ledger.next(for: world.request(), trail: &trail, now: world.now) {
+    while case .wait(let until) = world.health.next(for: world.request(), history: &history, now: world.now) {
       #expect(until > world.now)
       world.now = until
     }
     #expect((world.now - began).seconds <= 2)
     #expect((world.now - began).seconds > 1.9)
-    world.ledger.end(ticket, AttemptOutcome(), now: world.now)
+    world.health.end(ticket, AttemptOutcome(), now: world.now)
     #expect(world.choice() != nil)
   }
 
   @Test func aRateLimitedCandidateIsRetriedOnceAfterAShortCooldown() {
     var world = World([provider("a")])
-    var trail = Trail()
+    var history = AttemptHistory()
     var attempts = 0
     loop: while true {
-      switch world.ledger.next(for: world.request(), trail: &trail, now: world.now) {
+      switch world.health.next(for: world.request(), history: &history, now: world.now) {
       case .attempt(let choice):
         attempts += 1
-        trail.note(choice)
-        let ticket = world.ledger.begin(choice, now: world.now)
+        history.note(choice)
+        let ticket = world.health.begin(choice, now: world.now)
         let fault = Fault.rate(until: world.now + .milliseconds(1))
-        world.ledger.end(ticket, AttemptOutcome(fault: fault), now: world.now)
-        trail.note(fault, of: choice)
+        world.health.end(ticket, AttemptOutcome(fault: fault), now: world.now)
+        history.note(fault, of: choice)
       case .wait(let until): world.now = until
       case .exhausted(let why):
         #expect(why == .allRateLimited(until: world.now + .milliseconds(1)))
@@ -221,42 +224,44 @@ import Testing
 
   @Test func staleConnectionIsRetriedFreshOnlyWhereItIsTheLast() {
     let world = World([provider("a"), provider("b", tier: 1)])
-    var trail = Trail()
+    var history = AttemptHistory()
     var visited: [String] = []
-    while case .attempt(let choice) = world.ledger.next(for: world.request(), trail: &trail, now: world.now) {
+    while case .attempt(let choice) = world.health.next(
+      for: world.request(), history: &history, now: world.now)
+    {
       let fault: Fault = visited.isEmpty ? .staleConnection : .serverError
       visited.append(world.catalog.providers[choice.provider].name + (choice.needsFreshConnection ? "!" : ""))
-      trail.note(choice)
-      let ticket = world.ledger.begin(choice, now: world.now)
-      world.ledger.end(ticket, AttemptOutcome(fault: fault), now: world.now)
-      trail.note(fault, of: choice)
+      history.note(choice)
+      let ticket = world.health.begin(choice, now: world.now)
+      world.health.end(ticket, AttemptOutcome(fault: fault), now: world.now)
+      history.note(fault, of: choice)
     }
     #expect(visited == ["a", "b", "a!"])
   }
 
   @Test func theLoserOfARaceIsStillThereWhenTheWinnerFails() {
     let world = World([provider("a"), provider("b", tier: 1)])
-    var trail = Trail()
+    var history = AttemptHistory()
     func next() -> Choice? {
-      let decision = world.ledger.next(for: world.request(), trail: &trail, now: world.now)
+      let decision = world.health.next(for: world.request(), history: &history, now: world.now)
       guard case .attempt(let choice) = decision else { return nil }
-      trail.note(choice)
+      history.note(choice)
       return choice
     }
     let slow = next()!
     let quick = next()!
     #expect(next() == nil, "both are under way")
-    trail.note(.raceLost, of: slow)
-    trail.note(.serverError, of: quick)
+    history.note(.raceLost, of: slow)
+    history.note(.serverError, of: quick)
     #expect(next()?.provider == slow.provider)
   }
 
   @Test func endingAnAttemptTwiceStops() async {
     await #expect(processExitsWith: .failure) {
       let world = World([provider("a")])
-      let ticket = world.ledger.begin(world.choice()!, now: world.now)
-      world.ledger.end(ticket, AttemptOutcome(), now: world.now)
-      world.ledger.end(ticket, AttemptOutcome(), now: world.now)
+      let ticket = world.health.begin(world.choice()!, now: world.now)
+      world.health.end(ticket, AttemptOutcome(), now: world.now)
+      world.health.end(ticket, AttemptOutcome(), now: world.now)
     }
   }
 
@@ -265,12 +270,14 @@ import Testing
       provider("small") { $0.context = 8_000 }, provider("same", tier: 1) { $0.context = 8_000 },
       provider("unknown", tier: 2), provider("large", tier: 3) { $0.context = 128_000 },
     ])
-    var trail = Trail()
+    var history = AttemptHistory()
     var visited: [String] = []
-    while case .attempt(let choice) = world.ledger.next(for: world.request(), trail: &trail, now: world.now) {
+    while case .attempt(let choice) = world.health.next(
+      for: world.request(), history: &history, now: world.now)
+    {
       visited.append(world.catalog.providers[choice.provider].name)
-      trail.note(choice)
-      trail.note(.tooLong, of: choice, context: world.catalog[choice.candidate].context)
+      history.note(choice)
+      history.note(.tooLong, of: choice, context: world.catalog[choice.candidate].context)
     }
     #expect(visited == ["small", "large", "unknown", "same"])
   }
@@ -280,18 +287,18 @@ import Testing
       provider("a") { $0.context = 8_000 }, provider("b", tier: 1) { $0.free = true }, provider("c", tier: 1),
     ])
     world.attempt(at: 0, .rate(until: world.now + .seconds(30)))
-    let rows = world.ledger.explain(Array("m".utf8).span, now: world.now)!
+    let rows = world.health.explain(Array("m".utf8).span, now: world.now)!
     #expect(rows.map(\.provider) == ["b", "c", "a"])
     #expect(rows[2].reason == "is at its rate limit" && rows[2].until == world.now + .seconds(30))
     #expect(rows[0].isReady && rows[0].price == 0 && rows[1].price == nil)
-    #expect(world.ledger.explain(Array("nope".utf8).span, now: world.now) == nil)
+    #expect(world.health.explain(Array("nope".utf8).span, now: world.now) == nil)
   }
 
   @Test func usableProvidersAreCounted() {
     let world = World([provider("a"), provider("b")])
-    #expect(world.ledger.usableProviders(now: world.now) == 2)
+    #expect(world.health.usableProviders(now: world.now) == 2)
     world.attempt(at: 0, .keyRejected)
-    #expect(world.ledger.usableProviders(now: world.now) == 1)
-    #expect(world.ledger.status(of: 0, now: world.now).state == .offline)
+    #expect(world.health.usableProviders(now: world.now) == 1)
+    #expect(world.health.status(of: 0, now: world.now).state == .offline)
   }
 }

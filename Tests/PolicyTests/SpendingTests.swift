@@ -55,15 +55,16 @@ import Testing
         $0.spendPerDay = Self.dollars(1)
       }
     ])
-    world.ledger.note(Day(Moment(instant: world.now, wall: noon)))
+    world.health.note(Day(Moment(instant: world.now, wall: noon)))
     return world
   }
 
   private func choice(_ world: World) -> Choice? {
-    var trail = Trail()
+    var history = AttemptHistory()
     var request = world.request(tokens: 200_000)
     request.answerTokens = 100_000
-    guard case .attempt(let choice) = world.ledger.next(for: request, trail: &trail, now: world.now) else {
+    guard case .attempt(let choice) = world.health.next(for: request, history: &history, now: world.now)
+    else {
       return nil
     }
     return choice
@@ -71,22 +72,22 @@ import Testing
 
   private func end(_ world: World, _ ticket: AttemptTicket, tokens: Quantity?, fault: Fault? = nil) {
     if let tokens {
-      _ = world.ledger.charge(ticket, TokenCounts(input: tokens), of: world.route("m")!)
+      _ = world.health.charge(ticket, TokenCounts(input: tokens), of: world.route("m")!)
     }
-    world.ledger.end(ticket, AttemptOutcome(fault: fault), now: world.now)
+    world.health.end(ticket, AttemptOutcome(fault: fault), now: world.now)
   }
 
   @Test func aBurstOverrunsByNothing() {
     let world = Self.limited()
     var open: [AttemptTicket] = []
-    while let choice = choice(world) { open.append(world.ledger.begin(choice, now: world.now)) }
+    while let choice = choice(world) { open.append(world.health.begin(choice, now: world.now)) }
     #expect(open.count == 5)
     // What costs less than it might have makes room at once.
     end(world, open.removeFirst(), tokens: 50_000)
     end(world, open.removeFirst(), tokens: 50_000)
     #expect(choice(world) != nil)
     for ticket in open { end(world, ticket, tokens: 200_000) }
-    #expect(world.ledger.status(of: 0, now: world.now).spentToday == Self.dollars(0.7))
+    #expect(world.health.status(of: 0, now: world.now).spentToday == Self.dollars(0.7))
   }
 
   /// Whatever is told: no more than the answers that were under way when the limit was reached cost more than was
@@ -94,31 +95,31 @@ import Testing
   @Test(arguments: 1...6 as ClosedRange<UInt64>)
   func theLimitHolds(_ seed: UInt64) {
     var world = Self.limited()
-    var dice = Dice(seed: seed)
+    var random = RandomSource(seed: seed)
     var open: [AttemptTicket] = []
     for _ in 0..<400 {
       world.pass(.milliseconds(50))
-      if dice.below(2) == 0, let choice = choice(world) {
-        open.append(world.ledger.begin(choice, now: world.now))
+      if random.below(2) == 0, let choice = choice(world) {
+        open.append(world.health.begin(choice, now: world.now))
       } else if !open.isEmpty {
         // Up to what was estimated, or nothing told of a client that left.
-        let ticket = open.remove(at: dice.below(open.count))
-        let isGone = dice.below(8) == 0
+        let ticket = open.remove(at: random.below(open.count))
+        let isGone = random.below(8) == 0
         end(
-          world, ticket, tokens: isGone ? nil : Quantity(dice.below(200_001)),
+          world, ticket, tokens: isGone ? nil : Quantity(random.below(200_001)),
           fault: isGone ? .clientGone : nil)
       }
-      #expect(world.ledger.status(of: 0, now: world.now).spentToday <= Self.dollars(1))
+      #expect(world.health.status(of: 0, now: world.now).spentToday <= Self.dollars(1))
     }
     for ticket in open { end(world, ticket, tokens: 0) }
   }
 
   @Test func atTheLimitItIsLeftAloneUntilMidnight() {
     var world = Self.limited()
-    let ticket = world.ledger.begin(choice(world)!, now: world.now)
+    let ticket = world.health.begin(choice(world)!, now: world.now)
     end(world, ticket, tokens: 1_300_000)
     #expect(choice(world) == nil)
-    let status = world.ledger.status(of: 0, now: world.now)
+    let status = world.health.status(of: 0, now: world.now)
     #expect(status.state == .cooling && status.cooldownUntil == world.now + .seconds(12 * 3600))
     #expect(status.reason == "has spent what its `spend.day` allows until midnight UTC")
     guard case .exhausted(.allRateLimited(let until)) = world.next(tokens: 200_000) else {
@@ -127,20 +128,20 @@ import Testing
     }
     #expect(until == world.now + .seconds(12 * 3600))
     // A reload, even of the limit, forgets nothing; midnight does.
-    world.ledger = Ledger(world.catalog, keeping: world.ledger)
+    world.health = HealthStore(world.catalog, keeping: world.health)
     #expect(choice(world) == nil)
     world.pass(.seconds(12 * 3600))
     let midnight = WallTime(milliseconds: Self.noon.milliseconds + 43_200_000)
-    world.ledger.note(Day(Moment(instant: world.now, wall: midnight)))
+    world.health.note(Day(Moment(instant: world.now, wall: midnight)))
     #expect(choice(world) != nil)
-    #expect(world.ledger.status(of: 0, now: world.now).spentToday == .none)
-    #expect(world.ledger.status(of: 0, now: world.now).bill.spent == Self.dollars(1.3))
+    #expect(world.health.status(of: 0, now: world.now).spentToday == .none)
+    #expect(world.health.status(of: 0, now: world.now).bill.spent == Self.dollars(1.3))
   }
 
   @Test func anAttemptThatSpansAReloadIsCounted() {
     let world = Self.limited()
-    let ticket = world.ledger.begin(choice(world)!, now: world.now)
-    let next = Ledger(world.catalog, keeping: world.ledger)
+    let ticket = world.health.begin(choice(world)!, now: world.now)
+    let next = HealthStore(world.catalog, keeping: world.health)
     end(world, ticket, tokens: 400_000)
     #expect(next.status(of: 0, now: world.now).spentToday == Self.dollars(0.4))
   }
@@ -148,8 +149,8 @@ import Testing
   @Test func whatIsRefusedCostsNothing() {
     let world = Self.limited()
     for fault in [Fault.clientFault, .raceLost, .unreachable, .tooLong] {
-      end(world, world.ledger.begin(choice(world)!, now: world.now), tokens: nil, fault: fault)
+      end(world, world.health.begin(choice(world)!, now: world.now), tokens: nil, fault: fault)
     }
-    #expect(world.ledger.status(of: 0, now: world.now).spentToday == .none)
+    #expect(world.health.status(of: 0, now: world.now).spentToday == .none)
   }
 }

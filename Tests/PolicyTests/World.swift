@@ -1,10 +1,10 @@
 import Base
 import Policy
 
-/// A ledger over a few providers, with a clock that the test moves.
+/// A health store over a few providers, with a clock that the test moves.
 struct World {
   let catalog: Catalog
-  var ledger: Ledger
+  var health: HealthStore
   var now = Instant(nanoseconds: 1_000_000_000_000)
 
   init(_ providers: [Provider], aliases: [Alias] = [], seed: UInt64 = 7) {
@@ -12,14 +12,14 @@ struct World {
     configuration.providers = providers
     configuration.aliases = aliases
     catalog = Catalog(configuration)
-    ledger = Ledger(catalog, seed: seed)
+    health = HealthStore(catalog, seed: seed)
   }
 
   mutating func pass(_ interval: Interval) { now = now + interval }
 
   /// An outage's cooldown has passed, and no attempt is under way that finds out whether it is over.
   func isDueForProbe(_ provider: Int) -> Bool {
-    let status = ledger.status(of: provider, now: now)
+    let status = health.status(of: provider, now: now)
     return status.isBreakerOpen && status.state == .online
   }
 
@@ -38,9 +38,9 @@ struct World {
   }
 
   func next(_ model: String = "m", tokens: Quantity = 10, endpoint: UInt8 = 0) -> Decision {
-    var trail = Trail()
-    return ledger.next(
-      for: request(model, tokens: tokens, endpoint: endpoint), trail: &trail, now: now)
+    var history = AttemptHistory()
+    return health.next(
+      for: request(model, tokens: tokens, endpoint: endpoint), history: &history, now: now)
   }
 
   func choice(_ model: String = "m", tokens: Quantity = 10, endpoint: UInt8 = 0) -> Choice? {
@@ -54,8 +54,8 @@ struct World {
     -> Consequence?
   {
     guard let choice = choice(model, endpoint: endpoint) else { return nil }
-    let ticket = ledger.begin(choice, now: now)
-    return ledger.end(
+    let ticket = health.begin(choice, now: now)
+    return health.end(
       ticket, AttemptOutcome(fault: fault, timeToFirstToken: fault == nil ? after : nil), now: now + after)
   }
 
@@ -64,13 +64,13 @@ struct World {
   func attempt(
     at provider: Int, _ fault: Fault?, model: String = "m", endpoint: UInt8 = 0, after: Interval = .zero
   ) -> Consequence? {
-    var trail = Trail()
+    var history = AttemptHistory()
     let request = request(model, preference: provider, endpoint: endpoint)
-    guard case .attempt(let choice) = ledger.next(for: request, trail: &trail, now: now),
+    guard case .attempt(let choice) = health.next(for: request, history: &history, now: now),
       choice.provider == provider
     else { return nil }
-    let ticket = ledger.begin(choice, now: now)
-    return ledger.end(
+    let ticket = health.begin(choice, now: now)
+    return health.end(
       ticket, AttemptOutcome(fault: fault, timeToFirstToken: fault == nil ? after : nil), now: now + after)
   }
 }
@@ -85,5 +85,5 @@ func provider(_ name: String, tier: Int = 0, _ change: (inout Provider) -> Void 
   return provider
 }
 
-/// Moves a clock by hand in a test that needs no ledger.
+/// Moves a clock by hand in a test that needs no health store.
 let start = Instant(nanoseconds: 5_000_000_000_000)

@@ -4,9 +4,9 @@ import Server
 import Testing
 
 @Suite struct AdmissionTests {
-  /// One that may hold a seat: arrays take nothing that cannot be copied.
+  /// One that may hold a permit: arrays take nothing that cannot be copied.
   private final class Guest {
-    var seat: AdmissionSeat?
+    var permit: AdmissionPermit?
   }
 
   private func admission(_ concurrent: Int, queue: Int, memory: Int = 1 << 20) -> Admission {
@@ -22,9 +22,9 @@ import Testing
   @Test func theLineIsServedInOrder() {
     let admission = admission(1, queue: 3)
     let a = admission.enter(id(0))
-    var b: AdmissionSeat? = admission.enter(id(1))
+    var b: AdmissionPermit? = admission.enter(id(1))
     let c = admission.enter(id(2))
-    var d: AdmissionSeat? = admission.enter(id(3))
+    var d: AdmissionPermit? = admission.enter(id(3))
     #expect(admission.running == 1 && admission.waiting == 3)
     #expect(admission.isFull && admission.waiting == 3 && admission.next == nil)
     _ = consume c
@@ -55,38 +55,38 @@ import Testing
 
   /// Any order of coming, leaving and being called: counts never go astray, and the line's memory stays small.
   @Test(arguments: 0..<8) func nothingIsLost(seed: Int) {
-    var random = SystemDice(state: UInt64(seed) &* 0x9e37_79b9_7f4a_7c15 | 1)
+    var random = SystemRandomSource(state: UInt64(seed) &* 0x9e37_79b9_7f4a_7c15 | 1)
     let admission = admission(3, queue: 16)
     let guests = (0..<64).map { _ in Guest() }
     var order: [Int] = []
     var running: Set<Int> = []
     for _ in 0..<5_000 {
       let n = Int(random.next() % 64)
-      if guests[n].seat != nil {
-        guests[n].seat = nil
+      if guests[n].permit != nil {
+        guests[n].permit = nil
         order.removeAll { $0 == n }
         running.remove(n)
       } else if !admission.isFull {
-        let seat = admission.enter(id(n))
-        if seat.isWaiting { order.append(n) } else { running.insert(n) }
-        guests[n].seat = consume seat
+        let permit = admission.enter(id(n))
+        if permit.isWaiting { order.append(n) } else { running.insert(n) }
+        guests[n].permit = consume permit
       }
       while random.next() % 2 == 0, let next = admission.next {
         #expect(next == id(order[0]))
-        guests[Int(next.slot)].seat?.begin()
+        guests[Int(next.slot)].permit?.begin()
         running.insert(order.removeFirst())
       }
       #expect(admission.waiting == order.count && admission.running == running.count)
       #expect(admission.running <= 3 && admission.waiting <= 16)
     }
-    for guest in guests { guest.seat = nil }
+    for guest in guests { guest.permit = nil }
     #expect(admission.running == 0 && admission.waiting == 0)
   }
 
   @Test func memoryIsShared() {
     let admission = admission(1, queue: 1, memory: 100)
-    var a: MemoryShare? = admission.share()
-    var b: MemoryShare? = admission.share()
+    var a: MemoryReservation? = admission.reserve()
+    var b: MemoryReservation? = admission.reserve()
     let grown = [a!.grow(to: 60), b!.grow(to: 41), b!.grow(to: 40), a!.grow(to: 10)]
     #expect(grown == [true, false, true, true])
     #expect(admission.bytesHeld == 100)
@@ -100,16 +100,16 @@ import Testing
 
   @Test func whatIsHeldAnywayCountsToo() {
     let admission = admission(1, queue: 1, memory: 100)
-    var share = admission.share()
-    share.hold(130)
+    var reservation = admission.reserve()
+    reservation.hold(130)
     #expect(admission.bytesHeld == 130 && admission.bytesFree == -30)
-    let isGranted = share.grow(to: 131)
+    let isGranted = reservation.grow(to: 131)
     #expect(!isGranted)
-    share.shrink(by: 60)
+    reservation.shrink(by: 60)
     #expect(admission.bytesHeld == 70)
-    share.hold(10)
+    reservation.hold(10)
     #expect(admission.bytesHeld == 70)
-    _ = consume share
+    _ = consume reservation
     #expect(admission.bytesHeld == 0)
   }
 
@@ -138,7 +138,7 @@ import Testing
 }
 
 /// xorshift64*: the same numbers for the same seed everywhere.
-private struct SystemDice {
+private struct SystemRandomSource {
   var state: UInt64
   mutating func next() -> UInt64 {
     state ^= state >> 12

@@ -6,10 +6,10 @@ import Testing
 import Wire
 
 @Suite struct GateTests {
-  private func passage(
+  private func access(
     _ gate: Gate, _ lines: String, path: String = "/v1/chat/completions", method: String = "POST",
     host: String = "localhost", reach: Gate.Reach = .loopback
-  ) throws -> Passage {
+  ) throws -> AccessDecision {
     let bytes = Array("\(method) \(path) HTTP/1.1\r\nHost: \(host)\r\n\(lines)\r\n".utf8)
     var parser = RequestParser(maximumHead: 1 << 14)
     #expect(try parser.parse(bytes.span) == .complete)
@@ -35,9 +35,9 @@ import Wire
   func whoMayCall(clients: Int, anonymous: Bool, reach: Gate.Reach, hasKey: Bool, isLetIn: Bool) throws {
     let gate = Gate(configuration(clients: clients, anonymous: anonymous))
     let key = hasKey ? "key-1" : "another"
-    let passage = try passage(gate, "Authorization: Bearer \(key)\r\n", reach: reach)
-    #expect(passage.refusal == (isLetIn ? nil : .invalidKey))
-    #expect(passage.account?.name == (hasKey && clients > 0 ? "c1" : nil))
+    let access = try access(gate, "Authorization: Bearer \(key)\r\n", reach: reach)
+    #expect(access.refusal == (isLetIn ? nil : .invalidKey))
+    #expect(access.account?.name == (hasKey && clients > 0 ? "c1" : nil))
   }
 
   @Test(arguments: [
@@ -47,9 +47,9 @@ import Wire
   ])
   func pagesThatNeedNoKey(path: String, needsKey: Bool) throws {
     let gate = Gate(configuration(clients: 1))
-    let passage = try passage(gate, "", path: path, method: "GET", reach: .network)
-    #expect(passage.refusal == (needsKey ? .invalidKey : nil))
-    #expect(!passage.isExchange)
+    let access = try access(gate, "", path: path, method: "GET", reach: .network)
+    #expect(access.refusal == (needsKey ? .invalidKey : nil))
+    #expect(!access.isExchange)
   }
 
   @Test(arguments: [
@@ -74,16 +74,16 @@ import Wire
 
   @Test func aHostIsLookedAtOnLoopbackOnly() throws {
     let gate = Gate(configuration(anonymous: true))
-    #expect(try passage(gate, "", host: "a.example", reach: .loopback).refusal == .hostNotAllowed)
-    #expect(try passage(gate, "", host: "a.example", reach: .network).refusal == nil)
-    #expect(try passage(gate, "", host: "a.example", reach: .unix).refusal == nil)
+    #expect(try access(gate, "", host: "a.example", reach: .loopback).refusal == .hostNotAllowed)
+    #expect(try access(gate, "", host: "a.example", reach: .network).refusal == nil)
+    #expect(try access(gate, "", host: "a.example", reach: .unix).refusal == nil)
   }
 
   @Test func aReloadKeepsWhatWasSpent() throws {
     var configuration = configuration(clients: 2)
     configuration.clients[1].requestsPerMinute = 2
     let gate = Gate(configuration)
-    let account = try #require(try passage(gate, "x-api-key: key-1\r\n").account)
+    let account = try #require(try access(gate, "x-api-key: key-1\r\n").account)
     let now = Instant(nanoseconds: 1_000_000_000)
     #expect(account.takeTurn(now: now) == nil)
     configuration.clients.remove(at: 0)
@@ -94,15 +94,15 @@ import Wire
     #expect(wait > .seconds(55) && wait <= .seconds(65))
     #expect(account.quota(now: now) == ClientAccount.Quota(limit: 1, remaining: 0, reset: wait))
     #expect(account.takeTurn(now: now + wait) == nil)
-    #expect(try passage(next, "x-api-key: key-0\r\n").refusal == .invalidKey)
+    #expect(try access(next, "x-api-key: key-0\r\n").refusal == .invalidKey)
   }
 
-  @Test func seatsComeBackByThemselves() {
+  @Test func permitsComeBackByThemselves() {
     var client = Client(name: "a", key: .plain(Secret("k")))
     client.concurrent = 2
     let account = ClientAccount(client)
-    let first = ClientSeat(account)
-    let second = ClientSeat(account)
+    let first = ClientPermit(account)
+    let second = ClientPermit(account)
     #expect(account.isBusy)
     #expect(account.takeTurn(now: Instant(nanoseconds: 1)) == .seconds(1))
     _ = consume first

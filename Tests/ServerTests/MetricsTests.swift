@@ -121,7 +121,7 @@ import Wire
   private let now = Moment(instant: Instant(nanoseconds: 1), wall: WallTime(milliseconds: 1))
 
   private func page(_ metrics: Metrics, _ catalog: Catalog) -> String {
-    pieces(MetricsPage(metrics, Ledger(catalog, seed: 1), OperatingFacts()), of: 1 << 30)[0]
+    pieces(MetricsPage(metrics, HealthStore(catalog, seed: 1), OperatingFacts()), of: 1 << 30)[0]
   }
 
   /// What each call of `write` adds, after `between` was called with the number of those before.
@@ -177,12 +177,12 @@ import Wire
   func piecesMakeThePage(size: Int) {
     let catalog = catalog(["a", "b"], models: (0..<200).map { "model-\($0)" })
     let metrics = busy(catalog, models: 200)
-    let ledger = Ledger(catalog, seed: 1)
+    let health = HealthStore(catalog, seed: 1)
     func processless(_ text: String) -> [Substring] {
       text.split(separator: "\n").filter { !$0.hasPrefix("process_") }
     }
-    let whole = pieces(MetricsPage(metrics, ledger, OperatingFacts()), of: 1 << 30)
-    let cut = pieces(MetricsPage(metrics, ledger, OperatingFacts()), of: size)
+    let whole = pieces(MetricsPage(metrics, health, OperatingFacts()), of: 1 << 30)
+    let cut = pieces(MetricsPage(metrics, health, OperatingFacts()), of: size)
     #expect(whole.count == 1 && (cut.count > 1 || size > whole[0].utf8.count))
     #expect(processless(cut.joined()) == processless(whole[0]))
     for piece in cut { #expect(piece.utf8.count < size + 8 * 1024) }
@@ -193,7 +193,7 @@ import Wire
     let catalog = catalog(["a"], models: (0..<50).map { "model-\($0)" })
     let metrics = busy(catalog, models: 40)
     var rows: [String: [String: Int]] = [:]
-    let all = pieces(MetricsPage(metrics, Ledger(catalog, seed: 1), OperatingFacts()), of: 1) { number in
+    let all = pieces(MetricsPage(metrics, HealthStore(catalog, seed: 1), OperatingFacts()), of: 1) { number in
       for model in 0..<50 where (model + number) % 3 == 0 { count(model, in: metrics) }
     }
     let name = "gen_ai_client_token_usage_"
@@ -211,7 +211,7 @@ import Wire
   @Test func aPageIsOutdatedByOtherNames() {
     let catalog = catalog(["a"], models: ["m"])
     let metrics = Metrics(catalog, clients: [], now: now)
-    let page = MetricsPage(metrics, Ledger(catalog, seed: 1), OperatingFacts())
+    let page = MetricsPage(metrics, HealthStore(catalog, seed: 1), OperatingFacts())
     #expect(!page.isOutdated)
     metrics.adopt(catalog, clients: [])
     #expect(page.isOutdated)

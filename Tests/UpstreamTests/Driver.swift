@@ -164,9 +164,9 @@ final class Driver {
   func head(_ id: TransferID) -> String { upstream.withHead(id) { $0.text } ?? "" }
 }
 
-/// A client's connection: an outlet on one end of a socket pair, the client on the other.
+/// A client's connection: an output on one end of a socket pair, the client on the other.
 final class Client {
-  let outlet: Outlet
+  let output: WriteBuffer
   private let ours: Int32
   private let theirs: Int32
   private(set) var received: [UInt8] = []
@@ -176,11 +176,11 @@ final class Client {
     precondition(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue), 0, &pair) == 0)
     (ours, theirs) = (pair[0], pair[1])
     if var sendBuffer { setsockopt(ours, SOL_SOCKET, SO_SNDBUF, &sendBuffer, 4) }
-    outlet = Outlet(descriptor: ours)
+    output = WriteBuffer(descriptor: ours)
   }
 
   deinit {
-    outlet.shutDown()
+    output.shutDown()
     close(ours)
     close(theirs)
   }

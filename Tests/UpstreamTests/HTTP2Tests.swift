@@ -191,12 +191,12 @@ import Testing
     }
     #expect(driver.outcome(slow) == nil)
     #expect(driver.upstream.kept(slow) <= Limits.streamWindow)
-    #expect(client.outlet.backlogCount <= 256 << 10)
+    #expect(client.output.backlogCount <= 256 << 10)
     #expect(
       driver.run {
         client.take()
-        if client.outlet.flush() { driver.resume(slow) }
-        return driver.outcome(slow) != nil && !client.outlet.isBlocked
+        if client.output.flush() { driver.resume(slow) }
+        return driver.outcome(slow) != nil && !client.output.isBlocked
       })
     client.take()
     #expect(driver.outcome(slow)?.fault == nil)

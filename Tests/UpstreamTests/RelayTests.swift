@@ -18,7 +18,7 @@ extension Driver {
     _ id: TransferID, _ head: String, to client: Client, framing: RelayFraming = .chunked
   ) -> Int {
     let head = Array(head.utf8)
-    let count = upstream.commit(id, head: head.span, to: client.outlet, framing: framing, now: Self.now)
+    let count = upstream.commit(id, head: head.span, to: client.output, framing: framing, now: Self.now)
     drain()
     return count
   }
@@ -148,9 +148,9 @@ extension Driver {
     #expect(try driver.end(id).fault == nil)
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
     #expect(driver.commit(id, head, to: client, framing: .identity) == 100_000)
-    while client.outlet.isBlocked {
+    while client.output.isBlocked {
       client.take()
-      client.outlet.flush()
+      client.output.flush()
     }
     client.take()
     #expect(client.received == Array((head + body).utf8))
@@ -175,17 +175,17 @@ extension Driver {
     #expect(driver.run { driver.status(id) == 200 })
     _ = driver.commit(id, clientHead, to: client, framing: framing)
     goOn.open()
-    #expect(driver.run { driver.upstream.progress(id)!.isPaused && client.outlet.isBlocked })
+    #expect(driver.run { driver.upstream.progress(id)!.isPaused && client.output.isBlocked })
     for _ in 0..<5 { driver.turn(1) }
-    #expect(client.outlet.backlogCount <= 128 << 10)
+    #expect(client.output.backlogCount <= 128 << 10)
     #expect(driver.upstream.progress(id)!.received < 256 << 10)
     var most = 0
     #expect(
       driver.run {
         client.take()
-        if client.outlet.flush() { driver.resume(id) }
-        most = max(most, client.outlet.backlogCount)
-        return driver.outcome(id) != nil && !client.outlet.isBlocked
+        if client.output.flush() { driver.resume(id) }
+        most = max(most, client.output.backlogCount)
+        return driver.outcome(id) != nil && !client.output.isBlocked
       })
     client.take()
     #expect(driver.outcome(id)?.fault == nil)
@@ -218,19 +218,19 @@ extension Driver {
     #expect(
       driver.run {
         client.take()
-        if client.outlet.flush() { driver.resume(id) }
-        return driver.outcome(id) != nil && !client.outlet.isBlocked
+        if client.output.flush() { driver.resume(id) }
+        return driver.outcome(id) != nil && !client.output.isBlocked
       })
     client.take()
     #expect(client.received.count == clientHead.utf8.count + total)
     #expect(driver.log.count { if case .heldFull = $0.fact { true } else { false } } == 1)
   }
 
-  @Test func brokenOutletSwallowsTheRest() throws {
+  @Test func brokenBufferSwallowsTheRest() throws {
     let server = TransferTests.plain(String(repeating: "y", count: 200_000))
     let driver = try Driver()
     let client = Client()
-    client.outlet.shutDown()
+    client.output.shutDown()
     let id = driver.open(driver.target(server.url))
     #expect(driver.run { driver.status(id) == 200 })
     _ = driver.commit(id, clientHead, to: client)

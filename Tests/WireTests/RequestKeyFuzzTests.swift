@@ -102,7 +102,7 @@ private struct Reader {
   }
 }
 
-private struct Dice {
+private struct RandomSource {
   var state: UInt64
   mutating func roll(_ bound: Int) -> Int {
     state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
@@ -160,20 +160,20 @@ private struct Dice {
   /// Members in any order, spaced and escaped in any way: one key.
   @Test(arguments: UInt64(1)...40)
   func writingsOfOneRequestHaveOneKey(_ seed: UInt64) throws {
-    var dice = Dice(state: seed &* 0x9e37_79b9_7f4a_7c15)
+    var random = RandomSource(state: seed &* 0x9e37_79b9_7f4a_7c15)
     for _ in 0..<40 {
       var members: [(String, [String])] = []
-      for key in ["model", "messages", "é", "😀", "", "a b", "\"", "x\\y"] where dice.roll(3) > 0 {
-        members.append((key, dice.tokens(0)))
+      for key in ["model", "messages", "é", "😀", "", "a b", "\"", "x\\y"] where random.roll(3) > 0 {
+        members.append((key, random.tokens(0)))
       }
       var prints: Set<Fingerprint?> = []
       for _ in 0..<4 {
         var parts: [String] = []
         for (key, value) in members {
-          parts.append(dice.blank() + dice.written(key) + dice.blank() + ":" + dice.spaced(value))
+          parts.append(random.blank() + random.written(key) + random.blank() + ":" + random.spaced(value))
         }
-        for index in parts.indices { parts.swapAt(index, dice.roll(parts.count)) }
-        let body = dice.blank() + "{" + parts.joined(separator: ",") + dice.blank() + "}" + dice.blank()
+        for index in parts.indices { parts.swapAt(index, random.roll(parts.count)) }
+        let body = random.blank() + "{" + parts.joined(separator: ",") + random.blank() + "}" + random.blank()
         prints.insert(try requestKey(Array(body.utf8)))
       }
       #expect(prints.count == 1 && !prints.contains(nil))
@@ -183,19 +183,19 @@ private struct Dice {
   /// Bodies that differ by a few bytes, many of them alike: where two have one key, they have one value.
   @Test(arguments: UInt64(1)...24)
   func equalKeysMeanEqualValues(_ seed: UInt64) {
-    var dice = Dice(state: seed &* 0xd6e8_feb8_6659_fd93)
+    var random = RandomSource(state: seed &* 0xd6e8_feb8_6659_fd93)
     var seen: [Fingerprint: Value] = [:]
     var valid = 0
     var shared = 0
     for _ in 0..<100 {
       var parts: [String] = []
-      for key in ["a", "b", "ab"] where dice.roll(3) > 0 {
-        parts.append(dice.written(key) + dice.blank() + ":" + dice.spaced(dice.tokens(2)))
+      for key in ["a", "b", "ab"] where random.roll(3) > 0 {
+        parts.append(random.written(key) + random.blank() + ":" + random.spaced(random.tokens(2)))
       }
       let original = Array(("{" + parts.joined(separator: ",") + "}").utf8)
       for _ in 0..<30 {
         var body = original
-        for _ in 0..<dice.roll(3) + 1 { mutate(&body, &dice) }
+        for _ in 0..<random.roll(3) + 1 { mutate(&body, &random) }
         guard let print = try? requestKey(body) else { continue }
         valid += 1
         var reader = Reader(bytes: body)
@@ -211,19 +211,19 @@ private struct Dice {
     #expect(valid > 200 && shared > 50)
   }
 
-  private func mutate(_ body: inout [UInt8], _ dice: inout Dice) {
-    let at = dice.roll(body.count)
-    switch dice.roll(6) {
-    case 0: body.insert(dice.pick(Array(" \n\t\r".utf8)), at: at)
+  private func mutate(_ body: inout [UInt8], _ random: inout RandomSource) {
+    let at = random.roll(body.count)
+    switch random.roll(6) {
+    case 0: body.insert(random.pick(Array(" \n\t\r".utf8)), at: at)
     case 1: body.remove(at: at)
-    case 2: body[at] = dice.pick(Array("{}[]\",:\\ 01aetu/".utf8))
-    case 3: body.insert(dice.pick(Array("{}[]\",:\\ 01aetu/".utf8)), at: at)
+    case 2: body[at] = random.pick(Array("{}[]\",:\\ 01aetu/".utf8))
+    case 3: body.insert(random.pick(Array("{}[]\",:\\ 01aetu/".utf8)), at: at)
     case 4:
-      let other = dice.roll(body.count)
+      let other = random.roll(body.count)
       body.swapAt(at, other)
     default:
-      let end = min(body.count, at + 1 + dice.roll(8))
-      body.insert(contentsOf: Array(body[at..<end]), at: dice.roll(body.count))
+      let end = min(body.count, at + 1 + random.roll(8))
+      body.insert(contentsOf: Array(body[at..<end]), at: random.roll(body.count))
     }
     if body.isEmpty { body = Array("{}".utf8) }
   }

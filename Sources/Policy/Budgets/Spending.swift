@@ -2,7 +2,7 @@ package import Base
 
 /// What a provider's answers, or a client's, cost and saved. In memory only.
 ///
-/// One object for as long as the name stays in the file: the ledgers before and after a reload share it.
+/// One object for as long as the name stays in the file: the health stores before and after a reload share it.
 package final class Spending {
   /// Since the start.
   package private(set) var bill = Bill()
@@ -51,7 +51,7 @@ package final class Spending {
   }
 }
 
-extension Ledger {
+extension HealthStore {
   package func bill(ofProvider provider: Int) -> Bill { providers[provider].spending.bill }
 
   /// The date, for what is counted by the day. Called before exchanges begin.

@@ -8,7 +8,7 @@ package struct CandidateID: Hashable, Comparable, Sendable {
 /// A provider plus the model name it uses.
 ///
 /// A provider's `"*"` is one candidate for every name that it passes on (`upstreamName` empty): its health is
-/// the provider's, and names that the provider does not have are remembered one by one in the ledger.
+/// the provider's, and names that the provider does not have are remembered one by one in the health store.
 package struct Candidate: Sendable {
   package let id: CandidateID
   /// Index in `Catalog.providers`.

@@ -12,7 +12,7 @@ package struct Route: Equatable, Sendable {
   let list: Range<Int>
   /// The part of the requested name that a wildcard candidate passes on.
   package let passedName: Range<Int>
-  /// Tells passed-on names apart in the ledger; 0 where no wildcard is in the list.
+  /// Tells passed-on names apart in the health store; 0 where no wildcard is in the list.
   let nameHash: UInt64
   /// nil: as the `cache` section says.
   package let caches: Bool?

@@ -71,7 +71,9 @@ package struct Breaker: Sendable {
   }
 
   /// The provider failed. Returns the end of the cooldown that this began, if it did.
-  package mutating func fail(_ fault: Fault, begun: Instant, probe: UInt32, now: Instant, dice: inout Dice)
+  package mutating func fail(
+    _ fault: Fault, begun: Instant, probe: UInt32, now: Instant, random: inout RandomSource
+  )
     -> Instant?
   {
     switch state {
@@ -86,13 +88,13 @@ package struct Breaker: Sendable {
         row >= Limits.breakerFailures
           || (outcomes >= Limits.breakerOutcomes && failures + failures >= outcomes)
       else { return nil }
-      return open(fault, now: now, dice: &dice)
+      return open(fault, now: now, random: &random)
     case .open:
       // 2.
       return nil
     case .probing:
       // 3.
-      return probe == self.probe ? open(fault, now: now, dice: &dice) : nil
+      return probe == self.probe ? open(fault, now: now, random: &random) : nil
     }
   }
 
@@ -111,10 +113,10 @@ package struct Breaker: Sendable {
     bad.removeAll()
   }
 
-  private mutating func open(_ fault: Fault, now: Instant, dice: inout Dice) -> Instant {
+  private mutating func open(_ fault: Fault, now: Instant, random: inout RandomSource) -> Instant {
     let doubled = Limits.breakerCooldown * (1 << Int64(min(openings, 16)))
     let base = min(doubled, Limits.longestBreakerCooldown)
-    let jittered = Double(base.nanoseconds) * (0.9 + 0.2 * dice.fraction())
+    let jittered = Double(base.nanoseconds) * (0.9 + 0.2 * random.fraction())
     openings += 1
     openedAt = now
     self.fault = fault

@@ -1,7 +1,7 @@
 internal import Base
 
-extension Ledger {
-  /// A reload, or another list of models: a new catalog, and what the old ledger learned that still holds.
+extension HealthStore {
+  /// A reload, or another list of models: a new catalog, and what the old health store learned that still holds.
   ///
   /// 1. A provider of the same name and way there (type, endpoint, kind of key, proxy) keeps its state: breaker,
   ///    latency, what is under way, what it has spent.
@@ -12,13 +12,13 @@ extension Ledger {
   /// 4. What such providers and candidates lack stays known.
   /// 5. Conversations stay at home with such keys and candidates.
   ///
-  /// Both ledgers go on with the same objects. So exchanges in flight, which keep the old one, count here, and what
+  /// Both health stores go on with the same objects. So exchanges in flight, which keep the old one, count here, and what
   /// they learn is known here: an attempt that began before the reload still takes its place of `concurrent`, and
-  /// its 429 cools the account. What the new file does not have, or has otherwise, ends with the old ledger.
+  /// its 429 cools the account. What the new file does not have, or has otherwise, ends with the old health store.
   package convenience init(
-    _ catalog: Catalog, keeping old: Ledger, affinity: AffinitySettings = AffinitySettings()
+    _ catalog: Catalog, keeping old: HealthStore, affinity: AffinitySettings = AffinitySettings()
   ) {
-    self.init(catalog, dice: old.dice, memory: old.memory)
+    self.init(catalog, random: old.random, memory: old.memory)
     memory.homes.adopt(affinity)
     for (new, provider) in catalog.providers.enumerated() {
       guard let before = old.catalog.providers.firstIndex(where: { $0.name == provider.name }),
@@ -35,7 +35,7 @@ extension Ledger {
     a.type == b.type && a.endpoint == b.endpoint && a.keyScheme == b.keyScheme && a.proxy == b.proxy
   }
 
-  private func keepKeys(of new: Int, from before: Int, of old: Ledger) {
+  private func keepKeys(of new: Int, from before: Int, of old: HealthStore) {
     let now = catalog.providers[new]
     let then = old.catalog.providers[before]
     let keepsAccount = now.quotaIsShared == then.quotaIsShared && now.quotaHeaders == then.quotaHeaders
@@ -60,7 +60,7 @@ extension Ledger {
     }
   }
 
-  private func keepCandidates(of new: Int, from before: Int, of old: Ledger) {
+  private func keepCandidates(of new: Int, from before: Int, of old: HealthStore) {
     var known: [String: Candidate] = [:]
     for candidate in old.catalog.candidates where candidate.provider == before {
       known[candidate.name] = candidate

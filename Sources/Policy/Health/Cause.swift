@@ -49,7 +49,7 @@ package struct Obstruction: Equatable, Sendable {
   package var fault: Fault?
 }
 
-extension Ledger {
+extension HealthStore {
   /// Those of a route's candidates that cannot be tried now, in their order; where two have the same to say, once.
   package func obstructions(of request: RouteRequest, now: Instant) -> [Obstruction] {
     let route = request.route
@@ -57,23 +57,23 @@ extension Ledger {
     var found: [Obstruction] = []
     for n in 0..<route.count {
       let id = catalog.candidate(n, of: route)
-      let standing = standing(
+      let availability = availability(
         of: id, nameHash: route.nameHash, endpoint: request.endpoint,
-        tokens: max(1, request.estimatedTokens), trail: Trail(), bearings: bearings, now: now)
-      guard standing.due > now, standing.obstacle != .notTheMaker else { continue }
+        tokens: max(1, request.estimatedTokens), history: AttemptHistory(), bearings: bearings, now: now)
+      guard availability.due > now, availability.obstacle != .notTheMaker else { continue }
       let provider = catalog.candidates[id.index].provider
       let lack = memory.lacks.first {
-        $0.until == standing.due
+        $0.until == availability.due
           && $0.covers(
             candidates[id.index], of: providers[provider], nameHash: route.nameHash,
             endpoint: request.endpoint)
       }
-      let cause = cause(standing, provider: provider, candidate: id, lack: lack)
-      let text = cause?.text ?? words(standing)
+      let cause = cause(availability, provider: provider, candidate: id, lack: lack)
+      let text = cause?.text ?? words(availability)
       if found.contains(where: { $0.provider == provider && $0.text == text }) { continue }
       found.append(
         Obstruction(
-          provider: provider, until: standing.due == .distantFuture ? nil : standing.due, text: text,
+          provider: provider, until: availability.due == .distantFuture ? nil : availability.due, text: text,
           fault: cause?.fault))
     }
     return found
@@ -81,10 +81,10 @@ extension Ledger {
 
   /// The fault behind what stands in the way; nil where it is no fault.
   func cause(
-    _ standing: Standing, provider: Int, candidate: CandidateID? = nil, lack: Lack? = nil
+    _ availability: Availability, provider: Int, candidate: CandidateID? = nil, lack: Lack? = nil
   ) -> Cause? {
-    let key = keyPlaces[provider].lowerBound + standing.key
-    switch standing.obstacle {
+    let key = keyPlaces[provider].lowerBound + availability.key
+    switch availability.obstacle {
     case nil, .probing, .notTheMaker, .spent, .account(.concurrency), .account(.ownBudget),
       .account(.learnedQuota):
       return nil
@@ -102,8 +102,8 @@ extension Ledger {
   }
 
   /// What stands in the way where that is no fault, or none that is known.
-  func words(_ standing: Standing) -> String {
-    switch standing.obstacle {
+  func words(_ availability: Availability) -> String {
+    switch availability.obstacle {
     case .probing: "is being tried by another request"
     case .account(.concurrency): "has as many requests as its `concurrent` allows"
     case .account(.ownBudget): "has used up what its `rpm`, `rpd`, `tpm` or `tpd` allows"
@@ -116,8 +116,10 @@ extension Ledger {
 
   /// Why a provider cannot be used now, or what ails one that can be: 1. what stands in the way, 2. its last attempt
   /// failed, 3. one of its keys was rejected, 4. a model or an endpoint that it is asked for is not there.
-  func reason(of provider: Int, _ standing: Standing, now: Instant) -> String? {
-    if standing.due > now { return cause(standing, provider: provider)?.text ?? words(standing) }  // 1
+  func reason(of provider: Int, _ availability: Availability, now: Instant) -> String? {
+    if availability.due > now {  // 1
+      return cause(availability, provider: provider)?.text ?? words(availability)
+    }
     if let failure = providers[provider].failure { return failure.text }  // 2
     for key in keyPlaces[provider] where keys[key].cooldown.isActive(at: now) {  // 3
       let number = key - keyPlaces[provider].lowerBound + 1

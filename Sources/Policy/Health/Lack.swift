@@ -3,9 +3,9 @@ internal import Base
 /// What a provider said it does not have, and until when it is believed: an endpoint, one model of it at an
 /// endpoint, or a name that its `"*"` passed on.
 struct Lack {
-  let provider: Ledger.ProviderState
+  let provider: HealthStore.ProviderState
   /// nil: every candidate of the provider.
-  var candidate: Ledger.CandidateState?
+  var candidate: HealthStore.CandidateState?
   /// Of the name that a wildcard passed on; 0 for other candidates.
   var nameHash: UInt64 = 0
   /// nil: every endpoint.
@@ -15,7 +15,8 @@ struct Lack {
   var cause: Cause?
 
   func covers(
-    _ candidate: Ledger.CandidateState, of provider: Ledger.ProviderState, nameHash: UInt64, endpoint: UInt8
+    _ candidate: HealthStore.CandidateState, of provider: HealthStore.ProviderState, nameHash: UInt64,
+    endpoint: UInt8
   ) -> Bool {
     self.provider === provider && (self.endpoint ?? endpoint) == endpoint
       && (self.candidate == nil || (self.candidate === candidate && self.nameHash == nameHash))
@@ -28,7 +29,7 @@ struct Lack {
   }
 }
 
-extension Ledger {
+extension HealthStore {
   /// A model that is missing: the candidate is left alone, or the one name of a `"*"`. Where the list of models is
   /// not ours to know (a `"*"`, a local server) it may be there soon.
   func coolCandidate(_ fault: Fault, _ slot: Slot, now: Instant) -> Consequence {

@@ -35,20 +35,20 @@ package struct ProviderStatus: Equatable, Sendable {
   package var isBreakerOpen = false
 }
 
-extension Ledger {
+extension HealthStore {
   package func status(of provider: Int, now: Instant) -> ProviderStatus {
     let settings = catalog.providers[provider]
-    let standing = standing(ofProvider: provider, now: now)
+    let availability = availability(ofProvider: provider, now: now)
     let good = providers[provider].good.total(now: now)
     let bad = providers[provider].bad.total(now: now)
-    let isUp = standing.due <= now
+    let isUp = availability.due <= now
     let spending = providers[provider].spending
     return ProviderStatus(
-      name: settings.name, state: isUp ? .online : state(standing, provider), tier: settings.tier,
+      name: settings.name, state: isUp ? .online : state(availability, provider), tier: settings.tier,
       latency: providers[provider].latency.current,
       successRate: good + bad == 0 ? nil : Double(good.value) / Double((good + bad).value),
-      inFlight: providers[provider].inFlight, cooldownUntil: isUp ? nil : standing.due,
-      reason: reason(of: provider, standing, now: now),
+      inFlight: providers[provider].inFlight, cooldownUntil: isUp ? nil : availability.due,
+      reason: reason(of: provider, availability, now: now),
       quota: quota(of: provider, now: now), lastChecked: providers[provider].lastOutcome,
       tokens: spending.tokens, bill: spending.bill, spentToday: spending.spent(on: memory.day),
       spendPerDay: settings.spendPerDay,
@@ -70,14 +70,14 @@ extension Ledger {
   /// Providers that can take an attempt now. Allocates nothing.
   package func usableProviders(now: Instant) -> Int {
     var usable = 0
-    for provider in catalog.providers.indices where standing(ofProvider: provider, now: now).due <= now {
+    for provider in catalog.providers.indices where availability(ofProvider: provider, now: now).due <= now {
       usable += 1
     }
     return usable
   }
 
-  private func state(_ standing: Standing, _ provider: Int) -> ProviderStatus.State {
-    switch standing.obstacle {
+  private func state(_ availability: Availability, _ provider: Int) -> ProviderStatus.State {
+    switch availability.obstacle {
     case nil: .online
     case .breaker, .probing:
       providers[provider].breaker.fault?.isOfThePath == true ? .offline : .cooling
@@ -88,7 +88,7 @@ extension Ledger {
 
   private func quota(of provider: Int, now: Instant) -> QuotaLeft {
     var left = QuotaLeft()
-    var last: Account?
+    var last: RateLimitState?
     for key in keyPlaces[provider] where accounts[key] !== last {
       last = accounts[key]
       left.add(

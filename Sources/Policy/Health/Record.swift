@@ -1,8 +1,8 @@
 package import Base
 
-// What the end of an attempt does to the ledger, by whose fault it was (SPEC 4, "Faults").
+// What the end of an attempt does to the health store, by whose fault it was (SPEC 4, "Faults").
 
-extension Ledger {
+extension HealthStore {
   /// 1. A complete answer, or one that was begun in earnest: good for the provider.
   /// 2. The provider's fault: the breaker's window, and the breaker.
   /// 3. The account's rate or quota: the account cools until the time given, the learned reset, or a default.
@@ -81,7 +81,7 @@ extension Ledger {
       candidates[slot.candidate].latency.addFailure(after: elapsed, now: now)
     }
     let until = providers[provider].breaker.fail(
-      fault, begun: slot.begun, probe: slot.probe, now: now, dice: &dice)
+      fault, begun: slot.begun, probe: slot.probe, now: now, random: &random)
     return until.map { Consequence(scope: .provider, until: $0, isNew: true) }
   }
 
@@ -139,7 +139,7 @@ extension Ledger {
     providers[provider].failure = Cause(fault, words: words)
     let probe = providers[provider].breaker.takeProbe(now: now)
     _ = providers[provider].breaker.fail(
-      fault, begun: now - elapsed, probe: probe, now: now, dice: &dice)
+      fault, begun: now - elapsed, probe: probe, now: now, random: &random)
   }
 
   /// The operator ends all cooldowns of a provider (`POST /admin/providers/{name}/reset`).

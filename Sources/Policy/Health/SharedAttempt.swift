@@ -21,7 +21,7 @@ final class SharedAttempt {
   }
 }
 
-extension Ledger {
+extension HealthStore {
   /// Takes a further exchange into an attempt that was begun and not yet sent. The ticket is given back as any other.
   ///
   /// Nil: tokens or money that it may need are used up there, or the account has begun to cool.

@@ -1,6 +1,6 @@
 package import Base
 
-/// The receipt of an attempt that was begun: to be given back once, with `Ledger.end`.
+/// The receipt of an attempt that was begun: to be given back once, with `HealthStore.end`.
 package struct AttemptTicket: Equatable, Sendable {
   let slot: Int32
   let generation: UInt32

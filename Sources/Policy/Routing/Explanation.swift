@@ -20,10 +20,10 @@ package struct RouteRow: Equatable, Sendable {
   package var context: Int?
 }
 
-extension Ledger {
+extension HealthStore {
   /// A route's candidates in full order: health, wish, tier, latency, cost. Where `next` picks two at random,
   /// this compares all: of those within 10 % of the fastest that is left, the cheapest is next. For the same
-  /// ledger and instant the order is always the same, and every candidate is in it once.
+  /// health store and instant the order is always the same, and every candidate is in it once.
   package func order(_ route: Route, preference: Int? = nil, tokens: Quantity = 0, now: Instant)
     -> [CandidateID]
   {
@@ -60,11 +60,12 @@ extension Ledger {
   {
     (0..<route.count).map { n in
       let id = catalog.candidate(n, of: route)
-      let standing = standing(
-        of: id, nameHash: route.nameHash, endpoint: 0, tokens: max(1, tokens), trail: Trail(), now: now
+      let availability = availability(
+        of: id, nameHash: route.nameHash, endpoint: 0, tokens: max(1, tokens), history: AttemptHistory(),
+        now: now
       )
-      let rank = rank(id, preference: preference, trail: Trail())
-      return (id, Key(due: max(standing.due, now), rank: rank), score(id, now: now))
+      let rank = rank(id, preference: preference, history: AttemptHistory())
+      return (id, Key(due: max(availability.due, now), rank: rank), score(id, now: now))
     }
   }
 
@@ -72,16 +73,16 @@ extension Ledger {
 
   private func row(_ id: CandidateID, route: Route, preference: Int?, now: Instant) -> RouteRow {
     let candidate = catalog.candidates[id.index]
-    let standing = standing(
-      of: id, nameHash: route.nameHash, endpoint: 0, tokens: 1, trail: Trail(), now: now)
-    let isReady = standing.due <= now
+    let availability = availability(
+      of: id, nameHash: route.nameHash, endpoint: 0, tokens: 1, history: AttemptHistory(), now: now)
+    let isReady = availability.due <= now
     return RouteRow(
       provider: catalog.providers[candidate.provider].name,
       upstreamName: candidate.isWildcard ? "*" : String(decoding: candidate.upstreamName, as: UTF8.self),
       tier: candidate.tier, isPreferred: candidate.provider == preference, isReady: isReady,
       reason: isReady
-        ? nil : cause(standing, provider: candidate.provider, candidate: id)?.text ?? words(standing),
-      until: isReady ? nil : standing.due, latency: candidates[id.index].latency.current,
+        ? nil : cause(availability, provider: candidate.provider, candidate: id)?.text ?? words(availability),
+      until: isReady ? nil : availability.due, latency: candidates[id.index].latency.current,
       inFlight: providers[candidate.provider].inFlight,
       price: candidate.price.isFinite ? candidate.price : nil, context: candidate.context)
   }

@@ -3,7 +3,7 @@ package import Base
 /// Where conversations were answered last: their homes. A fixed number of them, the one used longest ago out first.
 ///
 /// Nothing of a conversation is kept but its fingerprint. Candidates and keys are known by numbers that they keep over a
-/// reload (`HomeNumbers`), so that the ledgers before and after it share one table.
+/// reload (`HomeNumbers`), so that the health stores before and after it share one table.
 final class Homes {
   /// A candidate and a key. Numbers begin with 1.
   struct Place: Equatable {
@@ -158,7 +158,7 @@ final class Homes {
   }
 }
 
-/// What a ledger's candidates and keys are called in `Homes`: by their places in the ledger.
+/// What a health store's candidates and keys are called in `Homes`: by their places in the health store.
 struct HomeNumbers {
   private(set) var candidates: [UInt32]
   private(set) var keys: [UInt32]
@@ -176,7 +176,7 @@ struct HomeNumbers {
   mutating func keep(key: Int, as former: Int, of old: HomeNumbers) { keys[key] = old.keys[former] }
 }
 
-extension Ledger {
+extension HealthStore {
   func bearings(of request: RouteRequest, now: Instant) -> Bearings {
     var bearings = Bearings()
     bearings.home = request.conversation.flatMap { memory.homes.home(of: $0, now: now) }

@@ -1,6 +1,6 @@
 package import Base
 
-extension Ledger {
+extension HealthStore {
   /// Where an exchange goes next, as things stand now (SPEC 3 and 4).
   ///
   /// 1. Candidates that are ready and that this exchange has not tried, in the order of `Rank`; of those that
@@ -15,9 +15,9 @@ extension Ledger {
   ///
   /// One pass over the route's candidates and their keys; allocates nothing. Each candidate is offered at most
   /// twice per key, but for those that are starting; attempts are bounded, and waits end: every exchange ends.
-  package func next(for request: RouteRequest, trail: inout Trail, now: Instant) -> Decision {
+  package func next(for request: RouteRequest, history: inout AttemptHistory, now: Instant) -> Decision {
     let tokens = max(1, request.estimatedTokens)
-    if trail.isFull { return .exhausted(exhaustion(request, trail, now: now)) }
+    if history.isFull { return .exhausted(exhaustion(request, history, now: now)) }
     let bearings = bearings(of: request, now: now)
     let conversation = bearings.home?.isFull == true ? nil : request.conversation
     var pick = Pick()
@@ -28,39 +28,40 @@ extension Ledger {
     var soonestStart = Instant.distantFuture
     for n in 0..<request.route.count {
       let id = catalog.candidate(n, of: request.route)
-      let isStale = trail.isOnlyStale(id)
-      let askAgainAt = trail.asksAgain(id)
-      guard isStale || askAgainAt != nil || trail.allows(id, asksEveryKey: bearings.asksEveryKey) else {
+      let isStale = history.isOnlyStale(id)
+      let askAgainAt = history.asksAgain(id)
+      guard isStale || askAgainAt != nil || history.allows(id, asksEveryKey: bearings.asksEveryKey) else {
         continue
       }
-      let standing = standing(
-        of: id, nameHash: request.route.nameHash, endpoint: request.endpoint, tokens: tokens, trail: trail,
+      let availability = availability(
+        of: id, nameHash: request.route.nameHash, endpoint: request.endpoint, tokens: tokens,
+        history: history,
         bearings: bearings, now: now)
       let provider = catalog.candidates[id.index].provider
       let choice = Choice(
-        candidate: id, provider: provider, key: standing.key, needsFreshConnection: isStale,
+        candidate: id, provider: provider, key: availability.key, needsFreshConnection: isStale,
         isAskedAgain: askAgainAt != nil, tokens: tokens, answerTokens: request.answerTokens,
         nameHash: request.route.nameHash,
         endpoint: request.endpoint, conversation: conversation,
         isTimed: !bearings.isAboutNoModel)
       if let askAgainAt {
-        let due = max(askAgainAt, standing.dueWithoutBreaker)
-        let since = trail.startingSince ?? now
+        let due = max(askAgainAt, availability.dueWithoutBreaker)
+        let since = history.startingSince ?? now
         if due > min(request.deadline, since + catalog.providers[provider].startWait) { continue }
         if due <= now { starting = starting ?? choice } else { soonestStart = min(soonestStart, due) }
-      } else if standing.due <= now {
+      } else if availability.due <= now {
         if isStale {
           stale = stale ?? choice
         } else {
-          var rank = rank(id, preference: request.preference, trail: trail)
-          rank.home = isHome(bearings.home, id, key: standing.key) ? 0 : 1
-          pick.offer(choice, rank: rank, dice: &dice)
+          var rank = rank(id, preference: request.preference, history: history)
+          rank.home = isHome(bearings.home, id, key: availability.key) ? 0 : 1
+          pick.offer(choice, rank: rank, random: &random)
         }
       } else {
-        if standing.dueWithoutBreaker <= now, request.route.isLone || providers[provider].isStarting {
+        if availability.dueWithoutBreaker <= now, request.route.isLone || providers[provider].isStarting {
           lone = lone ?? choice
         }
-        soonest = min(soonest, standing.due)
+        soonest = min(soonest, availability.due)
       }
     }
     // 1.
@@ -70,32 +71,34 @@ extension Ledger {
     // 3.
     if let choice = lone ?? starting { return .attempt(choice) }
     // 4.
-    let began = trail.waitingSince ?? now
+    let began = history.waitingSince ?? now
     if soonest <= min(request.deadline, began + Limits.coolingWait) {
-      trail.waitingSince = began
+      history.waitingSince = began
       return .wait(until: min(soonest, soonestStart))
     }
     if soonestStart < .distantFuture { return .wait(until: soonestStart) }
     // 5.
-    return .exhausted(exhaustion(request, trail, now: now))
+    return .exhausted(exhaustion(request, history, now: now))
   }
 
   /// Failed attempts make it 502, unless all of them were for rate; the times to come back are those of the
   /// whole route, tried or not.
-  private func exhaustion(_ request: RouteRequest, _ trail: borrowing Trail, now: Instant) -> Exhaustion {
-    if trail.count > 0, !trail.allWereRateLimited { return .allFailed }
+  private func exhaustion(_ request: RouteRequest, _ history: borrowing AttemptHistory, now: Instant)
+    -> Exhaustion
+  {
+    if history.count > 0, !history.allWereRateLimited { return .allFailed }
     var until = Instant.distantFuture
     var areAllRateLimited = request.route.count > 0
     let bearings = bearings(of: request, now: now)
     for n in 0..<request.route.count {
-      let standing = standing(
+      let availability = availability(
         of: catalog.candidate(n, of: request.route), nameHash: request.route.nameHash,
-        endpoint: request.endpoint, tokens: max(1, request.estimatedTokens), trail: Trail(),
+        endpoint: request.endpoint, tokens: max(1, request.estimatedTokens), history: AttemptHistory(),
         bearings: bearings,
         now: now)
-      if standing.obstacle == .notTheMaker { continue }
-      until = min(until, max(standing.due, now))
-      if !standing.isRateLimited { areAllRateLimited = false }
+      if availability.obstacle == .notTheMaker { continue }
+      until = min(until, max(availability.due, now))
+      if !availability.isRateLimited { areAllRateLimited = false }
     }
     if areAllRateLimited { return .allRateLimited(until: until) }
     return .unavailable(until: until == .distantFuture ? nil : until)
@@ -114,10 +117,10 @@ extension Ledger {
     }
   }
 
-  func rank(_ id: CandidateID, preference: Int?, trail: borrowing Trail) -> Rank {
+  func rank(_ id: CandidateID, preference: Int?, history: borrowing AttemptHistory) -> Rank {
     let candidate = catalog.candidates[id.index]
     var room = 0
-    if let failed = trail.tooLongFor {
+    if let failed = history.tooLongFor {
       // A window known to be larger, one that is not known, and one known to be no larger.
       room = candidate.context.map { $0 > failed ? 0 : 2 } ?? 1
     }
@@ -133,7 +136,7 @@ extension Ledger {
     private(set) var first: Choice?
     private(set) var second: Choice?
 
-    mutating func offer(_ choice: Choice, rank: Rank, dice: inout Dice) {
+    mutating func offer(_ choice: Choice, rank: Rank, random: inout RandomSource) {
       if let best = self.rank {
         if best < rank { return }
         if rank < best { self = Pick() }
@@ -145,7 +148,7 @@ extension Ledger {
       } else if second == nil {
         second = choice
       } else {
-        let place = dice.below(seen)
+        let place = random.below(seen)
         if place == 0 { first = choice } else if place == 1 { second = choice }
       }
     }

@@ -38,7 +38,7 @@ package struct AnswerUsage: Hashable, Sendable {
 /// A complete answer that can be replayed. Nothing of it changes any more.
 ///
 /// A replay holds a reference, so that it goes on when the cache drops the entry meanwhile; the bytes stay
-/// counted in the cache's ledger until the last reference is gone.
+/// counted in the cache's meter until the last reference is gone.
 package final class CachedAnswer {
   package let head: AnswerHead
   package let usage: AnswerUsage
@@ -47,7 +47,7 @@ package final class CachedAnswer {
   let era: UInt32
   /// Whole and sealed.
   package private(set) var recording: Recording
-  private let ledger: ByteLedger
+  private let meter: MemoryMeter
   private let cost: Int
 
   /// The object, its arrays' headers and malloc's headers.
@@ -55,20 +55,20 @@ package final class CachedAnswer {
 
   init(
     head: AnswerHead, usage: AnswerUsage, recording: Recording, storedAt: Instant, era: UInt32,
-    ledger: ByteLedger
+    meter: MemoryMeter
   ) {
     self.head = head
     self.usage = usage
     self.recording = recording
     self.storedAt = storedAt
     self.era = era
-    self.ledger = ledger
+    self.meter = meter
     cost = Self.cost(of: head)
-    ledger.takeAnyway(cost)
-    recording.move(to: ledger)
+    meter.takeAnyway(cost)
+    recording.move(to: meter)
   }
 
-  deinit { ledger.give(cost) }
+  deinit { meter.give(cost) }
 
   static func cost(of head: AnswerHead) -> Int {
     fixedCost + head.contentType.count + head.fields.count + head.providerName.utf8.count

@@ -16,7 +16,7 @@ package struct FlightID: Hashable, Sendable {
 }
 
 /// A follower's place in a flight, with its cursor. Valid until it leaves.
-package struct Seat: Hashable, Sendable {
+package struct Subscription: Hashable, Sendable {
   var slot: UInt32
   var generation: UInt32
   /// Dense and reused, for a caller's own table beside this one.
@@ -26,9 +26,9 @@ package struct Seat: Hashable, Sendable {
 /// What became of a request that asked to share a flight.
 package enum Joining: Hashable, Sendable {
   /// Nobody asks for this yet: make the upstream exchange, and feed its flight.
-  case lead(Seat)
+  case lead(Subscription)
   /// Another's upstream exchange answers this one too.
-  case follow(Seat)
+  case follow(Subscription)
   /// A bound is reached: make an upstream exchange of its own, outside of any flight.
   case refused(Refusal)
 

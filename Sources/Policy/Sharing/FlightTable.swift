@@ -4,11 +4,11 @@ package import Base
 ///
 /// A flight belongs to nobody. The first request leads only in that it makes the upstream exchange; when it
 /// leaves, the others go on, and the last one to leave cancels. All bytes go through the flight's recording;
-/// each seat has a cursor in it. Pure: the caller moves the bytes and says what happened.
+/// each subscription has a cursor in it. Pure: the caller moves the bytes and says what happened.
 ///
-/// A seat that is alone may be *direct* (`goDirect`): the relay hands it each chunk at once, besides recording
+/// A subscription that is alone may be *direct* (`goDirect`): the relay hands it each chunk at once, besides recording
 /// it, and its cursor is the recording's end. When another joins, both follow the recording, so that neither
-/// one's socket holds up the other. `Recording.isFollowed` is false just while the only seat is direct.
+/// one's socket holds up the other. `Recording.isFollowed` is false just while the only subscription is direct.
 ///
 /// While the recording is whole, lagging costs nothing, since the bytes are kept anyway. From then on a
 /// follower that lags by more than the window is told `.fellBehind`, alone. The upstream is paused only where
@@ -42,8 +42,8 @@ package struct FlightTable: ~Copyable {
     /// Can be found by its key.
     var isListed = false
     var recording: Recording?
-    var firstSeat = FlightSeats.none
-    var seatCount = 0
+    var firstSubscription = FlightSubscriptions.none
+    var subscriptionCount = 0
     /// The upstream was told to pause.
     var isPaused = false
   }
@@ -68,31 +68,31 @@ package struct FlightTable: ~Copyable {
   package private(set) var figures = Figures()
   package private(set) var flightCount = 0
 
-  private let ledger: ByteLedger
+  private let meter: MemoryMeter
   private var index: CacheIndex
   private var flights: [Flight] = []
   private var freeFlights: [Int32] = []
-  private var seats = FlightSeats()
+  private var subscriptions = FlightSubscriptions()
 
   /// - Parameter pool: the same as the cache's, since recordings go over to it.
   package init(bounds: Bounds, pool: BlockPool) {
     self.bounds = bounds
-    ledger = ByteLedger(limit: bounds.memory, pool: pool)
+    meter = MemoryMeter(limit: bounds.memory, pool: pool)
     index = CacheIndex(capacity: bounds.flights)
   }
 
   /// Other bounds, for what begins from now on. Flights under way keep their recordings as they are.
   package mutating func adopt(_ bounds: Bounds) {
     self.bounds = bounds
-    ledger.limit = bounds.memory
+    meter.limit = bounds.memory
     index = CacheIndex(capacity: max(bounds.flights, flights.count))
     for slot in flights.indices where flights[slot].isListed { index.insert(flights[slot].key, slot: slot) }
   }
 
-  package var seatCount: Int { seats.count }
+  package var subscriptionCount: Int { subscriptions.count }
 
   /// Bytes of all recordings that belong to flights.
-  package var bytes: Int { ledger.used }
+  package var bytes: Int { meter.used }
 
   // MARK: - Joining and leaving
 
@@ -104,7 +104,7 @@ package struct FlightTable: ~Copyable {
   package mutating func join(_ key: Fingerprint, follower: FollowerID) -> Joining {
     if let slot = index.find(key) {
       if let recording = flights[slot].recording, recording.isJoinable {  // 1
-        if flights[slot].seatCount >= bounds.followers {
+        if flights[slot].subscriptionCount >= bounds.followers {
           figures.refused += 1
           return .refused(.followers)
         }
@@ -122,13 +122,13 @@ package struct FlightTable: ~Copyable {
     return .lead(sit(follower, in: open(key)))
   }
 
-  /// Takes a client out: it went away, or it has had everything, or it fell behind. Its seat ends here.
-  package mutating func leave(_ seat: Seat) -> Departure {
-    let place = seats.place(of: seat)
-    let slot = Int(seats[place].flight)
-    seats.stand(place, chain: &flights[slot].firstSeat)
-    flights[slot].seatCount -= 1
-    if flights[slot].seatCount > 0 { return .othersRemain }
+  /// Takes a client out: it went away, or it has had everything, or it fell behind. Its subscription ends here.
+  package mutating func leave(_ subscription: Subscription) -> Departure {
+    let place = subscriptions.place(of: subscription)
+    let slot = Int(subscriptions[place].flight)
+    subscriptions.stand(place, chain: &flights[slot].firstSubscription)
+    flights[slot].subscriptionCount -= 1
+    if flights[slot].subscriptionCount > 0 { return .othersRemain }
     let id = FlightID(slot: UInt32(slot), generation: flights[slot].generation)
     let departure: Departure
     switch flights[slot].phase {
@@ -136,7 +136,7 @@ package struct FlightTable: ~Copyable {
       figures.cancelled += 1
       departure = .cancelUpstream(id)
     case .ended: departure = .flightOver
-    case .free: preconditionFailure("a seat in a free flight")
+    case .free: preconditionFailure("a subscription in a free flight")
     }
     close(slot)
     return departure
@@ -144,7 +144,7 @@ package struct FlightTable: ~Copyable {
 
   // MARK: - What the upstream exchange did
 
-  /// The answer has begun in earnest: each seat is due the head. Bytes may be recorded from now on.
+  /// The answer has begun in earnest: each subscription is due the head. Bytes may be recorded from now on.
   package mutating func commit(_ flight: FlightID, head: AnswerHead) {
     guard let slot = check(flight) else { return }
     switch flights[slot].phase {
@@ -153,7 +153,7 @@ package struct FlightTable: ~Copyable {
     }
   }
 
-  /// The upstream exchange ended. The flight takes nobody more; seats get what they are still due. Returns
+  /// The upstream exchange ended. The flight takes nobody more; subscriptions get what they are still due. Returns
   /// the recording where it is complete and whole: the cache judges whether it is stored.
   package mutating func end(_ flight: FlightID, _ ending: FlightEnding) -> Recording? {
     guard let slot = check(flight) else { return nil }
@@ -176,7 +176,7 @@ package struct FlightTable: ~Copyable {
   /// After bytes were recorded, or followers joined, advanced or left: drops what nobody needs any more, and
   /// says whether the upstream may go on.
   ///
-  /// 1. The only seat is direct: its own socket sets the pace, not this table.
+  /// 1. The only subscription is direct: its own socket sets the pace, not this table.
   /// 2. Even the fastest follower lags by more than a quarter of the bound: pause. (The rest of the bound is
   ///    for what still comes before the pause takes hold.)
   /// 3. Paused: run again once it lags by at most an eighth.
@@ -184,9 +184,9 @@ package struct FlightTable: ~Copyable {
     guard let slot = check(flight), let recording = flights[slot].recording else { return .run }
     var slowest = Int.max
     var fastest = 0
-    var at = flights[slot].firstSeat
-    while at != FlightSeats.none {
-      let place = seats[Int(at)]
+    var at = flights[slot].firstSubscription
+    while at != FlightSubscriptions.none {
+      let place = subscriptions[Int(at)]
       switch place.state {
       case .direct: return .run  // 1
       case .awaitingHead, .following:
@@ -206,24 +206,24 @@ package struct FlightTable: ~Copyable {
 
   // MARK: - A follower's way
 
-  /// What this seat is due next.
+  /// What this subscription is due next.
   ///
   /// 1. It was handed everything directly: only the end is left to say.
   /// 2. The flight has not committed: wait, or fail with it.
   /// 3. Its next byte is gone: it fell behind.
   /// 4. Bytes that it has not had; then the end.
-  package mutating func step(_ seat: Seat) -> FlightStep {
-    let place = seats.place(of: seat)
-    let flight = flights[Int(seats[place].flight)]
+  package mutating func step(_ subscription: Subscription) -> FlightStep {
+    let place = subscriptions.place(of: subscription)
+    let flight = flights[Int(subscriptions[place].flight)]
     guard let recording = flight.recording else { preconditionFailure("a flight without a recording") }
-    switch seats[place].state {
-    case .free: preconditionFailure("a seat nobody has")
+    switch subscriptions[place].state {
+    case .free: preconditionFailure("a subscription nobody has")
     case .direct:  // 1
       if case .ended(let ending, _) = flight.phase { return .ended(ending) }
       return .wait
     case .awaitingHead:  // 2
       switch flight.phase {
-      case .free: preconditionFailure("a seat in a free flight")
+      case .free: preconditionFailure("a subscription in a free flight")
       case .waiting: return .wait
       case .running(let head): return .head(head)
       case .ended(let ending, let head):
@@ -232,41 +232,44 @@ package struct FlightTable: ~Copyable {
       }
     case .fellBehind: return .fellBehind  // 3
     case .following:
-      if seats[place].offset < recording.start {
-        seats[place].state = .fellBehind
+      if subscriptions[place].offset < recording.start {
+        subscriptions[place].state = .fellBehind
         figures.fellBehind += 1
         return .fellBehind
       }
-      if seats[place].offset < recording.end { return .bytes(seats[place].offset..<recording.end) }  // 4
+      if subscriptions[place].offset < recording.end {
+        return .bytes(subscriptions[place].offset..<recording.end)
+      }  // 4
       if case .ended(let ending, _) = flight.phase { return .ended(ending) }
       return .wait
     }
   }
 
   /// The head was handed to this client.
-  package mutating func headSent(_ seat: Seat) {
-    let place = seats.place(of: seat)
-    precondition(seats[place].state == .awaitingHead)
-    seats[place].state = .following
+  package mutating func headSent(_ subscription: Subscription) {
+    let place = subscriptions.place(of: subscription)
+    precondition(subscriptions[place].state == .awaitingHead)
+    subscriptions[place].state = .following
   }
 
   /// This client has been handed `count` more bytes of the recording.
-  package mutating func advance(_ seat: Seat, by count: Int) {
-    let place = seats.place(of: seat)
-    precondition(seats[place].state == .following && count >= 0)
-    seats[place].offset += count
-    precondition(seats[place].offset <= (flights[Int(seats[place].flight)].recording?.end ?? 0))
+  package mutating func advance(_ subscription: Subscription, by count: Int) {
+    let place = subscriptions.place(of: subscription)
+    precondition(subscriptions[place].state == .following && count >= 0)
+    subscriptions[place].offset += count
+    precondition(
+      subscriptions[place].offset <= (flights[Int(subscriptions[place].flight)].recording?.end ?? 0))
   }
 
   /// Lets the relay hand this client each chunk at once from now on. False where it has not had everything
   /// yet, or is not alone.
-  package mutating func goDirect(_ seat: Seat) -> Bool {
-    let place = seats.place(of: seat)
-    let slot = Int(seats[place].flight)
-    guard seats[place].state == .following, flights[slot].seatCount == 1,
-      let recording = flights[slot].recording, seats[place].offset == recording.end
+  package mutating func goDirect(_ subscription: Subscription) -> Bool {
+    let place = subscriptions.place(of: subscription)
+    let slot = Int(subscriptions[place].flight)
+    guard subscriptions[place].state == .following, flights[slot].subscriptionCount == 1,
+      let recording = flights[slot].recording, subscriptions[place].offset == recording.end
     else { return false }
-    seats[place].state = .direct
+    subscriptions[place].state = .direct
     flights[slot].isPaused = false
     recording.isFollowed = false
     return true
@@ -290,30 +293,36 @@ package struct FlightTable: ~Copyable {
   }
 
   /// Body bytes that this client has been handed, by its relay or from the recording.
-  package func handed(to seat: Seat) -> Int {
-    let place = seats[seats.place(of: seat)]
+  package func handed(to subscription: Subscription) -> Int {
+    let place = subscriptions[subscriptions.place(of: subscription)]
     switch place.state {
     case .direct: return flights[Int(place.flight)].recording?.end ?? 0
     case .free, .awaitingHead, .following, .fellBehind: return place.offset
     }
   }
 
-  package func flight(of seat: Seat) -> FlightID {
-    let slot = Int(seats[seats.place(of: seat)].flight)
+  package func flight(of subscription: Subscription) -> FlightID {
+    let slot = Int(subscriptions[subscriptions.place(of: subscription)].flight)
     return FlightID(slot: UInt32(slot), generation: flights[slot].generation)
   }
 
-  package func follower(of seat: Seat) -> FollowerID { seats[seats.place(of: seat)].follower }
-
-  package func seatCount(of flight: FlightID) -> Int { check(flight).map { flights[$0].seatCount } ?? 0 }
-
-  package func firstSeat(of flight: FlightID) -> Seat? {
-    guard let slot = check(flight) else { return nil }
-    return seats.seat(at: flights[slot].firstSeat)
+  package func follower(of subscription: Subscription) -> FollowerID {
+    subscriptions[subscriptions.place(of: subscription)].follower
   }
 
-  /// The next seat of the same flight. To be asked before `seat` leaves.
-  package func seat(after seat: Seat) -> Seat? { seats.seat(at: seats[seats.place(of: seat)].next) }
+  package func subscriptionCount(of flight: FlightID) -> Int {
+    check(flight).map { flights[$0].subscriptionCount } ?? 0
+  }
+
+  package func firstSubscription(of flight: FlightID) -> Subscription? {
+    guard let slot = check(flight) else { return nil }
+    return subscriptions.subscription(at: flights[slot].firstSubscription)
+  }
+
+  /// The next subscription of the same flight. To be asked before `subscription` leaves.
+  package func subscription(after subscription: Subscription) -> Subscription? {
+    subscriptions.subscription(at: subscriptions[subscriptions.place(of: subscription)].next)
+  }
 
   // MARK: - Slots
 
@@ -333,7 +342,7 @@ package struct FlightTable: ~Copyable {
       flights.append(Flight())
     }
     let recording = Recording(
-      cap: bounds.recording, window: bounds.lag, ledger: ledger, keepsPace: bounds.keepsPace)
+      cap: bounds.recording, window: bounds.lag, meter: meter, keepsPace: bounds.keepsPace)
     recording.isFollowed = true
     flights[slot].phase = .waiting
     flights[slot].recording = recording
@@ -361,21 +370,21 @@ package struct FlightTable: ~Copyable {
     index.remove(flights[slot].key)
   }
 
-  /// A direct seat goes over to the recording, all of which it has had.
+  /// A direct subscription goes over to the recording, all of which it has had.
   private mutating func endDirect(_ slot: Int, _ recording: Recording) {
     recording.isFollowed = true
-    let only = flights[slot].firstSeat
-    guard only != FlightSeats.none else { return }
-    switch seats[Int(only)].state {
+    let only = flights[slot].firstSubscription
+    guard only != FlightSubscriptions.none else { return }
+    switch subscriptions[Int(only)].state {
     case .direct:
-      seats[Int(only)].offset = recording.end
-      seats[Int(only)].state = .following
+      subscriptions[Int(only)].offset = recording.end
+      subscriptions[Int(only)].state = .following
     case .free, .awaitingHead, .following, .fellBehind: break
     }
   }
 
-  private mutating func sit(_ follower: FollowerID, in slot: Int) -> Seat {
-    flights[slot].seatCount += 1
-    return seats.sit(follower, flight: slot, chain: &flights[slot].firstSeat)
+  private mutating func sit(_ follower: FollowerID, in slot: Int) -> Subscription {
+    flights[slot].subscriptionCount += 1
+    return subscriptions.sit(follower, flight: slot, chain: &flights[slot].firstSubscription)
   }
 }

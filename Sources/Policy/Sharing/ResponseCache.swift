@@ -50,7 +50,7 @@ package struct ResponseCache {
   /// Raised by `clear`: entries of another era are doomed.
   private var era: UInt32 = 0
 
-  private let ledger: ByteLedger
+  private let meter: MemoryMeter
   private var index: CacheIndex
   private var slots: [Slot] = []
   private var newest = none
@@ -70,14 +70,14 @@ package struct ResponseCache {
   package init(budget: Int, ttl: Interval, pool: BlockPool) {
     self.budget = max(0, budget)
     self.ttl = ttl
-    ledger = ByteLedger(limit: max(0, budget), pool: pool)
+    meter = MemoryMeter(limit: max(0, budget), pool: pool)
     index = CacheIndex(capacity: Self.entries(of: self.budget))
   }
 
   private static func entries(of budget: Int) -> Int { min(max(budget / 1024, 16), Limits.cacheEntries) }
 
   /// Bytes held: also by entries that are out but still being replayed.
-  package var bytes: Int { ledger.used }
+  package var bytes: Int { meter.used }
 
   /// The largest answer that is stored, with everything that belongs to it.
   package var largestAnswer: Int { min(budget / 4, Limits.recordedAnswer) }
@@ -136,7 +136,7 @@ package struct ResponseCache {
       return .noRoom
     }
     slots[slot].answer = CachedAnswer(
-      head: head, usage: usage, recording: recording, storedAt: now, era: era, ledger: ledger)
+      head: head, usage: usage, recording: recording, storedAt: now, era: era, meter: meter)
     index.insert(key, slot: slot)
     link(slot)
     count += 1
@@ -159,7 +159,7 @@ package struct ResponseCache {
   package mutating func adopt(budget: Int, ttl: Interval) {
     self.budget = max(0, budget)
     self.ttl = ttl
-    ledger.limit = self.budget
+    meter.limit = self.budget
     if self.budget == 0 { clear() }
     isResizing = true
   }
@@ -186,19 +186,19 @@ package struct ResponseCache {
     if doomed > 0 { return true }
     if count == 0 { return false }
     let wanted = min(overhead, Self.overhead(of: CacheIndex(capacity: Self.entries(of: budget))))
-    return ledger.used - overhead + wanted > budget || count > Self.entries(of: budget)
+    return meter.used - overhead + wanted > budget || count > Self.entries(of: budget)
   }
 
   /// Moves the entries over into an index and slots of the right size, or gives all up where nothing is kept.
   private mutating func rebuild() {
     let old = (slots: slots, index: index)
     var at = oldest
-    ledger.give(overhead)
+    meter.give(overhead)
     overhead = 0
     slots = []
     index = CacheIndex(capacity: Self.entries(of: budget))
     (newest, oldest, free, hand) = (Self.none, Self.none, Self.none, 0)
-    if budget == 0 { ledger.pool.empty() }
+    if budget == 0 { meter.pool.empty() }
     if at == Self.none { return }
     setUp()
     while at != Self.none {
@@ -233,7 +233,7 @@ package struct ResponseCache {
     if overhead == 0, budget > 0 { setUp() }
     let entries = min(index.capacity, Self.entries(of: budget))
     for _ in 0..<Limits.evictionsPerInsert {
-      if cost <= budget - ledger.used, count + doomed < entries { return true }  // 1
+      if cost <= budget - meter.used, count + doomed < entries { return true }  // 1
       if oldest == Self.none { return false }  // 2
       let slot = Int(oldest)
       if doomed > 0 {  // 3
@@ -246,7 +246,7 @@ package struct ResponseCache {
         drop(slot)
       }
     }
-    return cost <= budget - ledger.used && count + doomed < entries
+    return cost <= budget - meter.used && count + doomed < entries
   }
 
   private mutating func isInUse(_ slot: Int) -> Bool {
@@ -258,7 +258,7 @@ package struct ResponseCache {
   private mutating func setUp() {
     slots.reserveCapacity(index.capacity)
     overhead = Self.overhead(of: index)
-    ledger.takeAnyway(overhead)
+    meter.takeAnyway(overhead)
   }
 
   private static func overhead(of index: CacheIndex) -> Int {

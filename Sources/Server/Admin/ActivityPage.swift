@@ -28,7 +28,7 @@ extension Runner {
       return true
     }
     page.append(#"],"providers":["#)
-    return .providers(ProviderPage(allOf: setup.ledger, ending: ending))
+    return .providers(ProviderPage(allOf: runtime.health, ending: ending))
   }
 
   /// What is true of the whole at this moment, as the first members of an object.
@@ -38,7 +38,7 @@ extension Runner {
     page.append(#"","uptime":"#)
     page.append(decimal: Int64((now.instant - metrics.startedAt).seconds))
     page.append(#","overallStatus":""#)
-    page.append(isDraining ? "draining" : ProviderPage.overall(setup.ledger, now: now.instant))
+    page.append(isDraining ? "draining" : ProviderPage.overall(runtime.health, now: now.instant))
     page.append(#"","inFlight":"#)
     page.append(decimal: runs.count)
     page.append(#","firstToken":"#)
@@ -56,7 +56,7 @@ extension Runner {
     page.append(decimal: metrics.cacheStates[CacheState.coalesced.rawValue])
     page.append(#","tokens":"#)
     page.append(decimal: activity.savedTokens.value)
-    let savings = Savings(setup.ledger, metrics)
+    let savings = Savings(runtime.health, metrics)
     page.append(#","dollars":"#)
     page.append(savings.saved)
     page.append(#","spent":"#)

@@ -31,7 +31,7 @@ extension Runner {
       }
       sendPage(
         connection, status: 200, type: format.contentType,
-        .metrics(MetricsPage(metrics, setup.ledger, operatingFacts(), format: format)), now: now)
+        .metrics(MetricsPage(metrics, runtime.health, operatingFacts(), format: format)), now: now)
     case .admin(let rest):
       let place = path.lowerBound + rest.lowerBound..<path.lowerBound + rest.upperBound
       answerAdmin(connection, place, now: now)
@@ -44,7 +44,7 @@ extension Runner {
     let head = connection.parser.head
     if connection.isAdmin { return nil }  // 1
     if case .metrics = target, connection.reach != .network { return nil }  // 2
-    guard let token = setup.configuration.admin.token else { return .adminOff }  // 3
+    guard let token = runtime.configuration.admin.token else { return .adminOff }  // 3
     guard let shown = head.value(of: .authorization) else { return .invalidToken }
     let isRight = connection.inbound.withBytes(shown) { bytes in
       guard bytes.hasPrefixIgnoringCase("bearer ") else { return false }
@@ -76,17 +76,18 @@ extension Runner {
     switch target {
     case .health:
       writeHealth(now: now)
-      rest = .providers(ProviderPage(allOf: setup.ledger, ending: "]}"))
+      rest = .providers(ProviderPage(allOf: runtime.health, ending: "]}"))
     case .providers:
       page.append(#"{"providers":["#)
-      rest = .providers(ProviderPage(allOf: setup.ledger, ending: "]}"))
+      rest = .providers(ProviderPage(allOf: runtime.health, ending: "]}"))
     case .status(let name): rest = text(of: provider(connection, place, name), status: &status)
     case .reset(let name):
       let provider = provider(connection, place, name)
-      if let provider, provider < setup.catalog.providers.count {
-        setup.ledger.reset(provider: provider)
+      if let provider, provider < runtime.catalog.providers.count {
+        runtime.health.reset(provider: provider)
         log.note(
-          .info, "the operator has ended all cooldowns of a provider", setup.catalog.providers[provider].name)
+          .info, "the operator has ended all cooldowns of a provider",
+          runtime.catalog.providers[provider].name)
       }
       rest = text(of: provider, status: &status)
     case .activity: rest = activityText(now: now)
@@ -106,20 +107,20 @@ extension Runner {
     sendPage(connection, status: status, type: "application/json", rest, now: now)
   }
 
-  /// The provider that a part of the path names, by its place in the ledger.
+  /// The provider that a part of the path names, by its place in the health store.
   private func provider(_ connection: Connection, _ place: Range<Int>, _ name: Range<Int>) -> Int? {
     var decoded = ByteBuffer()
     let part = place.lowerBound + name.lowerBound..<place.lowerBound + name.upperBound
     connection.inbound.withBytes(part) { PercentEncoding.decode($0, into: &decoded) }
     return decoded.withBytes { wanted in
-      if let enabled = setup.catalog.providerIndex(named: wanted) { return enabled }
-      let disabled = setup.catalog.disabledProviders.firstIndex { wanted.equals($0.name) }
-      return disabled.map { setup.catalog.providers.count + $0 }
+      if let enabled = runtime.catalog.providerIndex(named: wanted) { return enabled }
+      let disabled = runtime.catalog.disabledProviders.firstIndex { wanted.equals($0.name) }
+      return disabled.map { runtime.catalog.providers.count + $0 }
     }
   }
 
   private func text(of provider: Int?, status: inout Int) -> PageText {
-    if let provider { return .providers(ProviderPage(provider, of: setup.ledger)) }
+    if let provider { return .providers(ProviderPage(provider, of: runtime.health)) }
     page.append(
       #"{"error":{"message":"There is no provider of that name. GET /admin/providers lists them.","#)
     page.append(#""type":"invalid_request_error","param":null,"code":"not_found"}}"#)
@@ -130,19 +131,19 @@ extension Runner {
   /// `GET /admin/health`, up to the list of providers.
   private func writeHealth(now: Moment) {
     page.append(#"{"overallStatus":""#)
-    page.append(isDraining ? "draining" : ProviderPage.overall(setup.ledger, now: now.instant))
+    page.append(isDraining ? "draining" : ProviderPage.overall(runtime.health, now: now.instant))
     page.append(#"","timestamp":""#)
     page.append(rfc3339: now.wall)
     page.append(#"","version":"#)
     page.append(jsonString: metrics.version)
     page.append(#","savings":"#)
-    Savings(setup.ledger, metrics).write(into: &page)
+    Savings(runtime.health, metrics).write(into: &page)
     page.append(#","services":[{"name":"proxy","status":""#)
     page.append(isDraining ? "draining" : "healthy")
     page.append(#"","uptimeSeconds":"#)
     page.append(decimal: Int64((now.instant - metrics.startedAt).seconds))
     page.append(#","connections":"#)
-    page.append(decimal: front.connections.count)
+    page.append(decimal: downstream.connections.count)
     page.append(#","inFlight":"#)
     page.append(decimal: runs.count)
     page.append(#"},{"name":"cache","status":""#)
@@ -190,14 +191,14 @@ extension Runner {
   /// What `/metrics` reads at the time it is asked.
   func operatingFacts() -> OperatingFacts {
     var buffered = 0
-    for place in front.connections.places {
-      guard let connection = front.connections[place] else { continue }
-      buffered += connection.inbound.count + connection.outlet.backlogCount
+    for place in downstream.connections.places {
+      guard let connection = downstream.connections[place] else { continue }
+      buffered += connection.inbound.count + connection.output.backlogCount
     }
     var facts = OperatingFacts()
     facts.isDraining = isDraining
-    facts.connections = front.connections.count
-    facts.connectionLimit = front.connections.capacity
+    facts.connections = downstream.connections.count
+    facts.connectionLimit = downstream.connections.capacity
     facts.exchanges = runs.count
     facts.bufferedBytes = buffered
     facts.logLinesDropped = log.droppedLines

@@ -90,10 +90,10 @@ extension Runner {
     appendConnectionField(connection, closes: false)
     scratch.appendHeadEnd()
     if status == 200, head.method != .head { home.write(into: &scratch) }
-    scratch.withBytes { connection.outlet.write($0) }
+    scratch.withBytes { connection.output.write($0) }
     scratch.recycle(keeping: Limits.keptBuffer)
     log.page(status: status, id: id)
     discardRequest(connection)
-    front.finishAnswer(connection, keepsAlive: true, now: now.instant)
+    downstream.finishAnswer(connection, keepsAlive: true, now: now.instant)
   }
 }

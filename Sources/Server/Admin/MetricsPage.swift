@@ -20,7 +20,7 @@ package struct MetricsPage {
 
   let format: MetricsFormat
   private let metrics: Metrics
-  private let ledger: Ledger
+  private let health: HealthStore
   private let facts: OperatingFacts
   /// The names that places in the tables stand for.
   private let naming: Int
@@ -29,11 +29,11 @@ package struct MetricsPage {
   private var item = 0
 
   package init(
-    _ metrics: Metrics, _ ledger: Ledger, _ facts: OperatingFacts, format: MetricsFormat = .prometheus
+    _ metrics: Metrics, _ health: HealthStore, _ facts: OperatingFacts, format: MetricsFormat = .prometheus
   ) {
     self.format = format
     self.metrics = metrics
-    self.ledger = ledger
+    self.health = health
     self.facts = facts
     naming = metrics.naming
   }
@@ -65,10 +65,10 @@ package struct MetricsPage {
     case .duration: metrics.duration.keys.count
     case .firstChunk: metrics.firstChunk.keys.count
     case .tokens: metrics.tokens.keys.count
-    case .state, .quota: ledger.statusCount
+    case .state, .quota: health.statusCount
     case .inFlight, .tier, .cooldown, .breaker, .latency, .success, .batches, .batchedRequests, .cachedTokens,
       .spending:
-      ledger.catalog.providers.count
+      health.catalog.providers.count
     case .savings, .refusals, .overhead, .server, .cache, .process: 1
     }
   }
@@ -144,15 +144,15 @@ package struct MetricsPage {
     case .firstChunk: writeSeries(item, of: metrics.firstChunk, Self.firstChunk, into: &out)
     case .tokens: writeTokens(item, into: &out)
     case .overhead: writeRows(0, of: metrics.overhead, Self.overhead, Span(), into: &out)
-    case .state: writeState(ledger.status(at: item, now: now), into: &out)
-    case .quota: writeQuota(ledger.status(at: item, now: now), into: &out)
-    case .batches: writeBatches(false, of: ledger.catalog.providers[item], metrics, into: &out)
-    case .batchedRequests: writeBatches(true, of: ledger.catalog.providers[item], metrics, into: &out)
-    case .cachedTokens: writeCachedTokens(ledger.status(of: item, now: now), into: &out)
-    case .spending: writeSpending(ledger.status(of: item, now: now), into: &out)
-    case .savings: writeSavings(Savings(ledger, metrics), into: &out)
+    case .state: writeState(health.status(at: item, now: now), into: &out)
+    case .quota: writeQuota(health.status(at: item, now: now), into: &out)
+    case .batches: writeBatches(false, of: health.catalog.providers[item], metrics, into: &out)
+    case .batchedRequests: writeBatches(true, of: health.catalog.providers[item], metrics, into: &out)
+    case .cachedTokens: writeCachedTokens(health.status(of: item, now: now), into: &out)
+    case .spending: writeSpending(health.status(of: item, now: now), into: &out)
+    case .savings: writeSavings(Savings(health, metrics), into: &out)
     case .inFlight, .tier, .cooldown, .breaker, .latency, .success:
-      writeGauge(section, ledger.status(of: item, now: now), now, into: &out)
+      writeGauge(section, health.status(of: item, now: now), now, into: &out)
     case .server: writeServer(metrics, facts, into: &out)
     case .cache: writeCache(metrics, facts.cache, into: &out)
     case .process: writeProcess(metrics, into: &out)

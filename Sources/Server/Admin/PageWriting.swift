@@ -40,7 +40,7 @@ extension Runner {
     if isHead { page.removeAll() }
     write(to: connection, framing)
     if isComplete || isHead {
-      front.finishAnswer(connection, keepsAlive: true, now: now.instant)
+      downstream.finishAnswer(connection, keepsAlive: true, now: now.instant)
     } else {
       connection.page = UnfinishedPage(text: text, framing: framing)
       awaitRoom(connection, now)
@@ -57,7 +57,7 @@ extension Runner {
         head.withUnsafeBufferPointer { head in
           piece.withUnsafeBufferPointer { piece in
             // Lifetime: a StaticString's bytes are always there; the buffers are not changed during the call.
-            connection.outlet.write(
+            connection.output.write(
               UnsafeRawBufferPointer(head), UnsafeRawBufferPointer(piece),
               UnsafeRawBufferPointer(start: end.utf8Start, count: end.utf8CodeUnitCount))
           }
@@ -70,8 +70,8 @@ extension Runner {
 
   /// The next piece comes in a later turn, or when the client's socket has drained.
   func awaitRoom(_ connection: Connection, _ now: Moment) {
-    if connection.outlet.isBlocked || connection.outlet.isBroken {
-      front.settle(connection, now: now.instant)
+    if connection.output.isBlocked || connection.output.isBroken {
+      downstream.settle(connection, now: now.instant)
     } else {
       openPages.append(connection.id)
     }
@@ -87,7 +87,7 @@ extension Runner {
   func continuePages(_ now: Moment) {
     for _ in 0..<min(openPages.count, Limits.pagePiecesPerTurn) {
       let id = openPages.removeFirst()
-      if let connection = front.connection(id) { continuePage(connection, now) }
+      if let connection = downstream.connection(id) { continuePage(connection, now) }
     }
   }
 
@@ -98,7 +98,7 @@ extension Runner {
     let progress = unfinished.text.write(upTo: Limits.pagePiece, now: now, into: &page)
     if case .outdated = progress {
       // Without its end the page shows that it was cut.
-      front.close(connection)
+      downstream.close(connection)
       return
     }
     write(to: connection, unfinished.framing)
@@ -106,10 +106,10 @@ extension Runner {
     case .more:
       connection.page = unfinished
       awaitRoom(connection, now)
-    case .complete where unfinished.isFollowed: front.settle(connection, now: now.instant)
+    case .complete where unfinished.isFollowed: downstream.settle(connection, now: now.instant)
     case .complete:
-      if unfinished.framing == .chunked { connection.outlet.write("0\r\n\r\n" as StaticString) }
-      front.finishAnswer(connection, keepsAlive: true, now: now.instant)
+      if unfinished.framing == .chunked { connection.output.write("0\r\n\r\n" as StaticString) }
+      downstream.finishAnswer(connection, keepsAlive: true, now: now.instant)
     case .outdated: break
     }
   }

@@ -6,8 +6,8 @@ internal import Wire
 ///
 /// `latency` is in milliseconds, `successRate` between 0 and 1; what is not known is null.
 struct ProviderPage {
-  private let ledger: Ledger
-  /// Places as the ledger counts them.
+  private let health: HealthStore
+  /// Places as the health store counts them.
   private var places: Range<Int>
   /// The provider that is half written: which of its models is next, and its last member.
   private var half: (model: Int, lastChecked: Instant?)?
@@ -15,23 +15,23 @@ struct ProviderPage {
   private let ending: StaticString
 
   /// A list's elements and what follows them. The list is open.
-  init(allOf ledger: Ledger, ending: StaticString) {
-    self.ledger = ledger
+  init(allOf health: HealthStore, ending: StaticString) {
+    self.health = health
     self.ending = ending
-    places = 0..<ledger.statusCount
+    places = 0..<health.statusCount
   }
 
   /// One provider.
-  init(_ place: Int, of ledger: Ledger) {
-    self.ledger = ledger
+  init(_ place: Int, of health: HealthStore) {
+    self.health = health
     ending = ""
     places = place..<place + 1
   }
 
   /// One word for all: `healthy` while every enabled provider can be used, `unhealthy` when none can.
-  static func overall(_ ledger: Ledger, now: Instant) -> StaticString {
-    let usable = ledger.usableProviders(now: now)
-    return usable == 0 ? "unhealthy" : usable < ledger.catalog.providers.count ? "degraded" : "healthy"
+  static func overall(_ health: HealthStore, now: Instant) -> StaticString {
+    let usable = health.usableProviders(now: now)
+    return usable == 0 ? "unhealthy" : usable < health.catalog.providers.count ? "degraded" : "healthy"
   }
 
   /// Adds what comes next until `out` has `size` bytes. False: that was the page's end.
@@ -40,13 +40,13 @@ struct ProviderPage {
       let place = places.lowerBound
       var (model, lastChecked) = half ?? (0, nil)
       if half == nil {
-        let status = ledger.status(at: place, now: now.instant)
+        let status = health.status(at: place, now: now.instant)
         Self.write(status, now: now, into: &out)
         Self.writeSpending(status, into: &out)
         out.append(#","models":["#)
         lastChecked = status.lastChecked
       }
-      while let name = ledger.catalog.modelName(model, ofProvider: place) {
+      while let name = health.catalog.modelName(model, ofProvider: place) {
         if out.count >= size {
           half = (model, lastChecked)
           return true

@@ -75,7 +75,7 @@ extension Runner {
     let progress = text.write(upTo: Limits.pagePiece, now: now, into: &page)
     write(to: connection, framing)
     switch progress {
-    case .complete: front.settle(connection, now: now.instant)
+    case .complete: downstream.settle(connection, now: now.instant)
     case .more, .outdated:
       connection.page = UnfinishedPage(text: text, framing: framing, isFollowed: true)
       awaitRoom(connection, now)
@@ -85,7 +85,7 @@ extension Runner {
   private func isChunked(_ connection: Connection) -> Bool { connection.parser.head.version == .http11 }
 
   private func statuses(now: Instant) -> [ProviderStatus] {
-    (0..<setup.ledger.statusCount).map { setup.ledger.status(at: $0, now: now) }
+    (0..<runtime.health.statusCount).map { runtime.health.status(at: $0, now: now) }
   }
 
   /// Tells everybody what has changed, once a time.
@@ -97,8 +97,8 @@ extension Runner {
     if !isChanged, watching.signDue <= now.instant { page.append(": still here\n\n") }
     if !page.isEmpty { watching.signDue = now.instant + Limits.watchSign }
     for index in watching.watchers.indices {
-      guard let connection = front.connection(watching.watchers[index].id) else { continue }
-      if connection.outlet.isBlocked || connection.page != nil {
+      guard let connection = downstream.connection(watching.watchers[index].id) else { continue }
+      if connection.output.isBlocked || connection.page != nil {
         // It still reads what it was told before. If it never does, its time runs out.
         watching.watchers[index].hasMissed = watching.watchers[index].hasMissed || isChanged
       } else if !watching.watchers[index].hasMissed, !page.isEmpty {
@@ -106,7 +106,7 @@ extension Runner {
       }
     }
     for index in watching.watchers.indices where watching.watchers[index].hasMissed {
-      guard let connection = front.connection(watching.watchers[index].id), !connection.outlet.isBlocked,
+      guard let connection = downstream.connection(watching.watchers[index].id), !connection.output.isBlocked,
         connection.page == nil
       else { continue }
       watching.watchers[index].hasMissed = false
@@ -121,10 +121,10 @@ extension Runner {
     let all = watching.watchers
     watching = Watching()
     for watcher in all {
-      guard let connection = front.connection(watcher.id) else { continue }
+      guard let connection = downstream.connection(watcher.id) else { continue }
       connection.page = nil
-      if isChunked(connection) { connection.outlet.write("0\r\n\r\n" as StaticString) }
-      front.finishAnswer(connection, keepsAlive: isChunked(connection), now: now)
+      if isChunked(connection) { connection.output.write("0\r\n\r\n" as StaticString) }
+      downstream.finishAnswer(connection, keepsAlive: isChunked(connection), now: now)
     }
   }
 
@@ -134,9 +134,9 @@ extension Runner {
     if isChunked(connection) { scratch.appendChunkStart(page.count) }
     page.withBytes { scratch.append($0) }
     if isChunked(connection) { scratch.appendChunkEnd() }
-    scratch.withBytes { connection.outlet.write($0) }
+    scratch.withBytes { connection.output.write($0) }
     scratch.recycle(keeping: Limits.keptBuffer)
-    front.settle(connection, now: now.instant)
+    downstream.settle(connection, now: now.instant)
   }
 
   /// Writes an event of at most `Limits.watchBytes`: providers whose state is another, then the others that changed,

@@ -3,12 +3,12 @@ package import Policy
 
 /// How many exchanges run at a time, how many wait for their turn, and how many bytes are held for all of them.
 ///
-/// Seats and shares give themselves back when their owner goes, so that no path can leak one.
+/// Permits and reservations give themselves back when their owner goes, so that no path can leak one.
 package final class Admission {
   private var limits: LimitSettings
   package fileprivate(set) var running = 0
   /// Request bodies, as far as they have come, and what is made of them.
-  private let bodies: ByteLedger
+  private let bodies: MemoryMeter
   /// Bytes of answers and pages that are held or wait for slow clients, and of requests that have only begun, as last
   /// measured.
   private var answerBytes = 0
@@ -20,7 +20,7 @@ package final class Admission {
 
   package init(_ limits: LimitSettings) {
     self.limits = limits
-    bodies = ByteLedger(limit: limits.memory)
+    bodies = MemoryMeter(limit: limits.memory)
   }
 
   /// A reload: what is taken stays taken.
@@ -38,11 +38,11 @@ package final class Admission {
 
   private var hasRoom: Bool { running < limits.concurrentRequests && waiting == 0 }
 
-  /// A seat for an exchange; one that has to wait is called by `next`. The caller has looked at `isFull`.
-  package func enter(_ id: SlotID) -> AdmissionSeat {
+  /// A permit for an exchange; one that has to wait is called by `next`. The caller has looked at `isFull`.
+  package func enter(_ id: SlotID) -> AdmissionPermit {
     if hasRoom {
       running += 1
-      return AdmissionSeat(self, number: nil)
+      return AdmissionPermit(self, number: nil)
     }
     if first > line.count / 2 {
       line.removeSubrange(0..<first)
@@ -50,17 +50,17 @@ package final class Admission {
     }
     lastNumber += 1
     line.append((id, lastNumber))
-    return AdmissionSeat(self, number: lastNumber)
+    return AdmissionPermit(self, number: lastNumber)
   }
 
-  /// A seat for what goes through as it comes and so cannot wait; nil: there is no room, or others wait.
-  package func enterAtOnce() -> AdmissionSeat? {
+  /// A permit for what goes through as it comes and so cannot wait; nil: there is no room, or others wait.
+  package func enterAtOnce() -> AdmissionPermit? {
     guard hasRoom else { return nil }
     running += 1
-    return AdmissionSeat(self, number: nil)
+    return AdmissionPermit(self, number: nil)
   }
 
-  /// The next in line, where there is room for it. Its seat has to `begin`, or it stays the next.
+  /// The next in line, where there is room for it. Its permit has to `begin`, or it stays the next.
   package var next: SlotID? {
     waiting > 0 && running < limits.concurrentRequests ? line[first].id : nil
   }
@@ -82,7 +82,7 @@ package final class Admission {
 
   // MARK: - Memory
 
-  package func share() -> MemoryShare { MemoryShare(self) }
+  package func reserve() -> MemoryReservation { MemoryReservation(self) }
 
   /// Bytes that are held for requests and answers.
   package var bytesHeld: Int { bodies.used + answerBytes }
@@ -121,7 +121,7 @@ package final class Admission {
 }
 
 /// The right of one exchange to run, or its place in the line.
-package struct AdmissionSeat: ~Copyable {
+package struct AdmissionPermit: ~Copyable {
   private let admission: Admission
   /// The place in the line, while it waits.
   private var number: Int64?
@@ -147,7 +147,7 @@ package struct AdmissionSeat: ~Copyable {
 }
 
 /// Bytes of `limits.memory` that one request holds: its body, and what is made of it.
-package struct MemoryShare: ~Copyable {
+package struct MemoryReservation: ~Copyable {
   private let admission: Admission
   package private(set) var bytes = 0
 

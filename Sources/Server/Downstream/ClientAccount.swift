@@ -84,7 +84,7 @@ package final class ClientAccount {
 }
 
 /// One of the answers that a client may have at a time: given back when it is let go, wherever that happens.
-package struct ClientSeat: ~Copyable {
+package struct ClientPermit: ~Copyable {
   private let account: ClientAccount
 
   package init(_ account: ClientAccount) {

@@ -71,13 +71,13 @@ struct ClientFeed {
 }
 
 // Bodies that are passed on: read as there is room for them behind, and not into `limits.memory`.
-extension Front {
+extension Downstream {
   /// The head of a request has come whose body is passed on: the runner takes it from here.
   func startFeed(_ connection: Connection) {
     connection.requestLength = connection.parser.head.headLength
     let framing = connection.parser.head.framing
     connection.feed =
-      connection.passage.isUpgrade
+      connection.access.isUpgrade
       ? .tunnel() : connection.lane != nil && framing == .chunked ? .stream() : ClientFeed(framing)
     complete(connection)
   }
@@ -91,11 +91,11 @@ extension Front {
     switch receive(connection, room: Limits.passing) {
     case .received:
       if connection.hasSaidAll { endFeed(connection) }
-      happenings.append(.fed(connection.id))
+      events.append(.fed(connection.id))
     case .wouldBlock: break
     case .endOfStream:
       endFeed(connection)
-      happenings.append(.fed(connection.id))
+      events.append(.fed(connection.id))
     case .reset: close(connection)
     }
   }

@@ -7,7 +7,7 @@ internal import Wire
 /// A client's socket, in the clear or TLS: what it sent and is not yet read, and the way out to it. Where the socket
 /// carries HTTP/2, also each of its streams.
 ///
-/// Owns the descriptor. `Front` moves it from state to state; nobody else changes one.
+/// Owns the descriptor. `Downstream` moves it from state to state; nobody else changes one.
 final class Connection {
   enum State {
     /// The TLS handshake is under way.
@@ -36,9 +36,9 @@ final class Connection {
   /// A stream's place on the connection that carries it; nil: it has a socket.
   let lane: Lane?
   var carriage: Carriage?
-  /// What lies on the socket. All reading goes through it, and what `outlet` gathers.
+  /// What lies on the socket. All reading goes through it, and what `output` gathers.
   var transport: Transport
-  let outlet: Outlet
+  let output: WriteBuffer
   let reach: Gate.Reach
   /// A client of the admin listener.
   let isAdmin: Bool
@@ -70,29 +70,29 @@ final class Connection {
   /// One of our own pages, while it is not written to its end.
   var page: UnfinishedPage?
   /// What the gate said about the current request.
-  var passage = Passage()
+  var access = AccessDecision()
   /// The current request's body, until its exchange has it.
-  var share: MemoryShare?
+  var reservation: MemoryReservation?
   /// Its number among the bodies under way, while more of it is to come, and whether it comes fast enough.
   var upload: UInt64?
   var pace = UploadPace(bytes: 0, now: .distantPast)
   /// The client's right to this answer, while it is being made.
-  var seat: ClientSeat?
+  var permit: ClientPermit?
   /// What the poller watches for now.
   var interest: Interest = []
-  /// `outlet.sent` when the write side was last seen to move.
+  /// `output.sent` when the write side was last seen to move.
   var sentBefore: UInt64 = 0
 
-  /// - Parameter queue: where its outlet waits for the end of a turn, if it is not to be in the clear.
+  /// - Parameter queue: where its output waits for the end of a turn, if it is not to be in the clear.
   init(
     id: SlotID, descriptor: consuming Descriptor, maximumHead: Int, reach: Gate.Reach, isAdmin: Bool,
-    gathering queue: OutletQueue?
+    gathering queue: WriteQueue?
   ) {
     self.id = id
     raw = descriptor.raw
     lane = nil
     transport = Transport(plain: raw)
-    outlet = queue.map { Outlet(gathering: $0, place: id.slot) } ?? Outlet(descriptor: raw)
+    output = queue.map { WriteBuffer(gathering: $0, place: id.slot) } ?? WriteBuffer(descriptor: raw)
     self.descriptor = consume descriptor
     self.reach = reach
     self.isAdmin = isAdmin
@@ -100,13 +100,13 @@ final class Connection {
   }
 
   /// A stream.
-  init(id: SlotID, lane: Lane, maximumHead: Int, gathering queue: OutletQueue) {
+  init(id: SlotID, lane: Lane, maximumHead: Int, gathering queue: WriteQueue) {
     self.id = id
     self.lane = lane
     descriptor = nil
     raw = -1
     transport = Transport(plain: -1)
-    outlet = Outlet(gathering: queue, place: id.slot)
+    output = WriteBuffer(gathering: queue, place: id.slot)
     reach = lane.carrier.reach
     isAdmin = lane.carrier.isAdmin
     parser = RequestParser(maximumHead: maximumHead)

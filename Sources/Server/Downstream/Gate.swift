@@ -57,12 +57,12 @@ package final class Gate {
   /// 5. where clients are listed their key is needed, else the listener must be a local one, unless anonymous
   ///    callers are allowed anywhere;
   /// 6. a body that must be read is not compressed.
-  package func examine(_ head: RequestHead, in bytes: Span<UInt8>, reach: Reach) -> Passage {
-    var passage = Passage()
-    passage.variesByOrigin = !origins.isEmpty
+  package func examine(_ head: RequestHead, in bytes: Span<UInt8>, reach: Reach) -> AccessDecision {
+    var access = AccessDecision()
+    access.variesByOrigin = !origins.isEmpty
     if reach == .loopback, !head.host.isEmpty, !isKnown(host: bytes.extracting(head.host)) {  // 1
-      passage.refusal = .hostNotAllowed
-      return passage
+      access.refusal = .hostNotAllowed
+      return access
     }
     let target = RequestTarget(path: bytes.extracting(head.path))
     if head.value(of: .origin) != nil {  // 2
@@ -72,39 +72,39 @@ package final class Gate {
         }
         guard let origin = origins.first(where: { bytes.extracting(field.value).equalsIgnoringCase($0) })
         else {
-          passage.origin = nil
-          passage.refusal = .originNotAllowed
-          return passage
+          access.origin = nil
+          access.refusal = .originNotAllowed
+          return access
         }
-        passage.origin = origin
+        access.origin = origin
       }
       if head.method == .options, head.value(of: .accessControlRequestMethod) != nil {  // 3
-        passage.isPreflight = true
-        return passage
+        access.isPreflight = true
+        return access
       }
     }
     switch target {
-    case .liveness, .readiness, .home, .metrics, .admin: return passage  // 4
+    case .liveness, .readiness, .home, .metrics, .admin: return access  // 4
     case .proxy(let endpoint):
-      passage.isExchange = head.method == .post
+      access.isExchange = head.method == .post
       if endpoint.upgraded != nil, Self.upgrades(head, in: bytes) {
-        passage.isExchange = true
-        passage.isPassedOn = true
-        passage.isUpgrade = true
+        access.isExchange = true
+        access.isPassedOn = true
+        access.isUpgrade = true
       }
-    case .stored: passage.isExchange = true
+    case .stored: access.isExchange = true
     case .provider:
-      passage.isExchange = true
-      passage.isPassedOn = true
+      access.isExchange = true
+      access.isPassedOn = true
     case .models, .model, .none: break
     }
-    passage.account = account(head, in: bytes)  // 5
-    if passage.account == nil, !allowsAnonymous, !accounts.isEmpty || reach == .network {
-      passage.refusal = .invalidKey
-    } else if passage.isExchange, !passage.isPassedOn, Self.isEncoded(head, in: bytes) {  // 6
-      passage.refusal = .unsupportedEncoding
+    access.account = account(head, in: bytes)  // 5
+    if access.account == nil, !allowsAnonymous, !accounts.isEmpty || reach == .network {
+      access.refusal = .invalidKey
+    } else if access.isExchange, !access.isPassedOn, Self.isEncoded(head, in: bytes) {  // 6
+      access.refusal = .unsupportedEncoding
     }
-    return passage
+    return access
   }
 
   /// The body has a coding that changes its bytes (RFC 9110 §8.4).

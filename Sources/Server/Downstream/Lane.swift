@@ -8,7 +8,7 @@ final class Lane {
   var isWhole = false
   /// The answer's head is out.
   var hasHead = false
-  /// All of the answer is with the outlet; it may be one that was cut.
+  /// All of the answer is with the output; it may be one that was cut.
   var isFinished = false
   var isCut = false
   /// Neither side has anything more to say.

@@ -15,7 +15,7 @@ extension Runner {
     let provider = run.exchange.attempts[attempt].choice.provider
     var head = AnswerHead(
       status: run.exchange.attempts[attempt].status, contentType: [], fields: [], provider: provider,
-      providerName: run.setup.catalog.providers[provider].name,
+      providerName: run.runtime.catalog.providers[provider].name,
       isStream: upstream.progress(transfer)?.isEventStream ?? false)
     page.removeAll()
     withResponseHead(transfer) { raw in
@@ -92,7 +92,8 @@ extension Runner {
     }
     if let run, !run.exchange.attempts.isEmpty {
       scratch.append("X-Synaxis-Attempts: ")
-      AttemptList.write(run.exchange.attempts, run.setup.catalog.providers, now: now.instant, into: &scratch)
+      AttemptList.write(
+        run.exchange.attempts, run.runtime.catalog.providers, now: now.instant, into: &scratch)
       scratch.append("\r\n")
     }
     scratch.appendField("X-Synaxis-Cache", reply.cacheState.name)
@@ -116,7 +117,7 @@ extension Runner {
 
   /// The last fields of every answer: for this client, and for its connection.
   func appendConnectionField(_ connection: Connection, closes: Bool) {
-    appendPassageFields(connection)
+    appendAccessFields(connection)
     if closes || !connection.keepsAlive || isDraining {
       scratch.appendField("Connection", "close")
     } else if connection.parser.head.minorVersion == 0 {

@@ -12,7 +12,7 @@ final class Reply {
   /// Where the answer comes from.
   enum Source {
     /// A place in a flight: an exchange that others may share.
-    case seat(Seat)
+    case subscription(Subscription)
     /// A stored answer, as far as it has been sent; with its gaps, where it is paced.
     case replay(CachedAnswer, offset: Int, pacedSince: Instant?)
     case over
@@ -104,7 +104,7 @@ final class Reply {
       record.hasExchange = true
       record.ending = run.exchange.ending
       record.attempts = run.exchange.attempts
-      record.providers = run.setup.catalog.providers
+      record.providers = run.runtime.catalog.providers
       record.usage = run.usage
       record.bill = run.bill
       record.batchSize = run.batch?.size ?? 1

@@ -4,7 +4,7 @@ internal import Policy
 internal import Upstream
 internal import Wire
 
-/// Requests for embeddings that are sent as one, and then wait for its answer: as a flight has seats that get the same,
+/// Requests for embeddings that are sent as one, and then wait for its answer: as a flight has subscriptions that get the same,
 /// this has members that get a part each.
 ///
 /// Each member is an exchange of its own, which makes its attempt together with the others: it may leave at any time, and
@@ -18,7 +18,7 @@ final class BatchCall {
     var place = 0
   }
 
-  let setup: Setup
+  let runtime: RuntimeConfiguration
   let choice: Choice
   /// Where they wait; nil: they have been sent.
   var gathering: GatheringID?
@@ -29,12 +29,12 @@ final class BatchCall {
   var transfer: TransferID?
   /// The one request's.
   var body = ByteBuffer()
-  private var share: MemoryShare?
+  private var reservation: MemoryReservation?
   /// Nil: none has come, or it is none.
   var answer: EmbeddingAnswer?
 
-  init(_ setup: Setup, _ choice: Choice, in gathering: GatheringID) {
-    self.setup = setup
+  init(_ runtime: RuntimeConfiguration, _ choice: Choice, in gathering: GatheringID) {
+    self.runtime = runtime
     self.choice = choice
     self.gathering = gathering
   }
@@ -47,9 +47,9 @@ final class BatchCall {
 
   func place(of run: SlotID) -> Int? { members.first { $0.run == run }?.place }
 
-  /// Those who are there are sent, in their order. `share`: of the memory, for the body.
-  func fix(_ share: consuming MemoryShare) {
-    self.share = consume share
+  /// Those who are there are sent, in their order. `reservation`: of the memory, for the body.
+  func fix(_ reservation: consuming MemoryReservation) {
+    self.reservation = consume reservation
     weights = members.map { $0.weight }
     for place in members.indices { members[place].place = place }
   }
@@ -58,7 +58,7 @@ final class BatchCall {
   func release() {
     transfer = nil
     body.release()
-    share = nil
+    reservation = nil
     answer = nil
   }
 }

@@ -13,7 +13,7 @@ extension Runner {
   func batchInput(_ connection: Connection, _ facts: RequestFacts, _ shape: ExchangeShape) -> BatchInput? {
     guard shape.endpoint == .embeddings, facts.form == .json, !facts.wantsStream,
       connection.body.count <= Limits.gatheredInput,
-      setup.catalog.providers.contains(where: { $0.batch != nil })
+      runtime.catalog.providers.contains(where: { $0.batch != nil })
     else { return nil }
     return connection.inbound.withBytes { bytes in
       let body = bytes.extracting(connection.body)
@@ -32,9 +32,9 @@ extension Runner {
   func joins(_ run: ExchangeRun, _ now: Moment) -> Bool {
     guard let own = run.batchInput, run.batch == nil,
       let id = batches.gatherings.find(own.key, bytes: own.bytes),
-      let call = batches.waiting[id], call.setup === run.setup, let first = call.members.first,
+      let call = batches.waiting[id], call.runtime === run.runtime, let first = call.members.first,
       let ticket = runs[first.run]?.exchange.attempts[first.attempt].ticket,
-      let joined = run.setup.ledger.join(ticket, run.exchange.routeRequest, now: now.instant)
+      let joined = run.runtime.health.join(ticket, run.exchange.routeRequest, now: now.instant)
     else { return false }
     let attempt = run.exchange.attempts.count
     while run.transfers.count <= attempt { run.transfers.append(nil) }
@@ -58,10 +58,10 @@ extension Runner {
   func waits(_ attempt: Int, _ run: ExchangeRun, _ now: Moment) -> Bool {
     let choice = run.exchange.attempts[attempt].choice
     guard let own = run.batchInput, run.batch == nil,
-      let settings = run.setup.catalog.providers[choice.provider].batch
+      let settings = run.runtime.catalog.providers[choice.provider].batch
     else { return false }
     let id = batches.gatherings.begin(own.key, settings, bytes: run.body.count, now: now.instant)
-    let call = BatchCall(run.setup, choice, in: id)
+    let call = BatchCall(run.runtime, choice, in: id)
     batches.waiting[id] = call
     enter(call, run, attempt: attempt)
     return true
@@ -80,8 +80,8 @@ extension Runner {
     else { return }
     call.gathering = nil
     if call.members.count > 1 { writeList(of: call, lead) }
-    var share = front.admission.share()
-    guard call.members.count > 1, share.grow(to: call.body.count) else {
+    var reservation = downstream.admission.reserve()
+    guard call.members.count > 1, reservation.grow(to: call.body.count) else {
       call.release()
       for member in call.members {  // 1, 2
         guard let run = runs[member.run] else { continue }
@@ -90,7 +90,7 @@ extension Runner {
       }
       return
     }
-    call.fix(share)
+    call.fix(reservation)
     send(call, lead, first.attempt, now)
   }
 
@@ -104,7 +104,7 @@ extension Runner {
     }
     call.transfer = transfer
     batches.sent[transfer] = call
-    metrics.record(inputs: call.size, at: call.setup.catalog.providers[call.choice.provider].name)
+    metrics.record(inputs: call.size, at: call.runtime.catalog.providers[call.choice.provider].name)
     let opened = Clock.instant()
     eachMember(of: call) { run, attempt in
       run.transfers[attempt] = transfer
@@ -163,7 +163,7 @@ extension Runner {
   /// asks may be to blame: each is asked alone. 4. All else is as it would be for one.
   private func ended(_ call: BatchCall, _ transfer: TransferID, _ outcome: TransferOutcome, _ now: Moment) {
     guard let first = call.members.first, let lead = runs[first.run] else { return }
-    noteRoundTrip(outcome, provider: call.choice.provider, ledger: call.setup.ledger)
+    noteRoundTrip(outcome, provider: call.choice.provider, health: call.runtime.health)
     let verdict = verdict(lead, first.attempt, transfer, outcome, now)
     var misfit: EmbeddingAnswer.Fault?
     if verdict == .good {
@@ -261,7 +261,7 @@ extension Runner {
       return false
     }
     stragglers[transfer] = Straggler(
-      ledger: run.setup.ledger, ticket: made.ticket, provider: made.choice.provider)
+      health: run.runtime.health, ticket: made.ticket, provider: made.choice.provider)
     end(call, transfer) {}
     leave(call, run, attempt)
     return true

@@ -30,7 +30,7 @@ extension Runner {
       text = wayWords(transfer)
     }
     if text.isEmpty { return }
-    let provider = run.setup.catalog.providers[made.choice.provider]
+    let provider = run.runtime.catalog.providers[made.choice.provider]
     run.exchange.note(Redaction(provider).apply(to: text), of: attempt)
   }
 

@@ -10,17 +10,17 @@ extension Runner {
     let choice = run.exchange.attempts[attempt].choice
     if let stored = run.stored {
       run.targets.append(
-        run.setup.newTarget(provider: choice.provider, key: choice.key, storedResponse: stored.path))
+        run.runtime.newTarget(provider: choice.provider, key: choice.key, storedResponse: stored.path))
       return run.targets[run.targets.count - 1]
     }
-    return run.setup.target(
+    return run.runtime.target(
       provider: choice.provider, key: choice.key, path: .endpoint(run.exchange.shape.endpoint))
   }
 
   /// The model's name in the provider's spelling, where that differs.
   func modelSplice(for choice: Choice, _ run: ExchangeRun) -> Splice? {
     if run.stored != nil { return nil }
-    let catalog = run.setup.catalog
+    let catalog = run.runtime.catalog
     let route = run.exchange.shape.route
     let requested = run.facts.model
     guard

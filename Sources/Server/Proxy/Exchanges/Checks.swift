@@ -18,7 +18,7 @@ final class Checks {
     var names: [String] = []
   }
 
-  let setup: Setup
+  let runtime: RuntimeConfiguration
   private let upstream: Upstream
   private var places: [Place]
   private var running: [TransferID: Int] = [:]
@@ -26,14 +26,14 @@ final class Checks {
   /// Somebody is to be asked at all.
   private let isWanted: Bool
 
-  init(_ setup: Setup, upstream: Upstream, keeping old: Checks?, now: Instant) {
-    self.setup = setup
+  init(_ runtime: RuntimeConfiguration, upstream: Upstream, keeping old: Checks?, now: Instant) {
+    self.runtime = runtime
     self.upstream = upstream
-    let providers = setup.catalog.providers
+    let providers = runtime.catalog.providers
     isWanted = providers.contains { $0.probes || $0.discovers }
     places = providers.map { provider in
       var place = Place()
-      let before = old?.setup.catalog.providers.firstIndex {
+      let before = old?.runtime.catalog.providers.firstIndex {
         $0.name == provider.name && $0.endpoint == provider.endpoint
       }
       if let old, let before { place.names = old.places[before].names }
@@ -59,7 +59,7 @@ final class Checks {
 
   /// A provider is left alone until then: it is asked before a client's request is risked on it.
   func cooled(_ provider: Int, until: Instant) {
-    guard setup.catalog.providers[provider].probes else { return }
+    guard runtime.catalog.providers[provider].probes else { return }
     places[provider].askAt = min(places[provider].askAt, until)
   }
 
@@ -77,7 +77,7 @@ final class Checks {
 
   private func ask(_ provider: Int, _ now: Instant) {
     places[provider].askAt = now + Limits.discoverRetry
-    var request = TransferRequest(target: setup.target(provider: provider, key: 0, path: .models))
+    var request = TransferRequest(target: runtime.target(provider: provider, key: 0, path: .models))
     request.method = .get
     let transfer = upstream.open(request, headerLines: Span(), body: Span(), now: now)
     running[transfer] = provider
@@ -89,7 +89,7 @@ final class Checks {
     guard let provider = running[event.transfer] else { return false }
     switch event.fact {
     case .ended(let outcome):
-      if !outcome.isReused { setup.ledger.noteRoundTrip(outcome.connectTime, provider: provider) }
+      if !outcome.isReused { runtime.health.noteRoundTrip(outcome.connectTime, provider: provider) }
       return ended(event.transfer, provider, outcome, now)
     case .heldFull:
       settle(event.transfer, provider, .foreign, now)
@@ -106,7 +106,7 @@ final class Checks {
     if fault == nil, outcome.status >= 500 { fault = .serverError }
     let found = fault == nil && outcome.status == 200 ? upstream.withHeld(transfer) { names(in: $0) } : nil
     settle(transfer, provider, fault, now)
-    guard setup.catalog.providers[provider].discovers, let found, !found.isEmpty else { return false }
+    guard runtime.catalog.providers[provider].discovers, let found, !found.isEmpty else { return false }
     places[provider].askAt = now + Limits.discoverEvery
     if found == places[provider].names { return false }
     places[provider].names = found
@@ -115,13 +115,13 @@ final class Checks {
 
   private func settle(_ transfer: TransferID, _ provider: Int, _ fault: Fault?, _ now: Instant) {
     let elapsed = places[provider].startedAt.map { now - $0 } ?? .zero
-    setup.ledger.recordCheck(provider: provider, fault: fault, elapsed: elapsed, now: now)
+    runtime.health.recordCheck(provider: provider, fault: fault, elapsed: elapsed, now: now)
     upstream.cancel(transfer)
     running[transfer] = nil
     places[provider].startedAt = nil
-    if setup.catalog.providers[provider].discovers { return }
+    if runtime.catalog.providers[provider].discovers { return }
     // Asked again after its next cooldown, and after this one if it has just failed.
-    let status = setup.ledger.status(of: provider, now: now)
+    let status = runtime.health.status(of: provider, now: now)
     places[provider].askAt =
       fault == nil ? .distantFuture : status.cooldownUntil ?? now + Limits.discoverRetry
   }
@@ -147,7 +147,7 @@ final class Checks {
   func merged(into configuration: Configuration) -> Configuration {
     var merged = configuration
     for (index, provider) in merged.providers.enumerated() where provider.discovers {
-      guard let place = setup.catalog.providers.firstIndex(where: { $0.name == provider.name }) else {
+      guard let place = runtime.catalog.providers.firstIndex(where: { $0.name == provider.name }) else {
         continue
       }
       let known = Set(provider.models.map { $0.name } + provider.models.map { $0.upstreamName })

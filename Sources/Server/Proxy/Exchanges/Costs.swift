@@ -13,21 +13,21 @@ extension Runner {
     if run.stored != nil { run.usage = TokenUsage() }
     guard run.usage.isKnown, run.exchange.attempts[attempt].isLive else { return }
     let tokens = TokenCounts(run.usage)
-    run.bill = run.setup.ledger.charge(
+    run.bill = run.runtime.health.charge(
       run.exchange.attempts[attempt].ticket, tokens, of: run.exchange.shape.route)
   }
 
   /// What a request may come to, where its client has a limit: as much as at the dearest candidate.
   func estimate(_ shape: ExchangeShape, for account: ClientAccount?) -> Money {
     guard account?.spendPerDay != nil else { return .none }
-    return setup.catalog.worth(shape.likelyTokens, of: shape.route)
+    return runtime.catalog.worth(shape.likelyTokens, of: shape.route)
   }
 
   /// Nil where the client's money for the day is enough.
   func spendingRefusal(of account: ClientAccount?, _ shape: ExchangeShape, now: Moment) -> LocalError? {
     guard let account, let limit = account.spendPerDay else { return nil }
     let due = account.spending.due(
-      estimate(shape, for: account), limit: limit, on: setup.ledger.day, now: now.instant)
+      estimate(shape, for: account), limit: limit, on: runtime.health.day, now: now.instant)
     return due > now.instant ? .clientSpent(due - now.instant) : nil
   }
 
@@ -40,10 +40,10 @@ extension Runner {
       for attempt in run.exchange.attempts where attempt.sentAt != nil && attempt.mayHaveCost {
         let shape = run.exchange.shape
         spent +=
-          run.setup.catalog.bill(shape.likelyTokens, at: attempt.choice.candidate, of: shape.route).spent
+          run.runtime.catalog.bill(shape.likelyTokens, at: attempt.choice.candidate, of: shape.route).spent
       }
     }
-    payer.spending.settle(reserved: run.estimate, spent: spent, on: run.setup.ledger.day)
+    payer.spending.settle(reserved: run.estimate, spent: spent, on: run.runtime.health.day)
   }
 }
 

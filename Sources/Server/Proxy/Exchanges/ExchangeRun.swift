@@ -10,7 +10,7 @@ internal import Wire
 /// transfers were cancelled, or the one that is committed has said that it needs them no more.
 final class ExchangeRun {
   let id: SlotID
-  let setup: Setup
+  let runtime: RuntimeConfiguration
   var exchange: Exchange
   let facts: RequestFacts
   /// Head and body of the request.
@@ -42,7 +42,7 @@ final class ExchangeRun {
   var transfers: [TransferID?] = []
   /// The bodies of attempts that differ from the client's, by attempt: kept for as long as a transfer may read them.
   private var patches: [(attempt: Int, patch: Patch)] = []
-  /// Bytes in `share` for the bodies that are being made, by attempt.
+  /// Bytes in `reservation` for the bodies that are being made, by attempt.
   private var charges: [(attempt: Int, bytes: Int)] = []
   /// Length of the answer's body, once that is known.
   var length: Int64?
@@ -52,9 +52,9 @@ final class ExchangeRun {
   let payer: ClientAccount?
   let estimate: Money
   /// The request's bytes in `limits.memory`.
-  var share: MemoryShare?
+  var reservation: MemoryReservation?
   /// Its turn among the exchanges, or its place in the line.
-  var seat: AdmissionSeat?
+  var permit: AdmissionPermit?
   /// The name of the first client's request, which the lines about attempts bear.
   var requestID: RequestID?
   var usage = TokenUsage()
@@ -64,11 +64,12 @@ final class ExchangeRun {
   var pipe: Pipe?
 
   init(
-    id: SlotID, setup: Setup, exchange: Exchange, facts: RequestFacts, arrival: consuming Arrival,
+    id: SlotID, runtime: RuntimeConfiguration, exchange: Exchange, facts: RequestFacts,
+    arrival: consuming Arrival,
     lines: Span<UInt8>
   ) {
     self.id = id
-    self.setup = setup
+    self.runtime = runtime
     self.exchange = exchange
     self.facts = facts
     body = arrival.body
@@ -95,7 +96,7 @@ final class ExchangeRun {
 
   /// What its work has come to.
   var record: ExchangeRecord {
-    var record = ExchangeRecord(exchange, setup.ledger, model: facts.model)
+    var record = ExchangeRecord(exchange, runtime.health, model: facts.model)
     record.requestID = requestID
     record.usage = usage
     record.bill = bill
@@ -118,7 +119,9 @@ final class ExchangeRun {
   func charge(_ bytes: Int, for attempt: Int) -> Bool {
     let place = charges.firstIndex { $0.attempt == attempt }
     let more = bytes - (place.map { charges[$0].bytes } ?? 0)
-    guard let before = share?.bytes, share?.grow(to: before + more) == true else { return more <= 0 }
+    guard let before = reservation?.bytes, reservation?.grow(to: before + more) == true else {
+      return more <= 0
+    }
     if let place { charges[place].bytes = bytes } else { charges.append((attempt, bytes)) }
     return true
   }
@@ -132,14 +135,14 @@ final class ExchangeRun {
   /// Nobody reads the body of that attempt any more.
   func dropPatch(of attempt: Int) {
     patches.removeAll { $0.attempt == attempt }
-    for charge in charges where charge.attempt == attempt { share?.shrink(by: charge.bytes) }
+    for charge in charges where charge.attempt == attempt { reservation?.shrink(by: charge.bytes) }
     charges.removeAll { $0.attempt == attempt }
   }
 
   /// Nobody sends the request any more: it is given up, however long the answer takes.
   func releaseRequest() {
     request.release()
-    share = nil
+    reservation = nil
     patches = []
     charges = []
   }
@@ -150,7 +153,7 @@ final class ExchangeRun {
   /// The exchange is over: what only transfers needed goes, though slow followers may keep the run.
   func release() {
     releaseRequest()
-    seat = nil
+    permit = nil
   }
 
   /// Names an attempt in the transfer's tag: slot, generation, attempt.

@@ -5,7 +5,7 @@ internal import Upstream
 internal import Wire
 
 // What providers do, as it comes from Upstream: each exchange is told what it means for it, answers are judged,
-// and the ledger learns.
+// and the health store learns.
 extension Runner {
   /// Passes on what happened to a transfer.
   func take(_ event: TransferEvent, now: Moment) {
@@ -56,13 +56,13 @@ extension Runner {
       noteDetail(run, attempt, event.transfer, verdict)
       tell(run, .heldFull(attempt, verdict), now)
     case .blocked:
-      if let flight = run.flight, let seat = sharing.flights.firstSeat(of: flight),
-        let reply = sharing.reply(at: seat), let connection = front.connection(reply.connection)
+      if let flight = run.flight, let subscription = sharing.flights.firstSubscription(of: flight),
+        let reply = sharing.reply(at: subscription), let connection = downstream.connection(reply.connection)
       {
-        front.settle(connection, now: now.instant)
+        downstream.settle(connection, now: now.instant)
       }
     case .roomy:
-      if let connection = run.pipe.flatMap({ front.connection($0.connection) }) {
+      if let connection = run.pipe.flatMap({ downstream.connection($0.connection) }) {
         pump(run, connection, now)
       }
     case .recorded: if let flight = run.flight { pumpAll(flight, now) }
@@ -74,18 +74,18 @@ extension Runner {
   /// A straggler's connection is ready or has failed: the round trip is learned, the ticket given back.
   private func follow(_ straggler: Straggler, _ event: TransferEvent, now: Moment) {
     guard case .ended(let outcome) = event.fact else { return }
-    noteRoundTrip(outcome, provider: straggler.provider, ledger: straggler.ledger)
+    noteRoundTrip(outcome, provider: straggler.provider, health: straggler.health)
     let fault = outcome.fault.map { Judge.transfer(TransferEnd($0, of: outcome)) } ?? .raceLost
     var end = AttemptOutcome(fault: fault)
     if fault != .raceLost { end.words = wayWords(event.transfer) }
-    straggler.ledger.end(straggler.ticket, end, now: now.instant)
+    straggler.health.end(straggler.ticket, end, now: now.instant)
     stragglers[event.transfer] = nil
     upstream.cancel(event.transfer)
   }
 
-  func noteRoundTrip(_ outcome: TransferOutcome, provider: Int, ledger: Ledger) {
+  func noteRoundTrip(_ outcome: TransferOutcome, provider: Int, health: HealthStore) {
     if !outcome.isReused, outcome.connectTime > .zero {
-      ledger.noteRoundTrip(outcome.connectTime, provider: provider)
+      health.noteRoundTrip(outcome.connectTime, provider: provider)
     }
   }
 
@@ -93,7 +93,7 @@ extension Runner {
     _ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID, _ outcome: TransferOutcome, now: Moment
   ) {
     let choice = run.exchange.attempts[attempt].choice
-    noteRoundTrip(outcome, provider: choice.provider, ledger: run.setup.ledger)
+    noteRoundTrip(outcome, provider: choice.provider, health: run.runtime.health)
     let verdict: Verdict
     if case .committed(attempt) = run.exchange.state {
       let sawError = upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
@@ -191,7 +191,7 @@ extension Runner {
     let isStream = upstream.progress(transfer)?.isEventStream ?? false
     let sawError = upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
     let shape = run.exchange.shape
-    let zone = run.setup.catalog.providers[run.exchange.attempts[attempt].choice.provider].zone
+    let zone = run.runtime.catalog.providers[run.exchange.attempts[attempt].choice.provider].zone
     let verdict =
       withResponseHead(transfer) { raw in
         upstream.withHeld(transfer) { body in
@@ -208,7 +208,7 @@ extension Runner {
     guard run.exchange.attempts[attempt].isLive else { return }
     let ticket = run.exchange.attempts[attempt].ticket
     let provider = run.exchange.attempts[attempt].choice.provider
-    let pairs = run.setup.catalog.providers[provider].quotaHeaders.pairs
+    let pairs = run.runtime.catalog.providers[provider].quotaHeaders.pairs
     if pairs.isEmpty { return }
     withResponseHead(transfer) { raw in
       for index in pairs.indices {
@@ -217,7 +217,7 @@ extension Runner {
           let reset = responseHead.value(named: pairs[index].reset, in: raw),
           let interval = RetryHints.resetInterval(raw.extracting(reset), now: now.wall)
         else { continue }
-        run.setup.ledger.learn(
+        run.runtime.health.learn(
           ticket, pair: index, remaining: remaining, resetAt: now.instant + interval, now: now.instant)
       }
     }

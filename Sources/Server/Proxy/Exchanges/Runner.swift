@@ -9,10 +9,10 @@ internal import Wire
 
 /// The exchanges: takes requests in, tells each exchange what happened, and does what it wants done.
 final class Runner {
-  let front: Front
+  let downstream: Downstream
   let upstream: Upstream
   let log: Log
-  private(set) var setup: Setup
+  private(set) var runtime: RuntimeConfiguration
   private(set) var checks: Checks
   /// The tier file's own configuration, without what was discovered since.
   private(set) var configuration: Configuration
@@ -57,28 +57,29 @@ final class Runner {
   var abandoned: [ExchangeRun] = []
 
   struct Straggler {
-    var ledger: Ledger
+    var health: HealthStore
     var ticket: AttemptTicket
     var provider: Int
   }
 
   init(
-    front: Front, upstream: Upstream, log: Log, setup: Setup, sharing: Sharing, seed: UInt64,
+    downstream: Downstream, upstream: Upstream, log: Log, runtime: RuntimeConfiguration, sharing: Sharing,
+    seed: UInt64,
     conversationKey: KeyedHash.Key, now: Instant
   ) {
     self.conversationKey = conversationKey
-    reader = RequestReader(key: conversationKey, hearsOpenings: setup.configuration.affinity.enabled)
+    reader = RequestReader(key: conversationKey, hearsOpenings: runtime.configuration.affinity.enabled)
     self.sharing = sharing
-    self.front = front
+    self.downstream = downstream
     self.upstream = upstream
     self.log = log
-    self.setup = setup
-    configuration = setup.configuration
-    checks = Checks(setup, upstream: upstream, keeping: nil, now: now)
-    metrics = Metrics(setup.catalog, clients: setup.configuration.clients, now: Clock.now())
+    self.runtime = runtime
+    configuration = runtime.configuration
+    checks = Checks(runtime, upstream: upstream, keeping: nil, now: now)
+    metrics = Metrics(runtime.catalog, clients: runtime.configuration.clients, now: Clock.now())
     activity = Activity(startedAt: metrics.startedAt)
     serial = seed
-    runs = SlotTable(capacity: setup.configuration.limits.connections)
+    runs = SlotTable(capacity: runtime.configuration.limits.connections)
   }
 
   /// Runs with a configuration from now on, and with what was discovered; what was learned is kept. Exchanges
@@ -86,11 +87,11 @@ final class Runner {
   func adopt(_ configuration: Configuration, now: Instant) {
     self.configuration = configuration
     reader = newReader
-    setup = Setup(
-      checks.merged(into: configuration), upstream: upstream, seed: serial, keeping: setup)
-    front.gate = setup.gate
-    checks = Checks(setup, upstream: upstream, keeping: checks, now: now)
-    metrics.adopt(setup.catalog, clients: configuration.clients)
+    runtime = RuntimeConfiguration(
+      checks.merged(into: configuration), upstream: upstream, seed: serial, keeping: runtime)
+    downstream.gate = runtime.gate
+    checks = Checks(runtime, upstream: upstream, keeping: checks, now: now)
+    metrics.adopt(runtime.catalog, clients: configuration.clients)
     // The token may have changed, and the providers: who may still look comes again.
     endWatching(now: now)
   }
@@ -106,16 +107,16 @@ final class Runner {
 
   // MARK: - The clients' side
 
-  func take(_ happening: Happening, now: Moment) {
-    switch happening {
+  func take(_ event: ConnectionEvent, now: Moment) {
+    switch event {
     case .request(let id):
-      if let connection = front.connection(id) { receive(connection, now: now) }
+      if let connection = downstream.connection(id) { receive(connection, now: now) }
     case .refused(let id, let error):
-      if let connection = front.connection(id) { refuse(connection, error, now: now) }
+      if let connection = downstream.connection(id) { refuse(connection, error, now: now) }
     case .left(let id): left(id, now)
     case .drained(let id): drained(id, now)
     case .fed(let id):
-      guard let connection = front.connection(id) else { return }
+      guard let connection = downstream.connection(id) else { return }
       if let passing = connection.passing { fed(passing, now) }
       if let run = connection.pipe { pump(run, connection, now) }
     case .unsecured(let fault): log.note(.info, "TLS handshake failed", fault.words(for: "the client"))
@@ -126,21 +127,21 @@ final class Runner {
   /// The client is gone; the exchange goes on if others wait for it.
   private func left(_ id: SlotID, _ now: Moment) {
     watching.remove(id)
-    guard let connection = front.connection(id) else { return }
+    guard let connection = downstream.connection(id) else { return }
     if let passing = connection.passing { clientLeft(passing, now) }
     guard let reply = connection.reply else { return }
     connection.reply = nil
     switch reply.source {
-    case .seat(let seat):
-      let flight = sharing.flights.flight(of: seat)
+    case .subscription(let subscription):
+      let flight = sharing.flights.flight(of: subscription)
       let run = sharing.run(of: flight)
-      let hasHadAll = run.map { hasSaidEnd($0) } == true && isServed(seat, connection)
-      if hasHadAll, let run, sharing.flights.seatCount(of: flight) == 1 {
-        // Its seat stays, so that the answer is stored and the provider's connection kept.
+      let hasHadAll = run.map { hasSaidEnd($0) } == true && isServed(subscription, connection)
+      if hasHadAll, let run, sharing.flights.subscriptionCount(of: flight) == 1 {
+        // Its subscription stays, so that the answer is stored and the provider's connection kept.
         tell(run, .served, now)
         return
       }
-      depart(seat)
+      depart(subscription)
       cancelAbandoned(now)
       record(reply, run: run, word: (hasHadAll ? Ending.complete : .clientLeft).word, now)
       pumpAll(flight, now)
@@ -153,12 +154,12 @@ final class Runner {
   }
 
   private func drained(_ id: SlotID, _ now: Moment) {
-    guard let connection = front.connection(id) else { return }
+    guard let connection = downstream.connection(id) else { return }
     if connection.page != nil { pageDrained(connection) }
     if let passing = connection.passing { drained(passing, now) }
     guard let reply = connection.reply else { return }
     switch reply.source {
-    case .seat(let seat): pumpAll(sharing.flights.flight(of: seat), now)
+    case .subscription(let subscription): pumpAll(sharing.flights.flight(of: subscription), now)
     case .replay: pumpReplay(reply, connection, now)
     case .over: break
     }
@@ -167,23 +168,23 @@ final class Runner {
   /// Gives a request its exchange. There is room for it: the caller has looked. The client's fields are in
   /// `scratch`.
   func start(
-    _ arrival: consuming Arrival, facts: RequestFacts, shape: ExchangeShape, for seat: Seat,
+    _ arrival: consuming Arrival, facts: RequestFacts, shape: ExchangeShape, for subscription: Subscription,
     pipe: Pipe? = nil, now: Moment
   ) {
     var handed = Optional(arrival)
     let run = runs.insert { id in
       scratch.withBytes { lines in
         ExchangeRun(
-          id: id, setup: setup, exchange: Exchange(shape, now: now.instant), facts: facts,
+          id: id, runtime: runtime, exchange: Exchange(shape, now: now.instant), facts: facts,
           arrival: handed.take()!, lines: lines)
       }
     }
     guard let run else { return }
     run.pipe = pipe
-    if let pipe { front.connection(pipe.connection)?.pipe = run }
-    sharing.bind(run, to: sharing.flights.flight(of: seat))
-    run.requestID = sharing.reply(at: seat)?.requestID
-    if let reply = sharing.reply(at: seat) { admit(run, for: reply.connection, now: now) }
+    if let pipe { downstream.connection(pipe.connection)?.pipe = run }
+    sharing.bind(run, to: sharing.flights.flight(of: subscription))
+    run.requestID = sharing.reply(at: subscription)?.requestID
+    if let reply = sharing.reply(at: subscription) { admit(run, for: reply.connection, now: now) }
   }
 
   // MARK: - Exchanges
@@ -197,13 +198,13 @@ final class Runner {
   func tell(_ run: ExchangeRun, _ event: ExchangeEvent, _ now: Moment) {
     // Performing may tell again: each call works on effects of its own, behind those of its caller.
     let first = effects.count
-    run.exchange.handle(event, ledger: run.setup.ledger, now: now.instant, effects: &effects)
+    run.exchange.handle(event, health: run.runtime.health, now: now.instant, effects: &effects)
     var at = first
     while at < effects.count {
       let effect = effects[at]
       at += 1
       if let answer = perform(effect, run, now) {
-        run.exchange.handle(answer, ledger: run.setup.ledger, now: now.instant, effects: &effects)
+        run.exchange.handle(answer, health: run.runtime.health, now: now.instant, effects: &effects)
       }
     }
     if effects.count > first { effects.removeSubrange(first...) }
@@ -247,7 +248,7 @@ final class Runner {
   func makeBody(_ attempt: Int, _ run: ExchangeRun, _ now: Moment) -> ExchangeEvent? {
     let choice = run.exchange.attempts[attempt].choice
     let model = modelSplice(for: choice, run)
-    let edits = run.setup.edits[choice.provider]
+    let edits = run.runtime.edits[choice.provider]
     guard run.exchange.shape.endpoint.takesEdits, run.facts.form == .json, !edits.isEmpty else {
       let patch = model.map { Patch([$0], over: run.wholeBody) }
       send(attempt, run, patch.map { run.keep($0, for: attempt) }, now)
@@ -323,16 +324,16 @@ final class Runner {
     if let call = run.batch(at: attempt), letGo(call, run, attempt) { return }
     guard let transfer = run.transfers[attempt] else {
       // Its body is still being made, or others go on with it.
-      run.setup.ledger.end(made.ticket, AttemptOutcome(fault: .raceLost), now: now.instant)
+      run.runtime.health.end(made.ticket, AttemptOutcome(fault: .raceLost), now: now.instant)
       return
     }
     run.transfers[attempt] = nil
     if stragglers.count < Limits.stragglers, upstream.abandon(transfer) {
       stragglers[transfer] = Straggler(
-        ledger: run.setup.ledger, ticket: made.ticket, provider: made.choice.provider)
+        health: run.runtime.health, ticket: made.ticket, provider: made.choice.provider)
     } else {
       upstream.cancel(transfer)
-      run.setup.ledger.end(made.ticket, AttemptOutcome(fault: .raceLost), now: now.instant)
+      run.runtime.health.end(made.ticket, AttemptOutcome(fault: .raceLost), now: now.instant)
     }
   }
 
@@ -348,7 +349,7 @@ final class Runner {
     case .sent(.failed): return .path(attempt, .undeliverable)
     case .sent(.heldUp): return .path(attempt, .heldUp)
     case .sent(.acknowledged(let roundTrip)):
-      run.setup.ledger.noteRoundTrip(roundTrip, provider: run.exchange.attempts[attempt].choice.provider)
+      run.runtime.health.noteRoundTrip(roundTrip, provider: run.exchange.attempts[attempt].choice.provider)
       return .path(attempt, .acknowledged)
     case .sent(.unknown), .unknown: return .path(attempt, .unknown)
     }
@@ -375,7 +376,7 @@ final class Runner {
     log.attempts(of: record, now: now)
     metrics.record(record)
     settleCost(run)
-    if run.setup === setup {
+    if run.runtime === runtime {
       for attempt in run.exchange.attempts {
         guard let consequence = attempt.consequence, consequence.scope == .provider else { continue }
         checks.cooled(attempt.choice.provider, until: consequence.until)

@@ -10,7 +10,7 @@ internal import Wire
 /// It lives from the end of the request's head to the end of the answer, or until either side is gone.
 final class Passing {
   let connection: SlotID
-  let setup: Setup
+  let runtime: RuntimeConfiguration
   /// Its place among the providers.
   let provider: Int
   let requestID: RequestID
@@ -31,7 +31,7 @@ final class Passing {
   var expectsContinue: Bool
 
   /// Its turn among the exchanges.
-  var seat: AdmissionSeat?
+  var permit: AdmissionPermit?
   var transfer: TransferID?
   var isSecondTry = false
   /// The answer's head is out.
@@ -56,10 +56,11 @@ final class Passing {
     return record
   }
 
-  var name: String { setup.catalog.providers[provider].name }
+  var name: String { runtime.catalog.providers[provider].name }
 
   init(
-    _ connection: Connection, setup: Setup, provider: Int, rest: Range<Int>, lines: Span<UInt8>,
+    _ connection: Connection, runtime: RuntimeConfiguration, provider: Int, rest: Range<Int>,
+    lines: Span<UInt8>,
     requestID: RequestID, trace: TraceID?, client: String?, now: Instant
   ) {
     let head = connection.parser.head
@@ -67,7 +68,7 @@ final class Passing {
       connection.inbound.withBytes(range) { $0.array }
     }
     self.connection = connection.id
-    self.setup = setup
+    self.runtime = runtime
     self.provider = provider
     self.requestID = requestID
     self.trace = trace

@@ -7,7 +7,7 @@ internal import Upstream
 internal import Wire
 
 // `/providers/NAME/…`: bytes go through in both directions, each as fast as the other side takes them. What waits is
-// bounded: `Limits.passing` from the client, `Limits.outgoing` for the provider, and an answer's by its outlet.
+// bounded: `Limits.passing` from the client, `Limits.outgoing` for the provider, and an answer's by its output.
 extension Runner {
   // MARK: - The request
 
@@ -23,44 +23,44 @@ extension Runner {
     connection.inbound.withBytes(start + name.lowerBound..<start + name.upperBound) {
       PercentEncoding.decode($0, into: &decoded)
     }
-    decoded.withBytes { provider = setup.catalog.providerIndex(named: $0) }
-    let account = connection.passage.account
+    decoded.withBytes { provider = runtime.catalog.providerIndex(named: $0) }
+    let account = connection.access.account
     var refusal: LocalError?
-    if front.refusesExchanges(now: now.instant) {  // 1
+    if downstream.refusesExchanges(now: now.instant) {  // 1
       refusal = .draining
     } else if provider == nil {  // 2
       refusal = .notFound
-    } else if let account, setup.gate.index(of: account) == nil {  // 3
+    } else if let account, runtime.gate.index(of: account) == nil {  // 3
       refusal = .invalidKey
     } else if let account, account.isBusy {
       refusal = .clientRateLimited(.seconds(1))
     } else if let account, !account.models.isEmpty {  // 4
       refusal = .rawNotAllowed
-    } else if let provider, !setup.catalog.providers[provider].isRaw {  // 5
+    } else if let provider, !runtime.catalog.providers[provider].isRaw {  // 5
       refusal = .rawOff
     } else if let fault = connection.inbound.withBytes(rest, { RawPath.fault(in: $0) }) {  // 6
       refusal = .invalidField("path", reason: fault)
     } else if connection.parser.head.framing == .length(Int.max) {
       refusal = .requestTooLarge(limit: Int.max)
     }
-    var seat = refusal == nil ? front.admission.enterAtOnce() : nil
-    if refusal == nil, seat == nil { refusal = .overloaded }  // 7
+    var permit = refusal == nil ? downstream.admission.enterAtOnce() : nil
+    if refusal == nil, permit == nil { refusal = .overloaded }  // 7
     if let refusal {
       connection.feed = nil
-      front.refuseUnread(connection, refusal)
+      downstream.refuseUnread(connection, refusal)
       return
     }
     guard let provider else { return }
-    if let account { connection.seat = ClientSeat(account) }
+    if let account { connection.permit = ClientPermit(account) }
     composePassedLines(connection)
     let passing = scratch.withBytes { lines in
       Passing(
-        connection, setup: setup, provider: provider, rest: rest, lines: lines,
+        connection, runtime: runtime, provider: provider, rest: rest, lines: lines,
         requestID: requestID(of: connection), trace: traceID(of: connection),
         client: clientName(of: connection),
         now: now.instant)
     }
-    passing.seat = seat.take()
+    passing.permit = permit.take()
     discardRequest(connection)
     connection.passing = passing
     open(passing, now)
@@ -83,7 +83,7 @@ extension Runner {
   /// Asks the provider. A request that must not be repeated takes a connection that is known to stand.
   private func open(_ passing: Passing, _ now: Moment) {
     var request = TransferRequest(
-      target: passing.setup.target(provider: passing.provider, key: 0, path: .raw))
+      target: passing.runtime.target(provider: passing.provider, key: 0, path: .raw))
     request.needsFreshConnection = !passing.isSafe || passing.isSecondTry
     request.isOpaque = true
     let (method, rest, query, lines) = (passing.method, passing.rest, passing.query, passing.lines)
@@ -98,7 +98,7 @@ extension Runner {
   ///
   /// 1. It is no body. 2. All is passed on: what comes now is another request. 3. The client is gone before its end.
   func fed(_ passing: Passing, _ now: Moment) {
-    guard let connection = front.connection(passing.connection), connection.feed != nil else { return }
+    guard let connection = downstream.connection(passing.connection), connection.feed != nil else { return }
     var isOver = connection.feed?.isOver ?? true
     while !isOver, !connection.inbound.isEmpty || connection.feed?.isWhole == true {
       let room = passing.transfer.map { upstream.room($0) } ?? 0
@@ -123,10 +123,10 @@ extension Runner {
       connection.feed = nil
       if connection.isHalfClosed { connection.askWhetherPeerReads() }
     } else if connection.feed?.hasEnded == true, connection.inbound.isEmpty {  // 3
-      front.close(connection)
+      downstream.close(connection)
       return
     }
-    front.watchFeed(connection)
+    downstream.watchFeed(connection)
   }
 
   /// The client's socket has taken all that waited for it.
@@ -141,7 +141,7 @@ extension Runner {
 
   /// What happened to a request that was passed on.
   func follow(_ passing: Passing, _ event: TransferEvent, now: Moment) {
-    guard let connection = front.connection(passing.connection), connection.passing === passing else {
+    guard let connection = downstream.connection(passing.connection), connection.passing === passing else {
       return
     }
     // Who has just been closed is told of in the same turn.
@@ -149,13 +149,13 @@ extension Runner {
     switch event.fact {
     case .connected:
       if passing.expectsContinue, connection.feed != nil, connection.inbound.isEmpty {
-        connection.outlet.write("HTTP/1.1 100 Continue\r\n\r\n" as StaticString)
+        connection.output.write("HTTP/1.1 100 Continue\r\n\r\n" as StaticString)
       }
       passing.expectsContinue = false
       fed(passing, now)
     case .roomy: fed(passing, now)
     case .head(let status): commit(passing, status, event.transfer, connection, now)
-    case .blocked: front.settle(connection, now: now.instant)
+    case .blocked: downstream.settle(connection, now: now.instant)
     case .ended(let outcome): ended(passing, outcome, event.transfer, connection, now)
     case .content, .heldFull, .recorded: break
     }
@@ -192,15 +192,15 @@ extension Runner {
     scratch.appendHeadEnd()
     scratch.withBytes { head in
       _ = upstream.commit(
-        transfer, head: head, to: connection.outlet, framing: passing.framing, now: now.instant)
+        transfer, head: head, to: connection.output, framing: passing.framing, now: now.instant)
     }
     scratch.recycle(keeping: Limits.keptBuffer)
-    front.settle(connection, now: now.instant)
+    downstream.settle(connection, now: now.instant)
   }
 
   private func appendPassedFields(_ passing: Passing) {
     scratch.appendField("X-Request-ID", passing.requestID.span)
-    guard passing.setup.configuration.exposeHeaders else { return }
+    guard passing.runtime.configuration.exposeHeaders else { return }
     scratch.append("X-Synaxis-Provider: ")
     scratch.append(passing.name)
     scratch.append("\r\n")
@@ -212,10 +212,10 @@ extension Runner {
     _ now: Moment
   ) {
     guard let fault = outcome.fault else {  // 1
-      if passing.framing == .chunked { connection.outlet.write("0\r\n\r\n" as StaticString) }
+      if passing.framing == .chunked { connection.output.write("0\r\n\r\n" as StaticString) }
       let isRead = connection.feed == nil
       conclude(passing, Ending.complete.word, now)
-      front.finishAnswer(connection, keepsAlive: isRead && !passing.isCloseDelimited, now: now.instant)
+      downstream.finishAnswer(connection, keepsAlive: isRead && !passing.isCloseDelimited, now: now.instant)
       return
     }
     let isStale = fault == .reusedConnectionDied || fault == .refusedStream
@@ -230,13 +230,13 @@ extension Runner {
 
   /// It cannot be finished: an error where the head is not out, else the connection's end shows it.
   func breakOff(_ passing: Passing, _ error: LocalError, _ now: Moment) {
-    guard let connection = front.connection(passing.connection) else { return }
+    guard let connection = downstream.connection(passing.connection) else { return }
     let words = passing.transfer.map { upstream.message($0) } ?? ""
     let hasHead = passing.hasHead
     if hasHead { connection.lane?.isCut = true } else { sendError(error, words, passing, connection) }
     let isRead = connection.feed == nil
     conclude(passing, error.row.code, words: error == .providerFailed ? words : "", now)
-    front.finishAnswer(
+    downstream.finishAnswer(
       connection, keepsAlive: isRead && !hasHead && !error.row.closes, now: now.instant)
   }
 
@@ -258,18 +258,18 @@ extension Runner {
     appendConnectionField(connection, closes: error.row.closes || connection.feed != nil)
     scratch.appendHeadEnd()
     if !passing.isHead { page.withBytes { scratch.append($0) } }
-    scratch.withBytes { connection.outlet.write($0) }
+    scratch.withBytes { connection.output.write($0) }
   }
 
   // MARK: - The end
 
   private func idleTime(of passing: Passing) -> Interval {
-    passing.setup.catalog.providers[passing.provider].streamIdle(passing.setup.configuration.timeouts)
+    passing.runtime.catalog.providers[passing.provider].streamIdle(passing.runtime.configuration.timeouts)
   }
 
   /// Looks how long nothing has gone through. A client that does not read is looked after by its own connection.
   func passingDue(_ place: Int, _ now: Moment) {
-    guard let connection = front.connections[place], let passing = connection.passing,
+    guard let connection = downstream.connections[place], let passing = connection.passing,
       let transfer = passing.transfer, let progress = upstream.progress(transfer)
     else { return }
     var last = max(passing.fedAt, progress.connectedAt ?? now.instant, progress.lastContentAt ?? .distantPast)
@@ -295,7 +295,7 @@ extension Runner {
 
   /// The one place where it ends: its log line.
   private func conclude(_ passing: Passing, _ end: StaticString, words: String = "", _ now: Moment) {
-    let connection = front.connection(passing.connection)
+    let connection = downstream.connection(passing.connection)
     connection?.passing = nil
     connection?.feed = nil
     passingTimers.disarm(Int(passing.connection.slot))
@@ -308,7 +308,7 @@ extension Runner {
     }
     if isLogged == nil { log.passed(record, upstreamID: Span()) }
     letGo(passing)
-    passing.seat = nil
+    passing.permit = nil
     metrics.record(passedTo: passing.name, end: end)
   }
 }

@@ -31,7 +31,7 @@ extension Runner {
 
   /// Starts the exchange of an upgrade: its model is in its query.
   func route(_ connection: Connection, toPipe endpoint: Endpoint, now: Moment) {
-    if front.refusesExchanges(now: now.instant) {
+    if downstream.refusesExchanges(now: now.instant) {
       refuse(connection, .draining, now: now)
       return
     }
@@ -44,13 +44,13 @@ extension Runner {
     }
     let facts = RequestFacts(model: pipe.model.name)
     guard var shape = shape(connection, facts, endpoint, now) else { return }
-    if let refusal = spendingRefusal(of: connection.passage.account, shape, now: now) {
+    if let refusal = spendingRefusal(of: connection.access.account, shape, now: now) {
       refuse(connection, refusal, model: facts.model, now: now)
       return
     }
     // A second session beside the first would be nobody's.
     shape.hedge = nil
-    if runs.isFull || front.admission.isFull {
+    if runs.isFull || downstream.admission.isFull {
       refuse(connection, .overloaded, model: facts.model, now: now)
       return
     }
@@ -78,25 +78,25 @@ extension Runner {
   private func begin(
     _ connection: Connection, _ pipe: Pipe, _ facts: RequestFacts, _ shape: ExchangeShape, _ now: Moment
   ) {
-    if let account = connection.passage.account { connection.seat = ClientSeat(account) }
+    if let account = connection.access.account { connection.permit = ClientPermit(account) }
     let reply = connection.ownReply
     reply.begin(
       requestID(of: connection), trace: traceID(of: connection), endpoint: shape.endpoint, facts: facts,
       bytesIn: 0, version: .http11, client: clientName(of: connection),
-      exposesHeaders: setup.configuration.exposeHeaders, now: now.instant)
+      exposesHeaders: runtime.configuration.exposeHeaders, now: now.instant)
     let id = FollowerID(UInt64(connection.id.generation) << 32 | UInt64(UInt32(connection.id.slot)))
-    guard case .lead(let seat) = sharing.flights.join(sharing.uniqueKey(), follower: id) else {
+    guard case .lead(let subscription) = sharing.flights.join(sharing.uniqueKey(), follower: id) else {
       refuse(connection, .overloaded, model: facts.model, now: now)
       return
     }
     composeUpgradeLines(connection)
     connection.reply = reply
-    sharing.seat(reply, at: seat)
+    sharing.subscription(reply, at: subscription)
     let head = connection.parser.head
     let arrival = Arrival(
       request: connection.takeRequest(), body: head.headLength..<head.headLength, query: head.query,
       isShared: false, storeKey: nil)
-    start(arrival, facts: facts, shape: shape, for: seat, pipe: pipe, now: now)
+    start(arrival, facts: facts, shape: shape, for: subscription, pipe: pipe, now: now)
   }
 
   /// The client's fields that cross, and its handshake's but for its key among the protocols, in `scratch`.
@@ -149,7 +149,7 @@ extension Runner {
 
   /// The client's query with the model's name in the provider's spelling, in `page`.
   private func writeQuery(_ query: Span<UInt8>, _ pipe: Pipe, _ choice: Choice, _ run: ExchangeRun) {
-    let catalog = run.setup.catalog
+    let catalog = run.runtime.catalog
     let route = run.exchange.shape.route
     let requested = pipe.model.name
     guard catalog.needsModelSplice(choice.candidate, route: route, requested: requested.span) else {
@@ -188,8 +188,9 @@ extension Runner {
   func commitPipe(
     _ attempt: Int, _ transfer: TransferID, _ run: ExchangeRun, _ flight: FlightID, _ now: Moment
   ) {
-    guard let seat = sharing.flights.firstSeat(of: flight), let reply = sharing.reply(at: seat),
-      let connection = front.connection(reply.connection)
+    guard let subscription = sharing.flights.firstSubscription(of: flight),
+      let reply = sharing.reply(at: subscription),
+      let connection = downstream.connection(reply.connection)
     else { return }
     reply.status = 101
     reply.hasHead = true
@@ -203,18 +204,18 @@ extension Runner {
       }
     }
     let provider = run.exchange.attempts[attempt].choice.provider
-    appendOwnFields(reply, run: run, provider: run.setup.catalog.providers[provider].name, now)
-    appendPassageFields(connection)
+    appendOwnFields(reply, run: run, provider: run.runtime.catalog.providers[provider].name, now)
+    appendAccessFields(connection)
     scratch.appendHeadEnd()
-    sharing.flights.headSent(seat)
-    _ = sharing.flights.goDirect(seat)
+    sharing.flights.headSent(subscription)
+    _ = sharing.flights.goDirect(subscription)
     scratch.withBytes { head in
-      _ = upstream.commit(transfer, head: head, to: connection.outlet, framing: .identity, now: now.instant)
+      _ = upstream.commit(transfer, head: head, to: connection.output, framing: .identity, now: now.instant)
     }
     scratch.recycle(keeping: Limits.keptBuffer)
     run.releaseRequest()
-    front.settle(connection, now: now.instant)
-    front.happenings.append(.fed(connection.id))
+    downstream.settle(connection, now: now.instant)
+    downstream.events.append(.fed(connection.id))
   }
 
   /// Passes on what the client has sent, as far as there is room for it; before a provider has agreed it waits.
@@ -224,7 +225,7 @@ extension Runner {
     guard let reply = connection.reply, connection.feed != nil else { return }
     let hasEnded = connection.feed?.hasEnded == true
     guard case .committed(let attempt) = run.exchange.state, let transfer = run.transfers[attempt] else {
-      if hasEnded { front.close(connection) }
+      if hasEnded { downstream.close(connection) }
       return
     }
     while !connection.inbound.isEmpty {
@@ -239,13 +240,13 @@ extension Runner {
       run.pipe?.fedAt = now.instant
     }
     guard hasEnded, connection.inbound.isEmpty else {
-      front.watchFeed(connection)
+      downstream.watchFeed(connection)
       return
     }
     if hasSaidClose(run, transfer) {
       tell(run, .ended(attempt, .good, tokens: nil), now)  // 2
     } else {
-      front.close(connection)  // 1
+      downstream.close(connection)  // 1
     }
   }
 
@@ -260,14 +261,15 @@ extension Runner {
     let isDraining = error == .draining
     guard case let transfer?? = run.transfers.last(where: { $0 != nil }) else { return }
     if let frames = upstream.frames(transfer), frames.isBetweenFrames, !frames.sawClose,
-      let seat = sharing.flights.firstSeat(of: flight), let reply = sharing.reply(at: seat),
-      let connection = front.connection(reply.connection)
+      let subscription = sharing.flights.firstSubscription(of: flight),
+      let reply = sharing.reply(at: subscription),
+      let connection = downstream.connection(reply.connection)
     {
       let frame =
         isDraining
         ? WebSocket.closeFrame(.goingAway, "This instance is shutting down", isMasked: false)
         : WebSocket.closeFrame(.internalError, "The provider is gone", isMasked: false)
-      connection.outlet.write(frame.span)
+      connection.output.write(frame.span)
     }
     if isDraining, let frames = run.pipe?.frames, frames.isBetweenFrames, !frames.sawClose {
       let frame = WebSocket.closeFrame(.goingAway, "", isMasked: true)

@@ -60,7 +60,8 @@ extension Runner {
 
   /// True: the request has what it needs, was refused, or its client has left.
   private func goOn(_ reading: BodyReading, _ now: Moment) -> Bool {
-    guard let connection = front.connection(reading.connection), case .answering = connection.state else {
+    guard let connection = downstream.connection(reading.connection), case .answering = connection.state
+    else {
       return true
     }
     reading.limit += Limits.bodySlice

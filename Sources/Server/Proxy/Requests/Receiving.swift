@@ -7,7 +7,7 @@ internal import Wire
 // How a complete request becomes an exchange, or one of our own pages.
 extension Runner {
   func receive(_ connection: Connection, now: Moment) {
-    if connection.passage.isPreflight {
+    if connection.access.isPreflight {
       answerPreflight(connection, now: now)
       return
     }
@@ -21,7 +21,7 @@ extension Runner {
     }
     switch target {
     case .proxy(let endpoint):
-      if connection.passage.isUpgrade, let pipe = endpoint.upgraded {
+      if connection.access.isUpgrade, let pipe = endpoint.upgraded {
         route(connection, toPipe: pipe, now: now)
         return
       }
@@ -33,7 +33,7 @@ extension Runner {
         refuse(connection, .methodNotAllowed(allow: "POST"), now: now)
         return
       }
-      if front.refusesExchanges(now: now.instant) {
+      if downstream.refusesExchanges(now: now.instant) {
         refuse(connection, .draining, now: now)
         return
       }
@@ -94,19 +94,19 @@ extension Runner {
       refuse(connection, refusal, model: facts.model, now: now)
       return nil
     }
-    guard case .route(let route) = setup.catalog.resolve(facts.model.span) else {
+    guard case .route(let route) = runtime.catalog.resolve(facts.model.span) else {
       refuse(connection, .modelNotFound, model: facts.model, now: now)
       return nil
     }
     var shape = ExchangeShape(
       endpoint: endpoint, wantsStream: facts.wantsStream, route: route,
-      timeouts: setup.configuration.timeouts)
+      timeouts: runtime.configuration.timeouts)
     shape.estimatedTokens = facts.estimatedTokens
     shape.answerTokens = facts.answerTokens
-    setup.ledger.note(Day(now))
-    shape.hedge = setup.configuration.hedge
+    runtime.health.note(Day(now))
+    shape.hedge = runtime.configuration.hedge
     if let wish = connection.parser.head.value(of: .provider) {
-      shape.preference = connection.inbound.withBytes(wish) { setup.catalog.providerIndex(named: $0) }
+      shape.preference = connection.inbound.withBytes(wish) { runtime.catalog.providerIndex(named: $0) }
     }
     return shape
   }
@@ -154,19 +154,19 @@ extension Runner {
   ) {
     let head = connection.parser.head
     let body = connection.body
-    if let account = connection.passage.account { connection.seat = ClientSeat(account) }
+    if let account = connection.access.account { connection.permit = ClientPermit(account) }
     let reply = connection.ownReply
     reply.begin(
       requestID(of: connection), trace: traceID(of: connection), endpoint: shape.endpoint, facts: facts,
       bytesIn: body.count, version: head.version, client: clientName(of: connection),
-      exposesHeaders: setup.configuration.exposeHeaders, now: arrivedAt)
+      exposesHeaders: runtime.configuration.exposeHeaders, now: arrivedAt)
     let wish =
       key == nil
       ? Sharing.Wish(looksUp: false, stores: false, coalesces: false) : wish(connection, facts, shape)
     if wish.looksUp, let key {
       if let entry = sharing.cache.lookup(key, now: now.instant, maxAge: wish.maxAge) {  // 1
         reply.cacheState = .hit
-        reply.worth = setup.catalog.worth(
+        reply.worth = runtime.catalog.worth(
           TokenCounts(input: entry.usage.input ?? 0, output: entry.usage.output ?? 0), of: shape.route)
         discardRequest(connection)
         connection.reply = reply
@@ -184,30 +184,30 @@ extension Runner {
       wish.coalesces ? key ?? sharing.uniqueKey() : sharing.uniqueKey(), follower: id)
     if case .refused = joining { joining = sharing.flights.join(sharing.uniqueKey(), follower: id) }
     switch joining {
-    case .follow(let seat):  // 2
+    case .follow(let subscription):  // 2
       reply.cacheState = .coalesced
       discardRequest(connection)
       connection.reply = reply
-      sharing.seat(reply, at: seat)
-      pumpAll(sharing.flights.flight(of: seat), now)
-    case .lead(let seat):  // 3
-      let account = connection.passage.account
+      sharing.subscription(reply, at: subscription)
+      pumpAll(sharing.flights.flight(of: subscription), now)
+    case .lead(let subscription):  // 3
+      let account = connection.access.account
       let spent = stored == nil ? spendingRefusal(of: account, shape, now: now) : nil
-      if let refusal = front.admission.isFull ? .overloaded : spent {
+      if let refusal = downstream.admission.isFull ? .overloaded : spent {
         // Nobody else is in the flight yet, and no exchange.
-        _ = sharing.flights.leave(seat)
+        _ = sharing.flights.leave(subscription)
         refuse(connection, refusal, model: facts.model, now: now)
         return
       }
       composeLines(connection)
       connection.reply = reply
-      sharing.seat(reply, at: seat)
+      sharing.subscription(reply, at: subscription)
       let arrival = Arrival(
         request: connection.takeRequest(), body: body, query: head.query,
         isShared: wish.coalesces || wish.stores, storeKey: wish.stores ? key : nil, stored: stored,
         payer: account?.spendPerDay == nil ? nil : account, estimate: estimate(shape, for: account),
         batchInput: batchInput)
-      start(arrival, facts: facts, shape: shape, for: seat, now: now)
+      start(arrival, facts: facts, shape: shape, for: subscription, now: now)
     case .refused: refuse(connection, .overloaded, model: facts.model, now: now)
     }
   }
@@ -254,15 +254,15 @@ extension Runner {
     var rest = PageText.none
     switch target {
     case .models:
-      let limited = connection.passage.account.flatMap { $0.models.isEmpty ? nil : $0 }
-      rest = .bytes(limited.map { ModelPage.list(setup.catalog, for: $0) } ?? setup.modelList, from: 0)
+      let limited = connection.access.account.flatMap { $0.models.isEmpty ? nil : $0 }
+      rest = .bytes(limited.map { ModelPage.list(runtime.catalog, for: $0) } ?? runtime.modelList, from: 0)
     case .model(let id):
       let path = connection.parser.head.path
       let place = path.lowerBound + id.lowerBound..<path.lowerBound + id.upperBound
       var name = ByteBuffer()
       connection.inbound.withBytes(place) { PercentEncoding.decode($0, into: &name) }
       let isKnown = name.withBytes {
-        ModelPage.one($0, of: setup.catalog, for: connection.passage.account, into: &page)
+        ModelPage.one($0, of: runtime.catalog, for: connection.access.account, into: &page)
       }
       guard isKnown else {
         let bytes = name.withBytes { $0.array }
@@ -278,8 +278,8 @@ extension Runner {
 
   /// Ready as long as some provider can be used; `degraded` when some cannot.
   private func writeReadiness(now: Moment) -> Int {
-    let usable = setup.ledger.usableProviders(now: now.instant)
-    let enabled = setup.catalog.providers.count
+    let usable = runtime.health.usableProviders(now: now.instant)
+    let enabled = runtime.catalog.providers.count
     if isDraining {
       page.append(#"{"status":"draining"}"#)
       return 503
@@ -299,6 +299,6 @@ extension Runner {
   func discardRequest(_ connection: Connection) {
     connection.inbound.consume(min(connection.requestLength, connection.inbound.count))
     connection.requestLength = 0
-    connection.share = nil
+    connection.reservation = nil
   }
 }

@@ -10,7 +10,7 @@ final class Sharing {
   private(set) var settings: CacheSettings
   /// The exchanges of flights, by `FlightID.index`; kept for slow followers after their end.
   private var runs: [ExchangeRun?] = []
-  /// The clients in flights, by `Seat.index`.
+  /// The clients in flights, by `Subscription.index`.
   private var replies: [Reply?] = []
   private var key: KeyedHash.Key
   private var serial: UInt64 = 0
@@ -151,15 +151,17 @@ final class Sharing {
 
   // MARK: - Who takes part
 
-  func seat(_ reply: Reply, at seat: Seat) {
-    while replies.count <= seat.index { replies.append(nil) }
-    replies[seat.index] = reply
-    reply.source = .seat(seat)
+  func subscription(_ reply: Reply, at subscription: Subscription) {
+    while replies.count <= subscription.index { replies.append(nil) }
+    replies[subscription.index] = reply
+    reply.source = .subscription(subscription)
   }
 
-  func reply(at seat: Seat) -> Reply? { seat.index < replies.count ? replies[seat.index] : nil }
+  func reply(at subscription: Subscription) -> Reply? {
+    subscription.index < replies.count ? replies[subscription.index] : nil
+  }
 
-  func clearSeat(_ seat: Seat) { replies[seat.index] = nil }
+  func clearSubscription(_ subscription: Subscription) { replies[subscription.index] = nil }
 
   func bind(_ run: ExchangeRun, to flight: FlightID) {
     while runs.count <= flight.index { runs.append(nil) }

@@ -27,13 +27,13 @@ extension Runner {
     case (.inputItems, _): return refuse(connection, .methodNotAllowed(allow: "GET"), now: now)
     case (.cancellation, _): return refuse(connection, .methodNotAllowed(allow: "POST"), now: now)
     }
-    if front.refusesExchanges(now: now.instant) { return refuse(connection, .draining, now: now) }
+    if downstream.refusesExchanges(now: now.instant) { return refuse(connection, .draining, now: now) }
     if let refusal = refusal(of: connection) { return refuse(connection, refusal, now: now) }
     var shape = ExchangeShape(
-      endpoint: .storedResponse, wantsStream: false, route: setup.catalog.everyone,
-      timeouts: setup.configuration.timeouts)
+      endpoint: .storedResponse, wantsStream: false, route: runtime.catalog.everyone,
+      timeouts: runtime.configuration.timeouts)
     if let wish = connection.parser.head.value(of: .provider) {
-      shape.preference = connection.inbound.withBytes(wish) { setup.catalog.providerIndex(named: $0) }
+      shape.preference = connection.inbound.withBytes(wish) { runtime.catalog.providerIndex(named: $0) }
     }
     let path = connection.parser.head.path
     func text(_ range: Range<Int>) -> String {
@@ -64,7 +64,7 @@ extension Runner {
         } ?? []
     }
     guard !name.isEmpty, let response = reader.fingerprint(ofResponse: name.span) else { return }
-    run.setup.ledger.remember(
+    run.runtime.health.remember(
       response, madeBy: run.exchange.attempts[attempt].choice, now: now.instant)
   }
 }

@@ -1,5 +1,5 @@
-/// Outlets whose bytes wait for the end of the turn, by the places of their connections.
-package final class OutletQueue {
+/// WriteBuffers whose bytes wait for the end of the turn, by the places of their connections.
+package final class WriteQueue {
   private var waiting: [Int32] = []
 
   package init() {}

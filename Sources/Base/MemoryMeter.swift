@@ -2,7 +2,7 @@
 ///
 /// Shared by reference, so that what an owner still holds stays counted wherever it has wandered, until its
 /// memory is really freed.
-package final class ByteLedger {
+package final class MemoryMeter {
   package var limit: Int
   package private(set) var used = 0
   /// Where the owners' blocks come from.

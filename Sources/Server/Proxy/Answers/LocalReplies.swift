@@ -14,10 +14,12 @@ extension Runner {
   /// live.
   func sendComment(_ run: ExchangeRun, _ now: Moment) {
     guard let flight = run.flight else { return }
-    var next = sharing.flights.firstSeat(of: flight)
-    while let seat = next {
-      next = sharing.flights.seat(after: seat)
-      guard let reply = sharing.reply(at: seat), let connection = front.connection(reply.connection) else {
+    var next = sharing.flights.firstSubscription(of: flight)
+    while let subscription = next {
+      next = sharing.flights.subscription(after: subscription)
+      guard let reply = sharing.reply(at: subscription),
+        let connection = downstream.connection(reply.connection)
+      else {
         continue
       }
       scratch.removeAll()
@@ -25,7 +27,7 @@ extension Runner {
       page.removeAll()
       page.append(": keep-alive\n\n")
       writePage(reply, connection)
-      front.settle(connection, now: now.instant)
+      downstream.settle(connection, now: now.instant)
     }
   }
 
@@ -53,7 +55,7 @@ extension Runner {
       scratch.appendChunkEnd()
     case .identity: page.withBytes { scratch.append($0) }
     }
-    scratch.withBytes { connection.outlet.write($0) }
+    scratch.withBytes { connection.output.write($0) }
     scratch.recycle(keeping: Limits.keptBuffer)
     page.recycle(keeping: Limits.keptBuffer)
   }
@@ -94,24 +96,24 @@ extension Runner {
     text.writeEvent(reply.endpoint.errorDialect, of: run?.record, now: now.instant, into: &page)
     scratch.removeAll()
     writePage(reply, connection)
-    if reply.framing == .chunked { connection.outlet.write("0\r\n\r\n" as StaticString) }
+    if reply.framing == .chunked { connection.output.write("0\r\n\r\n" as StaticString) }
   }
 
   /// Answers a request that never became an exchange.
   func refuse(_ connection: Connection, _ error: LocalError, model: [UInt8] = [], now: Moment) {
     // What nobody has read of a body would be taken for the next request.
-    if connection.feed?.isOver == false, !connection.passage.isUpgrade { connection.keepsAlive = false }
+    if connection.feed?.isOver == false, !connection.access.isUpgrade { connection.keepsAlive = false }
     connection.feed = nil
     let isReadable = connection.requestLength > 0
     let id = isReadable ? requestID(of: connection) : newRequestID()
     var text = ErrorText(error)
     text.model = model
     if error == .modelNotFound, !model.isEmpty {
-      let account = connection.passage.account
-      text.nearest = setup.catalog.nearest(to: model.span) {
-        account?.mayUse($0, of: setup.catalog) ?? true
+      let account = connection.access.account
+      text.nearest = runtime.catalog.nearest(to: model.span) {
+        account?.mayUse($0, of: runtime.catalog) ?? true
       }
-      text.leftOut = setup.catalog.leftOut(serving: model.span)
+      text.leftOut = runtime.catalog.leftOut(serving: model.span)
     }
     page.removeAll()
     text.write(of: nil, now: now.instant, into: &page)
@@ -129,7 +131,7 @@ extension Runner {
     appendConnectionField(connection, closes: error.row.closes)
     scratch.appendHeadEnd()
     if connection.parser.head.method != .head { page.withBytes { scratch.append($0) } }
-    scratch.withBytes { connection.outlet.write($0) }
+    scratch.withBytes { connection.output.write($0) }
     metrics.record(refusal: error.row.code)
     connection.inbound.withBytes {
       log.refusal(
@@ -137,7 +139,7 @@ extension Runner {
         head: isReadable ? connection.parser.head : nil, in: $0, now: now)
     }
     discardRequest(connection)
-    front.finishAnswer(connection, keepsAlive: !error.row.closes, now: now.instant)
+    downstream.finishAnswer(connection, keepsAlive: !error.row.closes, now: now.instant)
   }
 
   /// The one place where a client's answer ends: its log line, and the connection's next step. `word`: as for
@@ -150,7 +152,7 @@ extension Runner {
     connection.reply = nil
     record(reply, run: run, word: word, now)
     reply.end()
-    front.finishAnswer(connection, keepsAlive: keepsAlive, now: now.instant)
+    downstream.finishAnswer(connection, keepsAlive: keepsAlive, now: now.instant)
   }
 
   /// What is kept of a reply that is over. `word`: how it ended, where not as its exchange did.

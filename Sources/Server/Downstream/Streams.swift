@@ -7,8 +7,8 @@ internal import Transport
 internal import Wire
 
 // Clients that speak HTTP/2 (RFC 9113): how requests come off a connection's streams, as soon as their frames have been
-// read. Answers get on them in `FrontCarrying.swift`.
-extension Front {
+// read. Answers get on them in `Carrying.swift`.
+extension Downstream {
   /// A connection speaks HTTP/2 from now on. `sent`: what it has sent already.
   func carry(_ connection: Connection, now: Instant) {
     guard let session = HTTP2Session(answering: limits.header) else {
@@ -17,7 +17,7 @@ extension Front {
     }
     connection.carriage = Carriage(session)
     connection.state = .carrying
-    connection.outlet.gather(in: gathered, place: connection.id.slot)
+    connection.output.gather(in: gathered, place: connection.id.slot)
     timers.arm(Int(connection.id.slot), at: now + Limits.headTime)
     if isDraining { session.announceEnd() }
     soil(connection)
@@ -60,7 +60,7 @@ extension Front {
       inbox.removeAll()
       if carriage.isNoisy(now: now) {
         // Who does not read will not read that either.
-        if carrier.outlet.isBlocked { return close(carrier) }
+        if carrier.output.isBlocked { return close(carrier) }
         carriage.session.callForCalm()
       }
       soil(carrier)
@@ -111,7 +111,7 @@ extension Front {
     }
     carriage.add(event.stream, stream.id)
     session.shareFairly(event.stream)
-    if !carrier.outlet.isBlocked { timers.disarm(Int(carrier.id.slot)) }
+    if !carrier.output.isBlocked { timers.disarm(Int(carrier.id.slot)) }
     if event.fact == .headTooLong {
       refuse(stream, .headTooLarge)
       return
@@ -133,7 +133,7 @@ extension Front {
   }
 
   private func beginBody(_ stream: Connection, now: Instant) {
-    if stream.passage.isPassedOn {
+    if stream.access.isPassedOn {
       startFeed(stream)
       return
     }
@@ -154,7 +154,7 @@ extension Front {
     stream.pace = UploadPace(bytes: 0, now: now)
     timers.arm(Int(stream.id.slot), at: stream.pace.due)
     if stream.parser.head.expectsContinue {
-      stream.outlet.write("HTTP/1.1 100 Continue\r\n\r\n" as StaticString)
+      stream.output.write("HTTP/1.1 100 Continue\r\n\r\n" as StaticString)
     }
   }
 
@@ -165,7 +165,7 @@ extension Front {
     if stream.feed != nil {
       stream.inbound.append(bytes)
       lane.owed += bytes.count
-      happenings.append(.fed(stream.id))
+      events.append(.fed(stream.id))
       return
     }
     guard stream.state == .readingBody else {
@@ -202,7 +202,7 @@ extension Front {
     stream.lane?.isWhole = true
     if stream.feed != nil {
       stream.feed?.end()
-      happenings.append(.fed(stream.id))
+      events.append(.fed(stream.id))
       return
     }
     guard stream.state == .readingBody else { return }

@@ -4,19 +4,19 @@ internal import Kernel
 internal import Wire
 
 // What a head must pass before its body is read, and what happens to those who cannot come in at all.
-extension Front {
+extension Downstream {
   /// Nil where the body may come: 1. who calls, and from where; 2. whether there is room for a further exchange,
   /// or the body is small and may ask for what is stored or under way; 3. how often this client may.
   func examine(_ connection: Connection, now: Instant) -> LocalError? {
-    connection.passage = connection.inbound.withBytes { bytes in
+    connection.access = connection.inbound.withBytes { bytes in
       gate.examine(connection.parser.head, in: bytes, reach: connection.reach)
     }
-    if let refusal = connection.passage.refusal { return refusal }  // 1
-    guard connection.passage.isExchange else { return nil }
+    if let refusal = connection.access.refusal { return refusal }  // 1
+    guard connection.access.isExchange else { return nil }
     if admission.isFull, !hasSmallBody(connection) { return .overloaded }  // 2
-    guard let account = connection.passage.account else { return nil }
+    guard let account = connection.access.account else { return nil }
     let wait = account.takeTurn(now: now)  // 3
-    connection.passage.quota = account.quota(now: now)
+    connection.access.quota = account.quota(now: now)
     return wait.map { .clientRateLimited($0) }
   }
 

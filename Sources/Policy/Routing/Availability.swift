@@ -1,10 +1,10 @@
 internal import Base
 
 /// Whether a candidate can take an attempt, with which key, and what stands in its way.
-struct Standing: Equatable {
+struct Availability: Equatable {
   enum Obstacle: Equatable {
     case breaker, probing, model, endpoint, keyRejected, noKeyLeft, notTheMaker, spent
-    case account(Account.Obstacle)
+    case account(RateLimitState.Obstacle)
   }
 
   /// Now or earlier: it can. `distantFuture`: not in this exchange.
@@ -23,72 +23,75 @@ struct Standing: Equatable {
   }
 }
 
-extension Ledger {
+extension HealthStore {
   /// A candidate's health as of `now`: the candidate's own cooldown, that of the endpoint, the provider's breaker,
   /// and the best of the keys that this exchange has not used up. Of the keys that are ready it is the one with the fewest
   /// attempts under way, then the one used longest ago; the home's comes before them.
-  func standing(
-    of candidate: CandidateID, nameHash: UInt64, endpoint: UInt8, tokens: Quantity, trail: borrowing Trail,
+  func availability(
+    of candidate: CandidateID, nameHash: UInt64, endpoint: UInt8, tokens: Quantity,
+    history: borrowing AttemptHistory,
     bearings: Bearings = Bearings(), now: Instant
-  ) -> Standing {
+  ) -> Availability {
     let provider = catalog.candidates[candidate.index].provider
-    var standing = bestKey(
-      of: provider, candidate: candidate, tokens: tokens, trail: trail, bearings: bearings, now: now)
+    var availability = bestKey(
+      of: provider, candidate: candidate, tokens: tokens, history: history, bearings: bearings, now: now)
     // The model's cooldown, the endpoint's and the breaker's, where each lasts longer than the one before.
-    if !bearings.isAboutNoModel, candidates[candidate.index].cooldown.until > max(standing.due, now) {
-      standing.due = candidates[candidate.index].cooldown.until
-      standing.obstacle = .model
+    if !bearings.isAboutNoModel, candidates[candidate.index].cooldown.until > max(availability.due, now) {
+      availability.due = candidates[candidate.index].cooldown.until
+      availability.obstacle = .model
     }
     for lack in memory.lacks
-    where lack.until > max(standing.due, now)
+    where lack.until > max(availability.due, now)
       && lack.covers(
         candidates[candidate.index], of: providers[provider], nameHash: nameHash, endpoint: endpoint)
     {
-      standing.due = lack.until
-      standing.obstacle = lack.endpoint == nil ? .model : .endpoint
+      availability.due = lack.until
+      availability.obstacle = lack.endpoint == nil ? .model : .endpoint
     }
     if !bearings.isAboutNoModel, catalog.providers[provider].spendPerDay != nil {
       let estimate = estimate(tokens, answer: bearings.answerTokens, at: candidate.index)
-      addSpending(estimate, of: provider, to: &standing, now: now)
+      addSpending(estimate, of: provider, to: &availability, now: now)
     }
-    addBreaker(of: provider, to: &standing, now: now)
-    return standing
+    addBreaker(of: provider, to: &availability, now: now)
+    return availability
   }
 
-  private func addSpending(_ estimate: Money, of provider: Int, to standing: inout Standing, now: Instant) {
+  private func addSpending(
+    _ estimate: Money, of provider: Int, to availability: inout Availability, now: Instant
+  ) {
     let limit = catalog.providers[provider].spendPerDay
     let due = providers[provider].spending.due(estimate, limit: limit, on: memory.day, now: now)
-    if due > max(standing.due, now) {
-      standing.due = due
-      standing.obstacle = .spent
+    if due > max(availability.due, now) {
+      availability.due = due
+      availability.obstacle = .spent
     }
   }
 
   /// A provider's health, whatever the model.
-  func standing(ofProvider provider: Int, now: Instant) -> Standing {
-    var standing = bestKey(
-      of: provider, candidate: CandidateID(-1), tokens: 1, trail: Trail(), bearings: Bearings(),
+  func availability(ofProvider provider: Int, now: Instant) -> Availability {
+    var availability = bestKey(
+      of: provider, candidate: CandidateID(-1), tokens: 1, history: AttemptHistory(), bearings: Bearings(),
       now: now)
-    addSpending(Money(billionths: 1), of: provider, to: &standing, now: now)
-    addBreaker(of: provider, to: &standing, now: now)
-    return standing
+    addSpending(Money(billionths: 1), of: provider, to: &availability, now: now)
+    addBreaker(of: provider, to: &availability, now: now)
+    return availability
   }
 
-  private func addBreaker(of provider: Int, to standing: inout Standing, now: Instant) {
-    standing.dueWithoutBreaker = standing.due
+  private func addBreaker(of provider: Int, to availability: inout Availability, now: Instant) {
+    availability.dueWithoutBreaker = availability.due
     let due = providers[provider].breaker.due(now: now)
-    if due > max(standing.due, now) {
-      standing.due = due
-      standing.obstacle = providers[provider].breaker.state == .probing ? .probing : .breaker
+    if due > max(availability.due, now) {
+      availability.due = due
+      availability.obstacle = providers[provider].breaker.state == .probing ? .probing : .breaker
     }
   }
 
   private func bestKey(
-    of provider: Int, candidate: CandidateID, tokens: Quantity, trail: borrowing Trail,
+    of provider: Int, candidate: CandidateID, tokens: Quantity, history: borrowing AttemptHistory,
     bearings: Bearings, now: Instant
-  ) -> Standing {
+  ) -> Availability {
     let budgets = catalog.providers[provider].budgets
-    var best = Standing(due: .distantFuture, obstacle: .noKeyLeft, dueWithoutBreaker: .distantFuture)
+    var best = Availability(due: .distantFuture, obstacle: .noKeyLeft, dueWithoutBreaker: .distantFuture)
     var bestKey = -1
     if let maker = bearings.maker, !keyPlaces[provider].contains(maker) {
       best.obstacle = .notTheMaker
@@ -96,7 +99,9 @@ extension Ledger {
     }
     for key in keyPlaces[provider] where bearings.maker == nil || bearings.maker == key {
       let place = key - keyPlaces[provider].lowerBound
-      if trail.count > 0, trail.tries(candidate, key: place) > (bearings.asksEveryKey ? 0 : 1) { continue }
+      if history.count > 0, history.tries(candidate, key: place) > (bearings.asksEveryKey ? 0 : 1) {
+        continue
+      }
       var (due, obstacle) = accounts[key].due(
         tokens: tokens, budgets: budgets, pairs: catalog.providers[provider].quotaHeaders.pairs, now: now)
       if keys[key].cooldown.until > due {
@@ -119,7 +124,7 @@ extension Ledger {
   }
 }
 
-extension Trail {
+extension AttemptHistory {
   /// How often this exchange used that key for that candidate, and found it started.
   func tries(_ candidate: CandidateID, key: Int) -> Int {
     var tries = 0

@@ -6,10 +6,10 @@ internal import Upstream
 internal import Wire
 
 /// The running configuration and what is made of it. A reload makes a new one; exchanges in flight keep theirs.
-final class Setup {
+final class RuntimeConfiguration {
   let configuration: Configuration
   let catalog: Catalog
-  let ledger: Ledger
+  let health: HealthStore
   let gate: Gate
   /// Per provider.
   let edits: [BodyEdits]
@@ -70,14 +70,14 @@ final class Setup {
     }
   }
 
-  init(_ configuration: Configuration, upstream: Upstream, seed: UInt64, keeping old: Setup?) {
+  init(_ configuration: Configuration, upstream: Upstream, seed: UInt64, keeping old: RuntimeConfiguration?) {
     self.configuration = configuration
     self.upstream = upstream
     catalog = Catalog(configuration, seed: seed)
     if let old {
-      ledger = Ledger(catalog, keeping: old.ledger, affinity: configuration.affinity)
+      health = HealthStore(catalog, keeping: old.health, affinity: configuration.affinity)
     } else {
-      ledger = Ledger(catalog, seed: seed, affinity: configuration.affinity)
+      health = HealthStore(catalog, seed: seed, affinity: configuration.affinity)
     }
     gate = Gate(configuration, keeping: old?.gate)
     edits = configuration.providers.map { BodyEdits($0.edits) }

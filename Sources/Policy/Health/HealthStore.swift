@@ -5,9 +5,9 @@ package import Base
 /// One per catalog, changed by the one loop only. An attempt is begun and ended exactly once; the ticket says
 /// which it was. Nothing here reads a clock, and nothing grows but with the file and with attempts in flight.
 ///
-/// States are objects: the ledger of a reloaded file goes on with those of its predecessor (`CarryOver`), whose
+/// States are objects: the health store of a reloaded file goes on with those of its predecessor (`CarryOver`), whose
 /// exchanges end their attempts in them.
-package final class Ledger {
+package final class HealthStore {
   final class ProviderState {
     var breaker = Breaker()
     /// As it was measured, for people. What failures count as is the candidates'.
@@ -48,7 +48,7 @@ package final class Ledger {
     init(name: String) { self.name = name }
   }
 
-  /// What is of no one provider: shared by all ledgers of a process.
+  /// What is of no one provider: shared by all health stores of a process.
   final class Memory {
     var lacks: [Lack] = []
     /// Attempts that were ever begun.
@@ -92,7 +92,7 @@ package final class Ledger {
     var reserved = Money.none
     var cost: Money?
     var seat = Homes.Seat()
-    var reservation = Account.Reservation()
+    var reservation = RateLimitState.Reservation()
     /// Others make the same attempt.
     var shared: SharedAttempt?
   }
@@ -103,10 +103,10 @@ package final class Ledger {
   private(set) var keyPlaces: [Range<Int>] = []
   var keys: [KeyState] = []
   /// Per key; one object for all keys of a provider that share their quota.
-  var accounts: [Account] = []
+  var accounts: [RateLimitState] = []
   var candidates: [CandidateState]
   let memory: Memory
-  var dice: Dice
+  var random: RandomSource
   /// What candidates and keys are called in the memory's homes.
   var numbers: HomeNumbers
   var slots: [Slot] = []
@@ -116,20 +116,20 @@ package final class Ledger {
   package convenience init(
     _ catalog: Catalog, seed: UInt64, affinity: AffinitySettings = AffinitySettings()
   ) {
-    self.init(catalog, dice: Dice(seed: seed), memory: Memory(affinity))
+    self.init(catalog, random: RandomSource(seed: seed), memory: Memory(affinity))
   }
 
   /// One that has learned nothing of what is in the catalog.
-  init(_ catalog: Catalog, dice: Dice, memory: Memory) {
+  init(_ catalog: Catalog, random: RandomSource, memory: Memory) {
     self.catalog = catalog
-    self.dice = dice
+    self.random = random
     self.memory = memory
     candidates = catalog.candidates.map { CandidateState(name: $0.name) }
     for provider in catalog.providers {
       let first = keys.count
       for n in 0..<max(1, provider.keys.count) {
         let isShared = n > 0 && provider.quotaIsShared
-        accounts.append(isShared ? accounts[first] : Account(pairs: provider.quotaHeaders.pairs.count))
+        accounts.append(isShared ? accounts[first] : RateLimitState(pairs: provider.quotaHeaders.pairs.count))
         keys.append(KeyState())
       }
       keyPlaces.append(first..<keys.count)

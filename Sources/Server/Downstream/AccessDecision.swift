@@ -1,7 +1,7 @@
 package import Exchange
 
 /// What the gate found out about a request, from its head to the end of its answer.
-package struct Passage {
+package struct AccessDecision {
   package internal(set) var account: ClientAccount?
   /// What to tell a client about its own limit.
   package internal(set) var quota: ClientAccount.Quota?

@@ -4,15 +4,15 @@ internal import CLinux
 ///
 /// Bytes go to the socket at once while nothing is waiting; what it does not take is copied to `backlog` and
 /// leaves in order with `flush()`. It does not own the descriptor: the connection closes it, after
-/// `shutDown()`. The first failed write breaks the outlet for good, and later bytes are dropped.
+/// `shutDown()`. The first failed write breaks the output for good, and later bytes are dropped.
 ///
 /// Where bytes have to be sealed or framed first (TLS, HTTP/2), they are gathered: the connection is noted in a queue, and
 /// takes them with `pass` when the turn is over, all in as few records or frames as they fill.
-package final class Outlet {
+package final class WriteBuffer {
   private static var nothing: UnsafeRawBufferPointer { .init(start: nil, count: 0) }
 
   private let descriptor: Int32
-  private var queue: OutletQueue?
+  private var queue: WriteQueue?
   private var place: Int32
   /// The end of the turn is waited for: bytes that were gathered are passed on then.
   package private(set) var isQueued = false
@@ -32,8 +32,8 @@ package final class Outlet {
     allowance = 0
   }
 
-  /// An outlet that gathers. `place`: what the queue knows it by.
-  package init(gathering queue: OutletQueue, place: Int32) {
+  /// An output that gathers. `place`: what the queue knows it by.
+  package init(gathering queue: WriteQueue, place: Int32) {
     descriptor = -1
     self.queue = queue
     self.place = place
@@ -41,7 +41,7 @@ package final class Outlet {
   }
 
   /// Gathers from now on. Nothing waits yet.
-  package func gather(in queue: OutletQueue, place: Int32) {
+  package func gather(in queue: WriteQueue, place: Int32) {
     self.queue = queue
     self.place = place
     allowance = Limits.gathered
@@ -91,7 +91,7 @@ package final class Outlet {
     bytes.withUnsafeBufferPointer { write(UnsafeRawBufferPointer($0)) }
   }
 
-  /// Sends what waits. True when nothing waits any more (or the outlet is broken).
+  /// Sends what waits. True when nothing waits any more (or the output is broken).
   @discardableResult package func flush() -> Bool {
     while !isBroken, !backlog.isEmpty {
       let taken = backlog.withBytes { bytes in

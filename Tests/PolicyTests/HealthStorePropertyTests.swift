@@ -3,7 +3,7 @@ import Policy
 import Testing
 
 /// Thousands of random steps; after each one what must always hold is looked at.
-@Suite struct LedgerPropertyTests {
+@Suite struct HealthStorePropertyTests {
   private static let faults: [Fault?] = [
     nil, nil, nil, nil, .serverError, .serverError, .reset, .unreachable, .tooSlow, .cut, .clientGone,
     .staleConnection, .raceLost, .clientFault, .tooLong, .modelMissing, .keyRejected, .rate(until: nil),
@@ -45,17 +45,17 @@ import Testing
   @Test(arguments: 1...8 as ClosedRange<UInt64>)
   func invariantsHold(_ seed: UInt64) {
     var world = Self.world(seed)
-    var dice = Dice(seed: seed &* 977)
+    var random = RandomSource(seed: seed &* 977)
     var open: [Open] = []
     var cooling = Array(repeating: Instant.distantPast, count: 4)
     for _ in 0..<3_000 {
-      world.pass(.milliseconds(Int64(dice.below(dice.below(40) == 0 ? 400_000 : 300))))
-      if open.count < 30, dice.below(2) == 0 {
-        let model = ["x", "m", "n", "free"][dice.below(4)]
+      world.pass(.milliseconds(Int64(random.below(random.below(40) == 0 ? 400_000 : 300))))
+      if open.count < 30, random.below(2) == 0 {
+        let model = ["x", "m", "n", "free"][random.below(4)]
         guard let choice = world.choice(model) else { continue }
         if !world.route(model)!.isLone {
           #expect(
-            world.ledger.status(of: choice.provider, now: world.now).state == .online, "nobody else is sent")
+            world.health.status(of: choice.provider, now: world.now).state == .online, "nobody else is sent")
         }
         let isProbe = world.isDueForProbe(choice.provider)
         if isProbe {
@@ -63,17 +63,17 @@ import Testing
             !open.contains { $0.isProbe && $0.choice.provider == choice.provider }, "one probe at a time")
         }
         open.append(
-          Open(ticket: world.ledger.begin(choice, now: world.now), choice: choice, isProbe: isProbe))
+          Open(ticket: world.health.begin(choice, now: world.now), choice: choice, isProbe: isProbe))
       } else if !open.isEmpty {
-        let ended = open.remove(at: dice.below(open.count))
-        var fault = Self.faults[dice.below(Self.faults.count)]
-        if case .rate = fault, dice.below(2) == 0 {
-          fault = .rate(until: world.now + .milliseconds(Int64(dice.below(90_000))))
+        let ended = open.remove(at: random.below(open.count))
+        var fault = Self.faults[random.below(Self.faults.count)]
+        if case .rate = fault, random.below(2) == 0 {
+          fault = .rate(until: world.now + .milliseconds(Int64(random.below(90_000))))
         }
-        if dice.below(4) == 0 {
-          world.ledger.commit(ended.ticket, timeToFirstToken: .milliseconds(50), now: world.now)
+        if random.below(4) == 0 {
+          world.health.commit(ended.ticket, timeToFirstToken: .milliseconds(50), now: world.now)
         }
-        let consequence = world.ledger.end(ended.ticket, AttemptOutcome(fault: fault), now: world.now)
+        let consequence = world.health.end(ended.ticket, AttemptOutcome(fault: fault), now: world.now)
         if let consequence, consequence.scope == .account {
           // A cooldown is never shortened.
           let wanted = cooling[ended.choice.provider]
@@ -83,26 +83,26 @@ import Testing
           }
         }
       }
-      #expect(world.ledger.inFlight == open.count)
-      if dice.below(20) == 0 { Self.checkOrder(world) }
+      #expect(world.health.inFlight == open.count)
+      if random.below(20) == 0 { Self.checkOrder(world) }
     }
-    for left in open { world.ledger.end(left.ticket, AttemptOutcome(fault: .clientGone), now: world.now) }
-    #expect(world.ledger.inFlight == 0)
-    for place in 0..<world.ledger.statusCount {
-      #expect(world.ledger.status(at: place, now: world.now).inFlight == 0)
+    for left in open { world.health.end(left.ticket, AttemptOutcome(fault: .clientGone), now: world.now) }
+    #expect(world.health.inFlight == 0)
+    for place in 0..<world.health.statusCount {
+      #expect(world.health.status(at: place, now: world.now).inFlight == 0)
     }
     // Whatever happened, all of them come back.
     world.pass(.seconds(2 * 86_400))
-    #expect(world.ledger.usableProviders(now: world.now) == 4)
+    #expect(world.health.usableProviders(now: world.now) == 4)
   }
 
   /// Every candidate is in the order once, twice the same; ready ones stand before the others.
   private static func checkOrder(_ world: World) {
     let route = world.route("x")!
-    let order = world.ledger.order(route, now: world.now)
-    #expect(order == world.ledger.order(route, now: world.now))
+    let order = world.health.order(route, now: world.now)
+    #expect(order == world.health.order(route, now: world.now))
     #expect(order.sorted() == (0..<route.count).map { world.catalog.candidate($0, of: route) }.sorted())
-    let rows = world.ledger.explain(Array("x".utf8).span, now: world.now)!
+    let rows = world.health.explain(Array("x".utf8).span, now: world.now)!
     #expect(rows.drop { $0.isReady }.allSatisfy { !$0.isReady })
     let ready = rows.prefix { $0.isReady }.map(\.tier)
     #expect(ready == ready.sorted())
@@ -111,14 +111,14 @@ import Testing
   /// Breaker cooldowns, rates, quotas: what a status page shows as the end never moves nearer by a fault.
   @Test(arguments: 1...8 as ClosedRange<UInt64>)
   func cooldownsAreNeverShortened(_ seed: UInt64) {
-    var dice = Dice(seed: seed)
+    var random = RandomSource(seed: seed)
     var cooldown = Cooldown()
     var now = start
     for _ in 0..<5_000 {
-      now = now + .milliseconds(Int64(dice.below(2_000)))
+      now = now + .milliseconds(Int64(random.below(2_000)))
       let before = cooldown.until
       let wasActive = cooldown.isActive(at: now)
-      let until = now + .milliseconds(Int64(dice.below(100_000)))
+      let until = now + .milliseconds(Int64(random.below(100_000)))
       #expect(cooldown.extend(until: until, for: .rate(until: nil), now: now) != wasActive)
       #expect(cooldown.until == max(before, until))
     }
@@ -128,24 +128,24 @@ import Testing
   @Test(arguments: 1...8 as ClosedRange<UInt64>)
   func everyExchangeEnds(_ seed: UInt64) {
     var world = Self.world(seed)
-    var dice = Dice(seed: seed &* 31)
+    var random = RandomSource(seed: seed &* 31)
     for _ in 0..<400 {
-      world.pass(.milliseconds(Int64(dice.below(20_000))))
-      var trail = Trail()
-      let request = world.request(["x", "m", "n", "zz"][dice.below(4)])
+      world.pass(.milliseconds(Int64(random.below(20_000))))
+      var history = AttemptHistory()
+      let request = world.request(["x", "m", "n", "zz"][random.below(4)])
       let began = world.now
       var steps = 0
       loop: while true {
         steps += 1
         #expect(steps < 100)
-        switch world.ledger.next(for: request, trail: &trail, now: world.now) {
+        switch world.health.next(for: request, history: &history, now: world.now) {
         case .attempt(let choice):
-          trail.note(choice)
-          let ticket = world.ledger.begin(choice, now: world.now)
-          let fault = Self.faults[dice.below(Self.faults.count)]
-          world.ledger.end(ticket, AttemptOutcome(fault: fault), now: world.now)
+          history.note(choice)
+          let ticket = world.health.begin(choice, now: world.now)
+          let fault = Self.faults[random.below(Self.faults.count)]
+          world.health.end(ticket, AttemptOutcome(fault: fault), now: world.now)
           guard let fault, fault != .clientFault, fault != .clientGone else { break loop }
-          trail.note(fault, of: choice)
+          history.note(fault, of: choice)
         case .wait(let until):
           #expect(until > world.now)
           world.now = until
@@ -153,21 +153,21 @@ import Testing
         }
       }
       #expect((world.now - began).seconds <= 2)
-      #expect(trail.count <= Limits.attempts)
+      #expect(history.count <= Limits.attempts)
     }
   }
 
   @Test func equalSeedsGiveEqualDays() {
     func run() -> [Int] {
       var world = Self.world(5)
-      var dice = Dice(seed: 11)
+      var random = RandomSource(seed: 11)
       var visited: [Int] = []
       for _ in 0..<500 {
-        world.pass(.milliseconds(Int64(dice.below(500))))
+        world.pass(.milliseconds(Int64(random.below(500))))
         guard let choice = world.choice("x") else { continue }
         visited.append(choice.provider)
-        let ticket = world.ledger.begin(choice, now: world.now)
-        world.ledger.end(ticket, AttemptOutcome(fault: Self.faults[dice.below(9)]), now: world.now)
+        let ticket = world.health.begin(choice, now: world.now)
+        world.health.end(ticket, AttemptOutcome(fault: Self.faults[random.below(9)]), now: world.now)
       }
       return visited
     }

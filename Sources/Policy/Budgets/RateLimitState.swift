@@ -4,7 +4,7 @@ package import Base
 ///
 /// Own budgets reserve when an attempt begins and settle when it ends. Minutes and days are rolling, so that
 /// whichever way a provider counts its day, it is not over-spent; a day comes back in half hours.
-final class Account {
+final class RateLimitState {
   var cooldown = Cooldown()
   var inFlight = 0
   private var requestsPerMinute = RollingWindow.minute

@@ -9,11 +9,11 @@ internal import Wire
 ///
 /// It knows HTTP/1.1 and nothing of providers. Every connection is in one `Connection.State`; it is closed in
 /// `close` and destroyed at the end of the turn, so that no event of the same turn finds a new one in its place.
-final class Front {
+final class Downstream {
   let poller: Poller
   var connections: SlotTable<Connection>
   var timers = Timers()
-  var happenings: [Happening] = []
+  var events: [ConnectionEvent] = []
   var listeners: [ListenerPlace] = []
   var limits: LimitSettings
   var gate: Gate
@@ -31,7 +31,7 @@ final class Front {
   var isPaused = false
   private var closing: [SlotID] = []
   /// Connections whose bytes leave at the end of the turn.
-  let gathered = OutletQueue()
+  let gathered = WriteQueue()
   /// Connections that carry streams, where something may be to be sent when the turn is over.
   var soiled: [Connection] = []
   /// Connections with TLS or HTTP/2 are read through it.
@@ -149,7 +149,7 @@ final class Front {
   func close(_ connection: Connection) {
     switch connection.state {
     case .closed: return
-    case .answering: happenings.append(.left(connection.id))
+    case .answering: events.append(.left(connection.id))
     case .idle: connection.transport.sayGoodbye()
     case .carrying: closeStreams(of: connection)
     case .securing, .readingHead, .readingBody, .flushing, .lingering: break
@@ -157,10 +157,10 @@ final class Front {
     connection.state = .closed
     if let lane = connection.lane { leave(connection, lane) }
     connection.carriage = nil
-    connection.seat = nil
+    connection.permit = nil
     endUpload(connection)
-    connection.share = nil
-    connection.outlet.shutDown()
+    connection.reservation = nil
+    connection.output.shutDown()
     timers.disarm(Int(connection.id.slot))
     if connection.lane == nil { poller.remove(connection.raw) }
     closing.append(connection.id)
@@ -227,9 +227,9 @@ final class Front {
   /// Sends what waits for a client's socket, then goes on with what waited for that.
   func flush(_ connection: Connection, now: Instant) {
     connection.push()
-    if connection.outlet.isBroken {
+    if connection.output.isBroken {
       close(connection)
-    } else if connection.outlet.isBlocked {
+    } else if connection.output.isBlocked {
       noteWriteProgress(connection, now: now)
     } else {
       unblocked(connection, now: now)
@@ -242,7 +242,7 @@ final class Front {
     switch connection.state {
     case .answering:
       timers.disarm(Int(connection.id.slot))
-      happenings.append(.drained(connection.id))
+      events.append(.drained(connection.id))
     case .flushing: if connection.lane == nil { afterAnswer(connection, now: now) }
     case .carrying:
       timers.disarm(Int(connection.id.slot))
@@ -253,19 +253,19 @@ final class Front {
 
   /// After the turn's writes: watches for writability where bytes wait, and notices a broken socket.
   func settle(_ connection: Connection, now: Instant) {
-    if connection.outlet.isBroken {
+    if connection.output.isBroken {
       close(connection)
-    } else if connection.outlet.isBlocked {
-      guard !connection.interest.contains(.write), !connection.outlet.isQueued else { return }
+    } else if connection.output.isBlocked {
+      guard !connection.interest.contains(.write), !connection.output.isQueued else { return }
       watch(connection, connection.interest.union(.write))
-      connection.sentBefore = connection.outlet.sent
+      connection.sentBefore = connection.output.sent
       timers.arm(Int(connection.id.slot), at: now + Limits.writeStall)
     }
   }
 
   func noteWriteProgress(_ connection: Connection, now: Instant) {
-    guard connection.outlet.sent != connection.sentBefore else { return }
-    connection.sentBefore = connection.outlet.sent
+    guard connection.output.sent != connection.sentBefore else { return }
+    connection.sentBefore = connection.output.sent
     timers.arm(Int(connection.id.slot), at: now + Limits.writeStall)
   }
 
@@ -287,7 +287,7 @@ final class Front {
     switch connection.state {
     case .securing, .idle, .lingering: close(connection)  // 1
     case .carrying:
-      if connection.outlet.isBlocked {
+      if connection.output.isBlocked {
         close(connection)
       } else if connection.carriage?.streams.isEmpty == true {
         retire(connection)
@@ -295,30 +295,30 @@ final class Front {
     case .readingHead: refuse(connection, .requestTimeout)  // 2
     case .readingBody: uploadTimeDue(connection, now: now)
     case .answering, .flushing:  // 3
-      if connection.outlet.isBlocked { close(connection) }
+      if connection.output.isBlocked { close(connection) }
     case .closed: break
     }
   }
 
   // MARK: - The end of an answer
 
-  /// The whole answer has been handed to the outlet. Goes on with the next request, or closes.
+  /// The whole answer has been handed to the output. Goes on with the next request, or closes.
   func finishAnswer(_ connection: Connection, keepsAlive: Bool, now: Instant) {
     connection.reply = nil
     connection.feed = nil
     connection.pipe = nil
-    connection.seat = nil
-    connection.share = nil
+    connection.permit = nil
+    connection.reservation = nil
     if !keepsAlive || isDraining { connection.keepsAlive = false }
     if let lane = connection.lane {
       finishStream(connection, lane)
       return
     }
     connection.state = .flushing
-    if connection.outlet.isQueued { connection.push() }
-    if connection.outlet.isBroken {
+    if connection.output.isQueued { connection.push() }
+    if connection.output.isBroken {
       close(connection)
-    } else if connection.outlet.isBlocked {
+    } else if connection.output.isBlocked {
       settle(connection, now: now)
     } else {
       afterAnswer(connection, now: now)
@@ -331,7 +331,7 @@ final class Front {
       return
     }
     connection.parser.reset()
-    connection.passage = Passage()
+    connection.access = AccessDecision()
     connection.requestLength = 0
     connection.state = .idle
     connection.wasAnswered = true

@@ -1,5 +1,5 @@
 /// A small seeded generator (xorshift64*, Vigna 2016): for jitter and for picking two, never for secrets.
-package struct Dice: Sendable {
+package struct RandomSource: Sendable {
   private var state: UInt64
 
   package init(seed: UInt64) { state = seed == 0 ? 0x9e37_79b9_7f4a_7c15 : seed }

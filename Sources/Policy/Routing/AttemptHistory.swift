@@ -1,7 +1,7 @@
 package import Base
 
 /// The attempts that an exchange has made: kept by the exchange, read by the router. Bounded.
-package struct Trail: Sendable {
+package struct AttemptHistory: Sendable {
   struct Entry: Sendable {
     var candidate: Int32 = -1
     var key: Int32 = -1

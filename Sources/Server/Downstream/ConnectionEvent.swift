@@ -2,7 +2,7 @@ internal import Exchange
 internal import Transport
 
 /// What the clients' side has to tell the loop: values, in the order they happened.
-enum Happening {
+enum ConnectionEvent {
   /// A complete request waits in its connection.
   case request(SlotID)
   /// The request cannot be taken as it is; the connection waits for this answer.

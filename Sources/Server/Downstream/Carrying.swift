@@ -4,7 +4,7 @@ internal import Kernel
 
 // How answers get on the streams of an HTTP/2 connection: what a turn has gathered for them is lent to the session, which
 // makes frames of it, as many as windows and socket take.
-extension Front {
+extension Downstream {
   /// Something may be to be sent on a connection when the turn is over.
   func soil(_ carrier: Connection) {
     guard let carriage = carrier.carriage, !carriage.isSoiled else { return }
@@ -12,7 +12,7 @@ extension Front {
     soiled.append(carrier)
   }
 
-  /// An outlet has something to say at the end of the turn.
+  /// An output has something to say at the end of the turn.
   func wantsToSend(_ stream: Connection, _ lane: Lane) {
     if !lane.isSending {
       lane.isSending = true
@@ -30,10 +30,10 @@ extension Front {
       if let stream = connections[id] { lend(stream, to: session) }
     }
     var hasMore = true
-    while hasMore, !carrier.outlet.isBlocked {
+    while hasMore, !carrier.output.isBlocked {
       hasMore = false
-      while !carrier.outlet.isBlocked, let bytes = session.output() {
-        carrier.outlet.write(bytes)
+      while !carrier.output.isBlocked, let bytes = session.output() {
+        carrier.output.write(bytes)
         hasMore = true
       }
       carrier.push()
@@ -46,7 +46,7 @@ extension Front {
     takeEvents(carrier, session, now: now)
     if session.isBroken {
       end(carrier, now: now)
-    } else if carriage.isEnding, carriage.streams.isEmpty, !carrier.outlet.isBlocked {
+    } else if carriage.isEnding, carriage.streams.isEmpty, !carrier.output.isBlocked {
       end(carrier, now: now)
     } else {
       settle(carrier, now: now)
@@ -57,15 +57,15 @@ extension Front {
     }
   }
 
-  /// 1. Heads, as they stand in the outlet. 2. What may follow them; until `takeBack`.
+  /// 1. Heads, as they stand in the output. 2. What may follow them; until `takeBack`.
   private func lend(_ stream: Connection, to session: HTTP2Session) {
     guard let lane = stream.lane, stream.state != .closed else { return }
     let ends = lane.isFinished && !lane.isCut
     var isInterim = true
     while isInterim, !lane.hasHead {  // 1
       isInterim = false
-      stream.outlet.take { bytes in
-        // Lifetime: the span and the head are of the outlet's bytes, during the call.
+      stream.output.take { bytes in
+        // Lifetime: the span and the head are of the output's bytes, during the call.
         let waiting = Span<UInt8>(_unsafeBytes: UnsafeRawBufferPointer(bytes))
         guard let end = waiting.firstRange(of: "\r\n\r\n") else { return 0 }
         isInterim = waiting.hasPrefix("HTTP/1.1 1")
@@ -76,7 +76,7 @@ extension Front {
         return end + 4
       }
     }
-    if lane.hasHead { session.lend(stream.outlet.waiting, to: lane.stream, ends: ends) }  // 2
+    if lane.hasHead { session.lend(stream.output.waiting, to: lane.stream, ends: ends) }  // 2
   }
 
   /// 1. The answer's end is out. 2. All is out that there is of one that was cut. 3. All is out that there is. 4. Its
@@ -85,14 +85,14 @@ extension Front {
     _ stream: Connection, _ session: HTTP2Session, _ carriage: Carriage, now: Instant
   ) {
     guard let lane = stream.lane, stream.state != .closed else { return }
-    let wasBlocked = stream.outlet.isBlocked
+    let wasBlocked = stream.output.isBlocked
     let (count, hasEnded) = session.takeBack(of: lane.stream)
-    stream.outlet.passed(count)
+    stream.output.passed(count)
     lane.isSending = false
     if hasEnded {  // 1
       lane.isOver = lane.isWhole
       close(stream)
-    } else if stream.outlet.waiting.isEmpty, !lane.isFinished || lane.isCut {
+    } else if stream.output.waiting.isEmpty, !lane.isFinished || lane.isCut {
       if lane.isFinished, lane.isCut {  // 2
         close(stream)
       } else if wasBlocked {  // 3
@@ -106,7 +106,7 @@ extension Front {
     }
   }
 
-  /// The whole answer is with a stream's outlet.
+  /// The whole answer is with a stream's output.
   func finishStream(_ stream: Connection, _ lane: Lane) {
     lane.isFinished = true
     stream.state = .flushing
@@ -118,7 +118,7 @@ extension Front {
     guard let carriage = lane.carrier.carriage else { return }
     carriage.remove(lane.stream)
     if !lane.isOver {
-      let isAnswered = lane.isFinished && !lane.isCut && stream.outlet.waiting.isEmpty
+      let isAnswered = lane.isFinished && !lane.isCut && stream.output.waiting.isEmpty
       carriage.session.reset(lane.stream, isAnswered ? .noError : lane.isCut ? .internalError : .cancel)
     }
     lane.carrier.wasAnswered = true
@@ -137,7 +137,7 @@ extension Front {
 
   /// All has been said on a connection.
   private func end(_ carrier: Connection, now: Instant) {
-    if carrier.outlet.isBroken {
+    if carrier.output.isBroken {
       close(carrier)
       return
     }

@@ -6,7 +6,7 @@ internal import Transport
 internal import Wire
 
 // How a connection's bytes become a request (RFC 9112 §2).
-extension Front {
+extension Downstream {
   /// Reads once and goes on as far as the bytes reach. Level-triggered polling brings the rest.
   func read(_ connection: Connection, now: Instant) {
     if connection.lane != nil { return goOn(connection, now: now) }
@@ -116,7 +116,7 @@ extension Front {
   }
 
   private func startBody(_ connection: Connection, now: Instant) {
-    if connection.passage.isPassedOn {
+    if connection.access.isPassedOn {
       startFeed(connection)
       return
     }
@@ -138,7 +138,7 @@ extension Front {
     connection.state = .readingBody
     let isMissing = connection.inbound.count < max(connection.requestLength, headLength + 1)
     if connection.parser.head.expectsContinue, isMissing {
-      connection.outlet.write("HTTP/1.1 100 Continue\r\n\r\n" as StaticString)
+      connection.output.write("HTTP/1.1 100 Continue\r\n\r\n" as StaticString)
     }
     advanceBody(connection, now: now)
   }
@@ -180,22 +180,22 @@ extension Front {
       watch(connection, connection.interest.subtracting([.read, .peerClosed]))
       connection.askWhetherPeerReads()
     }
-    happenings.append(.request(connection.id))
+    events.append(.request(connection.id))
   }
 
   /// Lets the runner answer with an error; nothing of the connection's bytes is believed after one that closes.
   func refuse(_ connection: Connection, _ error: LocalError) {
     endUpload(connection)
-    connection.share = nil
+    connection.reservation = nil
     timers.disarm(Int(connection.id.slot))
     connection.state = .answering
     connection.requestLength = min(connection.requestLength, connection.inbound.count)
     if error.row.closes { connection.keepsAlive = false }
-    happenings.append(.refused(connection.id, error))
+    events.append(.refused(connection.id, error))
   }
 }
 
-extension Outlet {
+extension WriteBuffer {
   func write(_ text: StaticString) {
     write(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }

@@ -5,7 +5,7 @@ internal import Policy
 internal import Wire
 
 // Bodies and the memory that they take: who is read on, who waits, and who has to go.
-extension Front {
+extension Downstream {
   /// Counts what has come of a body that is not complete, as one of those that are under way.
   func noteUpload(_ connection: Connection, bytes: Int, now: Instant) {
     hold(connection, bytes: bytes)
@@ -37,8 +37,8 @@ extension Front {
   }
 
   private func hold(_ connection: Connection, bytes: Int) {
-    if connection.share == nil { connection.share = admission.share() }
-    connection.share?.hold(bytes)
+    if connection.reservation == nil { connection.reservation = admission.reserve() }
+    connection.reservation?.hold(bytes)
   }
 
   func endUpload(_ connection: Connection) {

@@ -1,5 +1,5 @@
 /// Clients' places in flights: dense slots, chained by flight, with a generation each.
-struct FlightSeats {
+struct FlightSubscriptions {
   enum State {
     case free
     /// The head is still due.
@@ -15,11 +15,11 @@ struct FlightSeats {
     var state = State.free
     var generation: UInt32 = 0
     var follower = FollowerID(0)
-    var flight = FlightSeats.none
+    var flight = FlightSubscriptions.none
     /// In the recording; of no meaning while direct.
     var offset = 0
-    var next = FlightSeats.none
-    var previous = FlightSeats.none
+    var next = FlightSubscriptions.none
+    var previous = FlightSubscriptions.none
   }
 
   static let none: Int32 = -1
@@ -33,21 +33,23 @@ struct FlightSeats {
     _modify { yield &places[place] }
   }
 
-  /// The place of a seat that is still taken.
-  func place(of seat: Seat) -> Int {
-    let place = Int(seat.slot)
-    precondition(place < places.count && places[place].generation == seat.generation, "the seat was left")
+  /// The place of a subscription that is still taken.
+  func place(of subscription: Subscription) -> Int {
+    let place = Int(subscription.slot)
+    precondition(
+      place < places.count && places[place].generation == subscription.generation, "the subscription was left"
+    )
     return place
   }
 
   /// Nil for the end of a chain.
-  func seat(at place: Int32) -> Seat? {
+  func subscription(at place: Int32) -> Subscription? {
     if place == Self.none { return nil }
-    return Seat(slot: UInt32(place), generation: places[Int(place)].generation)
+    return Subscription(slot: UInt32(place), generation: places[Int(place)].generation)
   }
 
   /// Takes a free place and puts it in front of a flight's chain.
-  mutating func sit(_ follower: FollowerID, flight: Int, chain first: inout Int32) -> Seat {
+  mutating func sit(_ follower: FollowerID, flight: Int, chain first: inout Int32) -> Subscription {
     let place: Int
     if let reused = free.popLast() {
       place = Int(reused)
@@ -64,7 +66,7 @@ struct FlightSeats {
     if first != Self.none { places[Int(first)].previous = Int32(place) }
     first = Int32(place)
     count += 1
-    return Seat(slot: UInt32(place), generation: places[place].generation)
+    return Subscription(slot: UInt32(place), generation: places[place].generation)
   }
 
   /// Frees a place and takes it out of its flight's chain.

@@ -5,7 +5,7 @@ internal import Kernel
 internal import Transport
 
 // Clients that come over TLS: the handshake, and what lies between a connection's buffers and its socket.
-extension Front {
+extension Downstream {
   /// A connection begins with a handshake.
   func secure(_ connection: Connection, _ identity: TLSIdentity) {
     do throws(TLSFault) {
@@ -42,7 +42,7 @@ extension Front {
       connection.transport = Transport(plain: connection.raw)
       refuse(connection, .malformed("it came in the clear to a port that speaks TLS (https://)"))
     } else {
-      happenings.append(.unsecured(fault))
+      events.append(.unsecured(fault))
       close(connection)
     }
   }
@@ -75,7 +75,7 @@ extension Front {
   /// Passes on what the turn has gathered. True: somebody has to be told what came of it.
   func passGathered(now: Instant) -> Bool {
     while let place = gathered.next() {
-      guard let connection = connections[Int(place)], connection.outlet.isQueued else { continue }
+      guard let connection = connections[Int(place)], connection.output.isQueued else { continue }
       if let lane = connection.lane {
         wantsToSend(connection, lane)
         continue
@@ -84,27 +84,27 @@ extension Front {
         soil(connection)
         continue
       }
-      let wasBlocked = connection.outlet.isBlocked
+      let wasBlocked = connection.output.isBlocked
       connection.push()
-      if wasBlocked, !connection.outlet.isBlocked, !connection.outlet.isBroken {
+      if wasBlocked, !connection.output.isBlocked, !connection.output.isBroken {
         unblocked(connection, now: now)
       } else {
         settle(connection, now: now)
       }
     }
     while let carrier = soiled.popLast() { send(carrier, now: now) }
-    return !happenings.isEmpty
+    return !events.isEmpty
   }
 }
 
 extension Connection {
   /// Sends what waits, as far as the socket takes it.
   func push() {
-    guard outlet.gathers else {
-      outlet.flush()
+    guard output.gathers else {
+      output.flush()
       return
     }
-    outlet.pass { bytes in
+    output.pass { bytes in
       var piece = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
       // Lifetime: the piece is read during the call.
       let sent = withUnsafePointer(to: &piece) { transport.send(UnsafeBufferPointer(start: $0, count: 1)) }

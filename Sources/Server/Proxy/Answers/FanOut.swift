@@ -5,12 +5,12 @@ internal import Policy
 internal import Upstream
 internal import Wire
 
-// For whom an exchange runs: every exchange is a flight, with one seat or with many. Bytes reach the seats
+// For whom an exchange runs: every exchange is a flight, with one subscription or with many. Bytes reach the subscriptions
 // straight from the relay where there is one, and from the recording where there are more.
 extension Runner {
   // MARK: - The answer begins and ends
 
-  /// The answer has begun: head and held bytes go to every seat, and what comes from now on follows them.
+  /// The answer has begun: head and held bytes go to every subscription, and what comes from now on follows them.
   func commit(_ attempt: Int, _ run: ExchangeRun, _ now: Moment) {
     guard let flight = run.flight, let transfer = run.transfers[attempt] else { return }
     sharing.flights.commit(flight, head: answerHead(run, attempt, transfer))
@@ -45,25 +45,26 @@ extension Runner {
       pumpAll(flight, now)
       return
     }
-    guard let seat = sharing.flights.firstSeat(of: flight), let reply = sharing.reply(at: seat),  // 2
-      let connection = front.connection(reply.connection), let head = sharing.flights.head(of: flight)
+    guard let subscription = sharing.flights.firstSubscription(of: flight),
+      let reply = sharing.reply(at: subscription),  // 2
+      let connection = downstream.connection(reply.connection), let head = sharing.flights.head(of: flight)
     else { return }
     scratch.removeAll()
     if !reply.hasHead {
       composeHead(head, reply, connection, run: run, length: run.length, stored: nil, now)
     }
     reply.firstByteAt = now.instant
-    sharing.flights.headSent(seat)
-    _ = sharing.flights.goDirect(seat)
+    sharing.flights.headSent(subscription)
+    _ = sharing.flights.goDirect(subscription)
     scratch.withBytes { head in
       _ = upstream.commit(
-        transfer, head: head, to: connection.outlet, framing: reply.framing, now: now.instant)
+        transfer, head: head, to: connection.output, framing: reply.framing, now: now.instant)
     }
     scratch.recycle(keeping: Limits.keptBuffer)
-    front.settle(connection, now: now.instant)
+    downstream.settle(connection, now: now.instant)
   }
 
-  /// The upstream exchange is over: each seat gets what it is still due, and the cache what is complete.
+  /// The upstream exchange is over: each subscription gets what it is still due, and the cache what is complete.
   func end(_ run: ExchangeRun, _ ending: FlightEnding, _ now: Moment) {
     guard let flight = run.flight else { return }
     let isStored = run.isShared && run.storeKey != nil
@@ -75,7 +76,7 @@ extension Runner {
     pumpAll(flight, now)
   }
 
-  /// An error of ours, to every seat: instead of an answer where the head is not out, else inside it.
+  /// An error of ours, to every subscription: instead of an answer where the head is not out, else inside it.
   func fail(_ error: LocalError, _ run: ExchangeRun, _ now: Moment) {
     guard let flight = run.flight else { return }
     if sharing.flights.head(of: flight) != nil {
@@ -83,10 +84,12 @@ extension Runner {
       return
     }
     _ = sharing.flights.end(flight, .failed(code: Int32(error.row.status)))
-    var next = sharing.flights.firstSeat(of: flight)
-    while let seat = next {
-      next = sharing.flights.seat(after: seat)
-      guard let reply = sharing.reply(at: seat), let connection = front.connection(reply.connection) else {
+    var next = sharing.flights.firstSubscription(of: flight)
+    while let subscription = next {
+      next = sharing.flights.subscription(after: subscription)
+      guard let reply = sharing.reply(at: subscription),
+        let connection = downstream.connection(reply.connection)
+      else {
         continue
       }
       if reply.hasHead {
@@ -94,7 +97,7 @@ extension Runner {
       } else {
         sendError(error, reply, connection, run: run, now)
       }
-      depart(seat)
+      depart(subscription)
       finish(reply, connection, run: run, keepsAlive: !error.row.closes, now)
     }
   }
@@ -113,8 +116,9 @@ extension Runner {
       scratch.removeAll()
       if run.isShared, let recording = sharing.flights.recording(of: flight), recording.isFollowed {
         page.withBytes { recording.append($0, at: now.instant) }
-      } else if let seat = sharing.flights.firstSeat(of: flight), let reply = sharing.reply(at: seat),
-        let connection = front.connection(reply.connection)
+      } else if let subscription = sharing.flights.firstSubscription(of: flight),
+        let reply = sharing.reply(at: subscription),
+        let connection = downstream.connection(reply.connection)
       {
         writePage(reply, connection)
       }
@@ -129,14 +133,14 @@ extension Runner {
     return true
   }
 
-  // MARK: - Seats
+  // MARK: - Subscriptions
 
-  /// Lets every seat of a flight go as far as it can, and holds the provider back where all are slow.
+  /// Lets every subscription of a flight go as far as it can, and holds the provider back where all are slow.
   func pumpAll(_ flight: FlightID, _ now: Moment) {
-    var next = sharing.flights.firstSeat(of: flight)
-    while let seat = next {
-      next = sharing.flights.seat(after: seat)
-      pump(seat, now)
+    var next = sharing.flights.firstSubscription(of: flight)
+    while let subscription = next {
+      next = sharing.flights.subscription(after: subscription)
+      pump(subscription, now)
     }
     settlePace(flight, now)
   }
@@ -149,51 +153,51 @@ extension Runner {
     }
   }
 
-  /// One seat: 1. its head; 2. bytes, as long as its socket takes them; 3. it has had all and is alone: the
+  /// One subscription: 1. its head; 2. bytes, as long as its socket takes them; 3. it has had all and is alone: the
   /// relay writes to it from now on; 4. the end; 5. it fell too far behind and is dropped alone.
-  func pump(_ seat: Seat, _ now: Moment) {
-    guard let reply = sharing.reply(at: seat) else { return }
-    guard let connection = front.connection(reply.connection), connection.reply === reply else {
-      seeOff(seat, reply, now)
+  func pump(_ subscription: Subscription, _ now: Moment) {
+    guard let reply = sharing.reply(at: subscription) else { return }
+    guard let connection = downstream.connection(reply.connection), connection.reply === reply else {
+      seeOff(subscription, reply, now)
       return
     }
-    let flight = sharing.flights.flight(of: seat)
+    let flight = sharing.flights.flight(of: subscription)
     let run = sharing.run(of: flight)
     scratch.removeAll()
     while true {
-      switch sharing.flights.step(seat) {
+      switch sharing.flights.step(subscription) {
       case .head(let head):  // 1
         reply.firstByteAt = reply.firstByteAt ?? now.instant
         if !reply.hasHead {
           composeHead(head, reply, connection, run: run, length: run?.length, stored: nil, now)
         }
-        sharing.flights.headSent(seat)
+        sharing.flights.headSent(subscription)
       case .bytes(let range):  // 2
-        if connection.outlet.isBlocked {
+        if connection.output.isBlocked {
           flushScratch(to: connection)
-          return front.settle(connection, now: now.instant)
+          return downstream.settle(connection, now: now.instant)
         }
         guard let recording = sharing.flights.recording(of: flight) else { return }
         let count = write(recording, from: range.lowerBound, upTo: range.upperBound, reply, connection)
-        sharing.flights.advance(seat, by: count)
+        sharing.flights.advance(subscription, by: count)
       case .wait:
         flushScratch(to: connection)
-        if let run, run.exchange.ending == nil, sharing.flights.goDirect(seat) {  // 3
+        if let run, run.exchange.ending == nil, sharing.flights.goDirect(subscription) {  // 3
           for case let transfer? in run.transfers {
-            upstream.goDirect(transfer, to: connection.outlet, framing: reply.framing)
+            upstream.goDirect(transfer, to: connection.output, framing: reply.framing)
           }
         }
-        return front.settle(connection, now: now.instant)
+        return downstream.settle(connection, now: now.instant)
       case .ended(let ending):  // 4
         flushScratch(to: connection)
         let isWhole = ending == .complete || reply.isStream
         if !isWhole { connection.lane?.isCut = true }
-        if isWhole, reply.framing == .chunked { connection.outlet.write("0\r\n\r\n" as StaticString) }
-        depart(seat)
+        if isWhole, reply.framing == .chunked { connection.output.write("0\r\n\r\n" as StaticString) }
+        depart(subscription)
         finish(reply, connection, run: run, keepsAlive: isWhole && !reply.isCloseDelimited, now)
         return
       case .fellBehind:  // 5
-        depart(seat)
+        depart(subscription)
         dropFollower(reply, connection, run, now)
         return
       }
@@ -201,21 +205,21 @@ extension Runner {
   }
 
   /// Whether a client whose connection is gone has had every byte that there is.
-  func isServed(_ seat: Seat, _ connection: Connection) -> Bool {
-    guard case .wait = sharing.flights.step(seat) else { return false }
-    return !connection.outlet.hasDropped
+  func isServed(_ subscription: Subscription, _ connection: Connection) -> Bool {
+    guard case .wait = sharing.flights.step(subscription) else { return false }
+    return !connection.output.hasDropped
   }
 
-  /// A client that left when it had had all keeps its seat until the last bytes have come: 1. they are nothing to
+  /// A client that left when it had had all keeps its subscription until the last bytes have come: 1. they are nothing to
   /// it; 2. it is written down.
-  private func seeOff(_ seat: Seat, _ reply: Reply, _ now: Moment) {
+  private func seeOff(_ subscription: Subscription, _ reply: Reply, _ now: Moment) {
     while true {
-      switch sharing.flights.step(seat) {
+      switch sharing.flights.step(subscription) {
       case .head, .wait: return
-      case .bytes(let range): sharing.flights.advance(seat, by: range.count)  // 1
+      case .bytes(let range): sharing.flights.advance(subscription, by: range.count)  // 1
       case .ended, .fellBehind:  // 2
-        let run = sharing.run(of: sharing.flights.flight(of: seat))
-        depart(seat)
+        let run = sharing.run(of: sharing.flights.flight(of: subscription))
+        depart(subscription)
         record(reply, run: run, word: Ending.complete.word, now)
         reply.end()
         return
@@ -248,7 +252,7 @@ extension Runner {
         head.withUnsafeBufferPointer { head in
           piece.withUnsafeBufferPointer { piece in
             let lineEnd: StaticString = isChunk ? "\r\n" : ""
-            connection.outlet.write(
+            connection.output.write(
               UnsafeRawBufferPointer(head), UnsafeRawBufferPointer(piece),
               UnsafeRawBufferPointer(start: lineEnd.utf8Start, count: lineEnd.utf8CodeUnitCount))
           }
@@ -262,18 +266,18 @@ extension Runner {
 
   private func flushScratch(to connection: Connection) {
     if scratch.isEmpty { return }
-    scratch.withBytes { connection.outlet.write($0) }
+    scratch.withBytes { connection.output.write($0) }
     scratch.recycle(keeping: Limits.keptBuffer)
   }
 
-  /// Takes a seat out of its flight. The last one out of a running flight ends its exchange.
-  func depart(_ seat: Seat) {
-    let flight = sharing.flights.flight(of: seat)
-    if let reply = sharing.reply(at: seat), let run = sharing.run(of: flight) {
-      reply.bytesOut = bytesOut(run, seat)
+  /// Takes a subscription out of its flight. The last one out of a running flight ends its exchange.
+  func depart(_ subscription: Subscription) {
+    let flight = sharing.flights.flight(of: subscription)
+    if let reply = sharing.reply(at: subscription), let run = sharing.run(of: flight) {
+      reply.bytesOut = bytesOut(run, subscription)
     }
-    sharing.clearSeat(seat)
-    switch sharing.flights.leave(seat) {
+    sharing.clearSubscription(subscription)
+    switch sharing.flights.leave(subscription) {
     case .othersRemain: break
     case .cancelUpstream(let flight):
       // The flight's place may be another's before the exchange is told.
@@ -286,8 +290,8 @@ extension Runner {
   }
 
   /// Body bytes that a client has been handed.
-  private func bytesOut(_ run: ExchangeRun, _ seat: Seat) -> UInt64 {
-    if run.isShared { return UInt64(sharing.flights.handed(to: seat)) }
+  private func bytesOut(_ run: ExchangeRun, _ subscription: Subscription) -> UInt64 {
+    if run.isShared { return UInt64(sharing.flights.handed(to: subscription)) }
     var sum: UInt64 = 0
     for case let transfer? in run.transfers { sum += upstream.progress(transfer)?.forwarded ?? 0 }
     return sum
@@ -317,7 +321,7 @@ extension Runner {
   func pumpReplay(_ reply: Reply, _ connection: Connection, _ now: Moment) {
     guard case .replay(let entry, var offset, let start) = reply.source else { return }
     let reach = start.map { entry.recording.reach(after: now.instant - $0) } ?? entry.recording.end
-    while offset < reach, !connection.outlet.isBlocked {
+    while offset < reach, !connection.output.isBlocked {
       offset += write(entry.recording, from: offset, upTo: reach, reply, connection)
     }
     flushScratch(to: connection)
@@ -325,15 +329,15 @@ extension Runner {
     if offset == entry.recording.end {  // 3
       reply.source = .over
       finish(reply, connection, run: nil, keepsAlive: true, now)
-    } else if connection.outlet.isBlocked {  // 1
-      front.settle(connection, now: now.instant)
+    } else if connection.output.isBlocked {  // 1
+      downstream.settle(connection, now: now.instant)
     } else if let start {  // 2
       replayTimers.arm(Int(connection.id.slot), at: start + entry.recording.arrival(of: offset))
     }
   }
 
   func replayDue(_ place: Int, _ now: Moment) {
-    guard let connection = front.connections[place], let reply = connection.reply else { return }
+    guard let connection = downstream.connections[place], let reply = connection.reply else { return }
     pumpReplay(reply, connection, now)
   }
 }

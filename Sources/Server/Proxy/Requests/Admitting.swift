@@ -12,30 +12,30 @@ extension Runner {
   /// has not begun too many others since its head came; 2. it may use this model.
   func refusal(of connection: Connection, model: Span<UInt8>) -> LocalError? {
     if let refusal = refusal(of: connection) { return refusal }  // 1
-    guard let account = connection.passage.account else { return nil }
-    return account.mayUse(model, of: setup.catalog) ? nil : .modelNotAllowed  // 2
+    guard let account = connection.access.account else { return nil }
+    return account.mayUse(model, of: runtime.catalog) ? nil : .modelNotAllowed  // 2
   }
 
   /// As above, where it is about no model.
   func refusal(of connection: Connection) -> LocalError? {
-    guard let account = connection.passage.account else { return nil }
-    if setup.gate.index(of: account) == nil { return .invalidKey }
+    guard let account = connection.access.account else { return nil }
+    if runtime.gate.index(of: account) == nil { return .invalidKey }
     return account.isBusy ? .clientRateLimited(.seconds(1)) : nil
   }
 
   /// The client's name in the configuration, for log, metrics and the cache's key.
   func clientName(of connection: Connection) -> String? {
-    connection.passage.account.flatMap { setup.gate.index(of: $0) }.map {
-      setup.configuration.clients[$0].name
+    connection.access.account.flatMap { runtime.gate.index(of: $0) }.map {
+      runtime.configuration.clients[$0].name
     }
   }
 
   /// Starts an exchange that has been given its run, or lets it wait for its turn. There is a place in the line:
   /// the caller has looked.
   func admit(_ run: ExchangeRun, for connection: SlotID, now: Moment) {
-    run.share = front.connection(connection)?.share.take()
-    run.seat = front.admission.enter(run.id)
-    if run.seat?.isWaiting == true {
+    run.reservation = downstream.connection(connection)?.reservation.take()
+    run.permit = downstream.admission.enter(run.id)
+    if run.permit?.isWaiting == true {
       timers.arm(Int(run.id.slot), at: run.exchange.nextDue)
     } else {
       begin(run, now)
@@ -48,9 +48,9 @@ extension Runner {
 
   /// Starts the first in line for whom there is room now. False where there is none.
   func startNext(now: Moment) -> Bool {
-    guard let id = front.admission.next else { return false }
+    guard let id = downstream.admission.next else { return false }
     guard let run = runs[id] else { preconditionFailure("who leaves gives its place in the line back") }
-    run.seat?.begin()
+    run.permit?.begin()
     begin(run, now)
     return true
   }
@@ -58,9 +58,9 @@ extension Runner {
   /// Now and then looks how many bytes answers, pages and requests that have only begun hold, where that could make a
   /// difference.
   func measureAnswers(now: Instant) {
-    let connections = front.connections.count
+    let connections = downstream.connections.count
     let exchanges = runs.count + batches.sent.count * (Limits.gatheredAnswer / Limits.held)
-    guard front.admission.wantsMeasure(exchanges: exchanges, connections: connections, now: now) else {
+    guard downstream.admission.wantsMeasure(exchanges: exchanges, connections: connections, now: now) else {
       return
     }
     var bytes = 0
@@ -69,33 +69,34 @@ extension Runner {
       for case let transfer? in run.transfers { bytes += upstream.kept(transfer) }
     }
     for transfer in batches.sent.keys { bytes += upstream.kept(transfer) }
-    for place in front.connections.places {
-      guard let connection = front.connections[place] else { continue }
+    for place in downstream.connections.places {
+      guard let connection = downstream.connections[place] else { continue }
       bytes +=
-        connection.outlet.backlogCount + max(0, connection.inbound.count - (connection.share?.bytes ?? 0))
+        connection.output.backlogCount
+        + max(0, connection.inbound.count - (connection.reservation?.bytes ?? 0))
     }
     bytes += sharing.flights.bytes
-    front.admission.measured(answers: bytes, now: now)
+    downstream.admission.measured(answers: bytes, now: now)
   }
 
   // MARK: - Fields of answers
 
   /// What an answer tells about its client's own limit and to its browser.
-  func appendPassageFields(_ connection: Connection) {
-    let passage = connection.passage
-    if let quota = passage.quota {
+  func appendAccessFields(_ connection: Connection) {
+    let access = connection.access
+    if let quota = access.quota {
       scratch.appendField("x-ratelimit-limit-requests", decimal: quota.limit.value)
       scratch.appendField("x-ratelimit-remaining-requests", decimal: quota.remaining.value)
       scratch.append("x-ratelimit-reset-requests: ")
       scratch.append(duration: quota.reset)
       scratch.append("\r\n")
     }
-    if passage.variesByOrigin { scratch.appendField("Vary", "Origin") }
-    guard let origin = passage.origin else { return }
+    if access.variesByOrigin { scratch.appendField("Vary", "Origin") }
+    guard let origin = access.origin else { return }
     scratch.append("Access-Control-Allow-Origin: ")
     scratch.append(origin)
     scratch.append("\r\n")
-    if passage.isPreflight { return }
+    if access.isPreflight { return }
     scratch.appendField(
       "Access-Control-Expose-Headers",
       """
@@ -111,9 +112,9 @@ extension Runner {
       || name.equalsIgnoringCase("x-ratelimit-reset-requests")
   }
 
-  /// The provider's fields as a client gets them: those that `appendPassageFields` says itself are left out.
+  /// The provider's fields as a client gets them: those that `appendAccessFields` says itself are left out.
   func appendProviderFields(_ lines: Span<UInt8>, for connection: Connection) {
-    guard connection.passage.quota != nil else {
+    guard connection.access.quota != nil else {
       scratch.append(lines)
       return
     }
@@ -148,10 +149,10 @@ extension Runner {
     scratch.appendField("Vary", "Access-Control-Request-Method, Access-Control-Request-Headers")
     appendConnectionField(connection, closes: false)
     scratch.appendHeadEnd()
-    scratch.withBytes { connection.outlet.write($0) }
+    scratch.withBytes { connection.output.write($0) }
     log.page(status: 204, id: id)
     discardRequest(connection)
-    front.finishAnswer(connection, keepsAlive: true, now: now.instant)
+    downstream.finishAnswer(connection, keepsAlive: true, now: now.instant)
   }
 }
 
