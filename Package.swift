@@ -28,6 +28,11 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     swiftSettings: [.enableExperimentalFeature("Lifetimes")])
 }
 
+/// What the modules' tests share; no part of the product.
+func support(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: strict)
+}
+
 let package = Package(
   name: "synaxis",
   products: [.executable(name: "synaxis", targets: ["synaxis"])],
@@ -65,16 +70,17 @@ let package = Package(
         "CStarter",
       ],
       swiftSettings: strict),
-    tests("BaseTests", ["Base"]),
-    tests("WireTests", ["Wire"]),
-    tests("PolicyTests", ["Policy"]),
-    tests("ExchangeTests", ["Exchange"]),
-    tests("TierFileTests", ["TierFile"]),
-    tests("KernelTests", ["Kernel"]),
-    tests("HTTP2Tests", ["HTTP2", "Base", "CNghttp2"]),
+    support("TestSupport", ["Base", "Policy"]),
+    tests("BaseTests", ["Base", "TestSupport"]),
+    tests("WireTests", ["Wire", "TestSupport"]),
+    tests("PolicyTests", ["Policy", "TestSupport"]),
+    tests("ExchangeTests", ["Exchange", "TestSupport"]),
+    tests("TierFileTests", ["TierFile", "TestSupport"]),
+    tests("KernelTests", ["Kernel", "TestSupport"]),
+    tests("HTTP2Tests", ["HTTP2", "Base", "CNghttp2", "TestSupport"]),
     tests("UpstreamTests", ["Upstream", "Transport", "COpenSSL"]),
-    tests("ServerTests", ["Server", "Observability", "Wire", "Exchange", "Policy", "Base"]),
-    tests("LabTests", ["Lab"]),
+    tests("ServerTests", ["Server", "Observability", "Wire", "Exchange", "Policy", "Base", "TestSupport"]),
+    tests("LabTests", ["Lab", "TestSupport"]),
     tests("BatchTests", ["Batch"]),
   ],
   swiftLanguageModes: [.v6],

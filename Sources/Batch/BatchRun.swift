@@ -19,7 +19,6 @@ package final class BatchRun {
   private var lines: LineReader
   /// Every line has been read.
   private var hasReadAll = false
-  private let address: SocketAddress
   private let poller: Poller
   private let events = PolledEvents()
   private var timers: Timers
@@ -62,17 +61,17 @@ package final class BatchRun {
     self.plan = plan
     lines = LineReader(raw)
     timers = Timers(count: options.connections)
+    let address: SocketAddress
     do throws(KernelFault) {
-      switch options.instance.address {
-      case .tcp(let host, let port): address = try SocketAddress(resolving: host, port: port)
-      case .unix(let path): address = try SocketAddress(unix: path)
-      }
+      address = try options.instance.address.resolved()
       poller = try Poller()
     } catch {
       throw .kernel(error)
     }
     for slot in 0..<options.connections {
-      connections.append(BatchConnection(kind: Kind.connection, slot: slot, peer: peer))
+      let client = HTTPClient(
+        to: address, in: poller, kind: Kind.connection, slot: slot, peer: peer, keeps: true)
+      connections.append(BatchConnection(client, slot: slot))
     }
   }
 
@@ -101,7 +100,10 @@ package final class BatchRun {
       try poller.wait(timeout: max(.zero, next - now), into: events)
       let after = Clock.instant()
       for index in 0..<events.count { take(events[index], after) }
-      while let slot = timers.popDue(after) { retry(connections[slot], isTransport: true, after) }
+      while let slot = timers.popDue(after) {
+        connections[slot].client.close()
+        retry(connections[slot], after)
+      }
       pump(after)
       progress.show(plan.totals, waiting: queue.count, due: queue.next, since: begin, now: after)
       while let signal = signals.read() {
@@ -119,18 +121,18 @@ package final class BatchRun {
 
   /// Nothing is under way, and nothing is left to be begun.
   private var isOver: Bool {
-    for connection in connections where connection.state != .idle { return false }
+    for connection in connections where !connection.isIdle { return false }
     return plan.totals.wasInterrupted || hasReadAll && queue.count == 0
   }
 
   private var hasIdle: Bool {
-    for connection in connections where connection.state == .idle { return true }
+    for connection in connections where connection.isIdle { return true }
     return false
   }
 
   private func interruptAll() {
-    for connection in connections where connection.state != .idle {
-      connection.socket.close()
+    for connection in connections where !connection.isIdle {
+      connection.client.close()
       connection.clear()
     }
   }
@@ -139,13 +141,13 @@ package final class BatchRun {
 
   /// Gives lines to idle connections.
   private func pump(_ now: Instant) {
-    for connection in connections where connection.state == .idle {
+    for connection in connections where connection.isIdle {
       if fault != nil || plan.totals.wasInterrupted { return }
       do throws(BatchFault) {
         guard let ask = try next(now) else { return }
         try prepare(connection, ask)
         timers.arm(connection.slot, at: now + Limits.batchTime)
-        start(connection, now)
+        follow(connection.client.start(connection.request), connection, now)
       } catch {
         fault = error
       }
@@ -191,12 +193,9 @@ package final class BatchRun {
     var request = ByteBuffer()
     request.append("POST \(options.instance.prefix)")
     line.withBytes(item.path) { request.append($0) }
-    request.append(" HTTP/1.1\r\nHost: \(options.instance.host)\r\nUser-Agent: synaxis-batch\r\n")
-    request.append("Content-Type: application/json\r\nAccept: application/json\r\n")
-    if let key = options.key { request.append("Authorization: Bearer \(key)\r\n") }
-    request.append("Content-Length: ")
-    request.append(decimal: item.body.count)
-    request.append("\r\n\r\n")
+    request.append(
+      headTo: options.instance, agent: "synaxis-batch", accept: "application/json", key: options.key,
+      length: item.body.count)
     line.withBytes(item.body) { request.append($0) }
     connection.request = request
     line.recycle(keeping: Limits.keptBuffer)
@@ -204,21 +203,18 @@ package final class BatchRun {
 
   // MARK: - One request
 
-  private func start(_ connection: BatchConnection, _ now: Instant) {
-    if connection.socket.raw != nil {
-      connection.state = .sending
-      write(connection, now)
-    } else {
-      connect(connection, now)
-    }
+  private func take(_ event: PolledEvent, _ now: Instant) {
+    guard event.token.kind == Kind.connection else { return }
+    let connection = connections[event.token.slot]
+    follow(connection.client.take(event, connection.request, into: &received), connection, now)
   }
 
-  private func connect(_ connection: BatchConnection, _ now: Instant) {
-    do throws(KernelFault) {
-      try connection.socket.connect(to: address, poller)
-      connection.state = .connecting
-    } catch {
-      unreachable(connection, .kernel(error), now)
+  private func follow(_ step: HTTPClient.Step, _ connection: BatchConnection, _ now: Instant) {
+    switch step {
+    case .waiting, .more: break
+    case .complete: complete(connection, now)
+    case .unreachable(let fault): unreachable(connection, fault, now)
+    case .cut: retry(connection, now)
     }
   }
 
@@ -231,99 +227,27 @@ package final class BatchRun {
     putBack(connection, due: now + Limits.batchReconnect)
   }
 
-  private func take(_ event: PolledEvent, _ now: Instant) {
-    guard event.token.kind == Kind.connection else { return }
-    let connection = connections[event.token.slot]
-    if connection.socket.generation != event.token.generation { return }
-    if event.writable || event.failed || event.hungUp || connection.state == .connecting {
-      write(connection, now)
-    }
-    if connection.socket.generation == event.token.generation,
-      event.readable || event.hungUp || event.failed
-    {
-      receive(connection, now)
-    }
-  }
-
-  private func write(_ connection: BatchConnection, _ now: Instant) {
-    if connection.state == .connecting {
-      switch connection.socket.open(to: address, poller) {
-      case .done: connection.state = .sending
-      case .underWay: return
-      case .failed(let reason): return unreachable(connection, reason, now)
-      }
-    }
-    guard connection.state == .sending else { return }
-    switch connection.socket.send(connection.request) {
-    case .complete:
-      connection.state = .receiving
-      watch(connection, .read, now)
-    case .blocked: watch(connection, [.read, .write], now)
-    case .broken: lost(connection, now)
-    }
-  }
-
-  private func watch(_ connection: BatchConnection, _ wanted: Interest, _ now: Instant) {
-    do { try connection.socket.watch(wanted, poller) } catch { lost(connection, now) }
-  }
-
-  private func receive(_ connection: BatchConnection, _ now: Instant) {
-    guard connection.socket.raw != nil, connection.state != .connecting else { return }
-    received.removeAll()
-    switch connection.socket.receive(into: &received) {
-    case .received:
-      guard connection.state == .receiving || connection.state == .sending else {
-        return connection.socket.close()
-      }
-      switch received.withBytes({ connection.reader.read($0) }) {
-      case .needMore: break
-      case .complete: complete(connection, now)
-      case .malformed: retry(connection, isTransport: true, now)
-      }
-    case .wouldBlock: break
-    case .endOfStream, .reset: lost(connection, now)
-    }
-  }
-
-  /// The connection has ended.
-  private func lost(_ connection: BatchConnection, _ now: Instant) {
-    switch connection.state {
-    case .idle: connection.socket.close()
-    case .connecting, .sending, .receiving:
-      if connection.reader.readEnd() { return complete(connection, now) }
-      // A server may close an idle connection just when it is used again: that says nothing about the answer.
-      if connection.socket.answers > 0, connection.reader.isUntouched {
-        connection.rewind()
-        return connect(connection, now)
-      }
-      retry(connection, isTransport: true, now)
-    }
-  }
-
   // MARK: - What an answer leads to
 
   /// By status: 1. good; 2. a wait that is told; 3. the key is not taken; 4. what may be otherwise the next time;
   /// 5. what the line itself is at fault for.
   private func complete(_ connection: BatchConnection, _ now: Instant) {
     hasAnswered = true
-    connection.socket.answers += 1
-    let isUsable = !connection.reader.closes && connection.state == .receiving
-    switch connection.reader.status {
+    switch connection.client.answer.status {
     case 200..<300: write(connection)  // 1
     case 429, 503: wait(connection, now)  // 2
     case 401: fault = .keyRejected  // 3
-    case 408, 500...: retry(connection, isTransport: false, now)  // 4
+    case 408, 500...: retry(connection, now)  // 4
     default: write(connection)  // 5
     }
-    if !isUsable { connection.socket.close() }
   }
 
   /// The model's provider said when to come back: its lines wait, and the connection goes on with others'.
   private func wait(_ connection: BatchConnection, _ now: Instant) {
     var head = ResponseHead()
-    let told = connection.reader.head.withBytes { raw -> Interval? in
+    let told = connection.client.answer.head.withBytes { raw -> Interval? in
       head.parse(raw)
-      return connection.reader.body.withBytes {
+      return connection.client.answer.body.withBytes {
         RetryHints.interval(head, in: raw, body: $0, now: Clock.now().wall)
       }
     }
@@ -334,8 +258,7 @@ package final class BatchRun {
   }
 
   /// The line is tried again a little later, unless it has had its tries.
-  private func retry(_ connection: BatchConnection, isTransport: Bool, _ now: Instant) {
-    if isTransport { connection.socket.close() }
+  private func retry(_ connection: BatchConnection, _ now: Instant) {
     connection.ask?.tries += 1
     guard let ask = connection.ask, ask.tries < Limits.batchTries else {
       plan.totals.failed += 1
@@ -352,7 +275,6 @@ package final class BatchRun {
       queue.add(ask)
     }
     timers.disarm(connection.slot)
-    if connection.state == .connecting { connection.socket.close() }
     connection.clear()
   }
 
@@ -364,23 +286,23 @@ package final class BatchRun {
     line.append("\",\"custom_id\":")
     connection.name.withBytes { line.append($0) }
     line.append(",\"response\":{\"status_code\":")
-    line.append(decimal: connection.reader.status)
+    line.append(decimal: connection.client.answer.status)
     line.append(",\"request_id\":")
     var head = ResponseHead()
-    connection.reader.head.withBytes { raw in
+    connection.client.answer.head.withBytes { raw in
       head.parse(raw)
       let id = head.value(of: .requestID) ?? 0..<0
       line.append(jsonString: raw.extracting(id))
     }
     line.append(",\"body\":")
-    connection.reader.body.withBytes { body in
+    connection.client.answer.body.withBytes { body in
       answer.read(body)
       // What is no JSON is told as a text; what is has its line ends folded, which can only stand between values.
       if answer.isJSON { line.append(onOneLine: body) } else { line.append(jsonString: body) }
     }
     line.append("},\"error\":null}\n")
     do throws(BatchFault) { try output.append(line) } catch { return fault = error }
-    plan.count(connection.key, status: connection.reader.status, usage: answer.usage)
+    plan.count(connection.key, status: connection.client.answer.status, usage: answer.usage)
     timers.disarm(connection.slot)
     connection.clear()
   }

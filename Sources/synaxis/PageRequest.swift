@@ -62,11 +62,7 @@ struct PageRequest {
 
   private func connect() throws(Fault) -> Descriptor {
     do throws(KernelFault) {
-      let target =
-        switch instance.address {
-        case .tcp(let host, let port): try SocketAddress(resolving: host, port: port)
-        case .unix(let path): try SocketAddress(unix: path)
-        }
+      let target = try instance.address.resolved()
       let socket = try Socket.connect(to: target)
       var ready = pollfd(fd: socket.raw, events: Int16(POLLOUT), revents: 0)
       guard poll(&ready, 1, Int32(Limits.pageTime.milliseconds)) == 1 else {

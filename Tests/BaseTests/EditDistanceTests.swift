@@ -1,4 +1,5 @@
 import Base
+import TestSupport
 import Testing
 
 @Suite struct EditDistanceTests {
@@ -38,17 +39,8 @@ import Testing
     return table[a.count][b.count]
   }
 
-  /// Numbers from a seed (Knuth's MMIX).
-  private struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      return state ^ state >> 29
-    }
-  }
-
   @Test(arguments: 1...4 as ClosedRange<UInt64>) func isTheTextbooks(_ seed: UInt64) {
-    var random = Seeded(state: seed)
+    var random = SeededRandom(seed)
     for _ in 0..<1_000 {
       let letters = UInt8.random(in: 1...6, using: &random)
       func word() -> [UInt8] {

@@ -1,6 +1,7 @@
 import Base
 import Exchange
 import Policy
+import TestSupport
 import Testing
 import Wire
 
@@ -14,6 +15,13 @@ func spliced(_ body: [UInt8], _ splices: [Splice]) -> [UInt8] {
     at = splice.range.upperBound
   }
   return out + body[at...]
+}
+
+/// Puts a model, as JSON, into the place of a body's.
+func modelSplice(_ model: String, in body: [UInt8]) -> Splice? {
+  var probe = JSONProbe()
+  try? probe.scan(body.span)
+  return probe.value(of: "model", in: body.span).map { Splice(range: $0.value, replacement: model.bytes) }
 }
 
 func isJSON(_ bytes: [UInt8]) -> Bool {
@@ -44,14 +52,7 @@ func isJSON(_ bytes: [UInt8]) -> Bool {
   {
     let bytes = body.bytes
     let list = BodyEdits(edits.map { RequestEdit(path: $0.0, action: $0.1) })
-    var first: Splice?
-    if let model {
-      var probe = JSONProbe()
-      try? probe.scan(bytes.span)
-      first = probe.value(of: "model", in: bytes.span).map {
-        Splice(range: $0.value, replacement: model.bytes)
-      }
-    }
+    let first = model.flatMap { modelSplice($0, in: bytes) }
     let splices = list.splices(of: bytes.span, adding: first)
     for (a, b) in zip(splices, splices.dropFirst()) {
       #expect(a.range.upperBound <= b.range.lowerBound, "ordered and apart")

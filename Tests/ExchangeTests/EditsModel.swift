@@ -1,6 +1,7 @@
 import Base
 import Exchange
 import Policy
+import TestSupport
 import Wire
 
 /// A JSON value for the test of edits: what edits should do, said again without any byte ranges.

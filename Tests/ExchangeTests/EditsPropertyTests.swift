@@ -1,6 +1,7 @@
 import Base
 import Exchange
 import Policy
+import TestSupport
 import Testing
 import Wire
 
@@ -14,14 +15,7 @@ import Wire
       let body = maker.body()
       let edits = maker.edits()
       let model = maker.random.below(2) == 0 ? #""other/m""# : nil
-      var first: Splice?
-      if let model {
-        var probe = JSONProbe()
-        try? probe.scan(body.span)
-        first = probe.value(of: "model", in: body.span).map {
-          Splice(range: $0.value, replacement: model.bytes)
-        }
-      }
+      let first = model.flatMap { modelSplice($0, in: body) }
       let splices = BodyEdits(edits).splices(of: body.span, adding: first)
       let budget = 1 + maker.random.below(40)
       #expect(Self.inSlices(edits, body, first, budget, mostPlaces: .max) == splices)

@@ -1,6 +1,7 @@
 import Base
 import Exchange
 import Policy
+import TestSupport
 import Testing
 
 /// How exchanges end before commit: the deadline, waits, and nothing left.

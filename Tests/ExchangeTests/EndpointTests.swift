@@ -1,5 +1,6 @@
 import Base
 import Exchange
+import TestSupport
 import Testing
 
 @Suite struct EndpointTests {

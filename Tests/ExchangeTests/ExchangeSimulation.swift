@@ -1,6 +1,7 @@
 import Base
 import Exchange
 import Policy
+import TestSupport
 import Testing
 
 /// Many exchanges over one health store, in random orders of events. Plays the Server and the providers, and looks

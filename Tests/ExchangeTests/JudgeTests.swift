@@ -1,6 +1,7 @@
 import Base
 import Exchange
 import Policy
+import TestSupport
 import Testing
 import Wire
 

@@ -1,6 +1,7 @@
 import Base
 import Exchange
 import Policy
+import TestSupport
 import Testing
 
 /// Connections: races, silence, and requests that are sent once.

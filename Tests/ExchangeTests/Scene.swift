@@ -84,20 +84,6 @@ final class Scene {
   }
 }
 
-/// A provider that serves `m`, with one key, unless changed.
-func provider(_ name: String, tier: Int = 0, _ change: (inout Provider) -> Void = { _ in }) -> Provider {
-  var provider = Provider(name: name, type: "openai", endpoint: "http://\(name)/v1")
-  provider.tier = tier
-  provider.keys = [Secret("key-of-\(name)")]
-  provider.models = [Model(name: "m", upstreamName: "m")]
-  change(&provider)
-  return provider
-}
-
 extension StaticString {
   var string: String { description }
-}
-
-extension String {
-  var bytes: [UInt8] { Array(utf8) }
 }

@@ -1,6 +1,7 @@
 import Base
 import Exchange
 import Policy
+import TestSupport
 import Testing
 
 /// Servers that are starting, and those that are given long to load what they are asked for.

@@ -1,6 +1,7 @@
 import Base
 import Exchange
 import Policy
+import TestSupport
 import Testing
 
 /// Every event in every state: the effects, and the state behind them. The switch has no default, so a new

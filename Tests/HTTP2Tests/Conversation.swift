@@ -1,3 +1,5 @@
+import TestSupport
+
 /// Frames as a peer might send them that knows HTTP/2 (RFC 9113) and means no good, or has lost its way.
 struct Conversation {
   enum Kind {
@@ -178,17 +180,4 @@ struct Conversation {
     return Self.frame(Kind.headers, flags, to, Array(block[..<cut]))
       + Self.frame(Kind.continuation, 4, to, Array(block[cut...]))
   }
-}
-
-struct SeededRandom {
-  private var state: UInt64
-  init(_ seed: UInt64) { state = seed }
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-  mutating func below(_ n: Int) -> Int { Int(next() % UInt64(n)) }
 }

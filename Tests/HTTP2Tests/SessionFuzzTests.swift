@@ -1,5 +1,6 @@
 import Base
 import CNghttp2
+import TestSupport
 import Testing
 
 @testable import HTTP2

@@ -25,8 +25,3 @@ final class Pair {
 }
 
 func isOpen(_ descriptor: Int32) -> Bool { fcntl(descriptor, F_GETFD) >= 0 }
-
-/// A path for a socket that is this test's alone.
-func scratchPath(_ name: String) -> String {
-  "/tmp/kt-\(getpid())-\(name)-\(UInt32.random(in: 0 ... .max)).sock"
-}

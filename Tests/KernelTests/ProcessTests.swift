@@ -1,6 +1,7 @@
 import Base
 import Glibc
 import Kernel
+import TestSupport
 import Testing
 
 @Suite(.serialized) struct ProcessTests {

@@ -1,6 +1,7 @@
 import Base
 import Glibc
 import Kernel
+import TestSupport
 import Testing
 
 /// Waits until a descriptor is ready for `interest`, and gives the event.

@@ -1,5 +1,6 @@
 import Base
 import Kernel
+import TestSupport
 import Testing
 
 /// The same as `Timers`, without a heap: what is armed, looked through each time.
@@ -17,7 +18,7 @@ private struct Model {
 @Suite struct TimersTests {
   @Test(arguments: [1, 2, 3, 7, 64, 500])
   func behavesAsTheModel(ids: Int) {
-    var random = Seeded(state: UInt64(ids) &* 0x9e37_79b9_7f4a_7c15)
+    var random = SeededRandom(UInt64(ids))
     var timers = Timers(count: ids / 2)
     var model = Model()
     var now: Int64 = 0
@@ -59,17 +60,5 @@ private struct Model {
     timers.disarm(-1)
     #expect(timers.next == nil)
     #expect(timers.popDue(.distantFuture) == nil)
-  }
-}
-
-/// A repeatable random source (splitmix64).
-struct Seeded: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
   }
 }

@@ -2,6 +2,7 @@ import Base
 import Glibc
 import Kernel
 import Lab
+import TestSupport
 
 struct Stuck: Error {}
 
@@ -16,7 +17,7 @@ final class Bench {
 
   init(_ change: (inout MockOptions) -> Void = { _ in }) throws {
     var options = MockOptions()
-    options.listen = .unix(path: "/tmp/lt-\(getpid())-\(UInt64.random(in: 0 ... .max)).sock")
+    options.listen = .unix(path: scratchPath("mock"))
     options.gap = .zero
     options.chunks = 4
     change(&options)

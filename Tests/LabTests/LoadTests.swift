@@ -2,6 +2,7 @@ import Base
 import Foundation
 import Kernel
 import Lab
+import TestSupport
 import Testing
 
 @Suite struct LoadTests {
@@ -12,15 +13,15 @@ import Testing
     load: (inout LoadOptions) -> Void
   ) throws -> (LoadReport, MockStatistics) {
     var mockOptions = MockOptions()
-    mockOptions.listen = .unix(path: "/tmp/ll-\(getpid())-\(UInt64.random(in: 0 ... .max)).sock")
+    mockOptions.listen = .unix(path: scratchPath("load"))
     mockOptions.gap = .zero
     mockOptions.chunks = 5
     change(&mockOptions)
     let mock = try MockProvider(mockOptions)
     var options = LoadOptions()
     switch mockOptions.listen {
-    case .unix: options.target = mockOptions.listen
-    case .tcp(let host, _): options.target = .tcp(host: host, port: mock.address.port)
+    case .unix: options.instance = Instance(mockOptions.listen)
+    case .tcp(let host, _): options.instance = Instance(.tcp(host: host, port: mock.address.port))
     }
     options.connections = 4
     options.amount = .requests(40)
@@ -163,7 +164,7 @@ import Testing
 
   @Test func nobodyListens() throws {
     let (report, _) = try Self.run { options in
-      options.target = .unix(path: "/tmp/nobody-\(getpid())-\(UInt64.random(in: 0 ... .max))")
+      options.instance = Instance(.unix(path: scratchPath("nobody")))
       options.amount = .requests(3)
     }
     #expect(report.errors.connect == 3)
@@ -173,7 +174,7 @@ import Testing
 
   @Test func anotherMachineIsRefusedUnlessPermitted() throws {
     var options = LoadOptions()
-    options.target = .tcp(host: "192.0.2.1", port: 80)
+    options.instance = Instance(.tcp(host: "192.0.2.1", port: 80))
     let fault = #expect(throws: LoadFault.self) { try LoadGenerator(options) }
     #expect(fault?.text.contains("--allow-remote") == true)
     options.allowRemote = true
@@ -202,7 +203,7 @@ import Testing
 
   @Test func interruptingKeepsWhatThereWas() throws {
     var options = LoadOptions()
-    options.target = .unix(path: "/tmp/nobody-\(getpid())")
+    options.instance = Instance(.unix(path: scratchPath("nobody")))
     let generator = try LoadGenerator(options)
     try generator.turn(now: Instant(nanoseconds: 1))
     generator.interrupt(Instant(nanoseconds: 2))

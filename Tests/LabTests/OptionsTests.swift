@@ -97,19 +97,23 @@ import Testing
     (["http://127.0.0.1:8080"], options { _ in }),
     (["http://127.0.0.1:8080/"], options { _ in }),
     (["http://127.0.0.1:8080/v1"], options { _ in }),
+    (["127.0.0.1:8080"], options { _ in }),
+    (
+      ["http://a.example/api/v1"],
+      options {
+        $0.instance = Instance(.tcp(host: "a.example", port: 80), host: "a.example")
+        $0.path = "/api/v1/chat/completions"
+      }
+    ),
     (
       ["http://[::1]/v1/"],
-      options {
-        $0.target = .tcp(host: "::1", port: 80)
-        $0.host = "[::1]"
-      }
+      options { $0.instance = Instance(.tcp(host: "::1", port: 80), host: "[::1]") }
     ),
     (["http://127.0.0.1:8080/v1/embeddings"], options { $0.path = "/v1/embeddings" }),
     (
       ["unix:/run/s.sock", "--path", "/x"],
       options {
-        $0.target = .unix(path: "/run/s.sock")
-        $0.host = "localhost"
+        $0.instance = Instance(.unix(path: "/run/s.sock"))
         $0.path = "/x"
       }
     ),
@@ -146,9 +150,7 @@ import Testing
     (
       ["https://127.0.0.1/v1"],
       options {
-        $0.target = .tcp(host: "127.0.0.1", port: 443)
-        $0.host = "127.0.0.1"
-        $0.isSecure = true
+        $0.instance = Instance(.tcp(host: "127.0.0.1", port: 443), host: "127.0.0.1", isSecure: true)
       }
     ),
     (["http://127.0.0.1:8080", "--distinct", "20"], options { $0.distinct = 20 }),
@@ -162,7 +164,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ([], "URL is missing"), (["ftp://h"], "is no URL"),
+    ([], "URL is missing"), (["ftp://h"], "is no URL"), (["a.example/v1"], "is no URL"),
     (["http://"], "host is missing"), (["http://:80"], "host is missing"), (["http://h:x"], "HOST:PORT"),
     (["http://a", "http://b"], "more than one URL"), (["http://a", "-c", "0"], "from 1 to"),
     (["http://a", "--for", "0s"], "wants a time"), (["http://a", "--for", "1d"], "wants a time"),

@@ -1,5 +1,6 @@
 import Base
 import Policy
+import TestSupport
 import Testing
 
 /// What was said with a fault stays with the cooldown that it brought, and is told for as long as that lasts.

@@ -1,5 +1,6 @@
 import Base
 import Policy
+import TestSupport
 import Testing
 
 /// Numbers at the ends of what fits, as a client, a provider or the file may tell them.

@@ -1,5 +1,6 @@
 import Base
 import Policy
+import TestSupport
 import Testing
 
 /// Requests that wait for others, and the attempt that they make together.

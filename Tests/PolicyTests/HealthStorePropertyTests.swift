@@ -1,5 +1,6 @@
 import Base
 import Policy
+import TestSupport
 import Testing
 
 /// Thousands of random steps; after each one what must always hold is looked at.

@@ -75,15 +75,5 @@ struct World {
   }
 }
 
-/// A provider that serves `m`, with one key, unless changed.
-func provider(_ name: String, tier: Int = 0, _ change: (inout Provider) -> Void = { _ in }) -> Provider {
-  var provider = Provider(name: name, type: "openai", endpoint: "http://\(name)/v1")
-  provider.tier = tier
-  provider.keys = [Secret("key-of-\(name)")]
-  provider.models = [Model(name: "m", upstreamName: "m")]
-  change(&provider)
-  return provider
-}
-
 /// Moves a clock by hand in a test that needs no health store.
 let start = Instant(nanoseconds: 5_000_000_000_000)

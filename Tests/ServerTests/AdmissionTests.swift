@@ -1,6 +1,7 @@
 import Base
 import Policy
 import Server
+import TestSupport
 import Testing
 
 @Suite struct AdmissionTests {
@@ -55,13 +56,13 @@ import Testing
 
   /// Any order of coming, leaving and being called: counts never go astray, and the line's memory stays small.
   @Test(arguments: 0..<8) func nothingIsLost(seed: Int) {
-    var random = SystemRandomSource(state: UInt64(seed) &* 0x9e37_79b9_7f4a_7c15 | 1)
+    var random = SeededRandom(UInt64(seed))
     let admission = admission(3, queue: 16)
     let guests = (0..<64).map { _ in Guest() }
     var order: [Int] = []
     var running: Set<Int> = []
     for _ in 0..<5_000 {
-      let n = Int(random.next() % 64)
+      let n = random.below(64)
       if guests[n].permit != nil {
         guests[n].permit = nil
         order.removeAll { $0 == n }
@@ -71,7 +72,7 @@ import Testing
         if permit.isWaiting { order.append(n) } else { running.insert(n) }
         guests[n].permit = consume permit
       }
-      while random.next() % 2 == 0, let next = admission.next {
+      while random.below(2) == 0, let next = admission.next {
         #expect(next == id(order[0]))
         guests[Int(next.slot)].permit?.begin()
         running.insert(order.removeFirst())
@@ -134,16 +135,5 @@ import Testing
     admission.measured(answers: 5, now: now)
     #expect(!admission.wantsMeasure(exchanges: 100, connections: 100, now: now))
     #expect(admission.wantsMeasure(exchanges: 0, connections: 0, now: now + Limits.memoryMeasure))
-  }
-}
-
-/// xorshift64*: the same numbers for the same seed everywhere.
-private struct SystemRandomSource {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state ^= state >> 12
-    state ^= state << 25
-    state ^= state >> 27
-    return (state &* 0x2545_f491_4f6c_dd1d) >> 32
   }
 }

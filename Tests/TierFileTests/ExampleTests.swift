@@ -1,5 +1,6 @@
 import Base
 import Policy
+import TestSupport
 import Testing
 import TierFile
 
@@ -88,7 +89,7 @@ import TierFile
   /// exactly where there is no error.
   @Test(arguments: [1, 2, 3, 4] as [UInt64])
   func mutationsAreReadOrReported(_ seed: UInt64) throws {
-    var random = SplitMix(state: seed)
+    var random = SeededRandom(seed)
     let originals = try ["synaxis.yaml", "pi-ollama.yaml", "free-tier.yaml"].map {
       try File.read(Self.path($0), atMost: Limits.tierFile)
     }
@@ -98,17 +99,17 @@ import TierFile
       "null", "-1", "\u{1F600}", "\\u", "---\n", "//", "/*", "99999999999999999999",
     ].map { Array($0.utf8) }
     for _ in 0..<150 {
-      var bytes = originals[Int(random.next() % 3)]
-      for _ in 0...(random.next() % 4) {
-        let at = Int(random.next() % UInt64(bytes.count))
-        switch random.next() % 5 {
+      var bytes = originals[random.below(3)]
+      for _ in 0...random.below(4) {
+        let at = random.below(bytes.count)
+        switch random.below(5) {
         case 0: bytes[at] = UInt8(truncatingIfNeeded: random.next())
-        case 1: bytes.insert(contentsOf: tokens[Int(random.next() % UInt64(tokens.count))], at: at)
-        case 2: bytes.removeSubrange(at..<min(bytes.count, at + 1 + Int(random.next() % 40)))
+        case 1: bytes.insert(contentsOf: random.pick(tokens), at: at)
+        case 2: bytes.removeSubrange(at..<min(bytes.count, at + 1 + random.below(40)))
         case 3: bytes.removeSubrange(at...)
         default:
-          let from = Int(random.next() % UInt64(bytes.count))
-          bytes.insert(contentsOf: bytes[from..<min(bytes.count, from + Int(random.next() % 60))], at: at)
+          let from = random.below(bytes.count)
+          bytes.insert(contentsOf: bytes[from..<min(bytes.count, from + random.below(60))], at: at)
         }
         if bytes.isEmpty { bytes = [0x7B] }
       }
@@ -120,17 +121,5 @@ import TierFile
       }
       if let configuration = reading.configuration { #expect(!RoutingTable(configuration).text.isEmpty) }
     }
-  }
-}
-
-/// SplitMix64: a small generator with a seed.
-private struct SplitMix {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }

@@ -1,4 +1,5 @@
 import Base
+import TestSupport
 import Testing
 import Wire
 
@@ -17,7 +18,9 @@ private struct Reader {
   let bytes: [UInt8]
   var at = 0
 
-  mutating func space() { while at < bytes.count, [32, 9, 10, 13].contains(bytes[at]) { at += 1 } }
+  mutating func space() {
+    while at < bytes.count, [32, 9, 10, 13].contains(bytes[at]) { at += 1 }
+  }
 
   mutating func value() -> Value {
     space()
@@ -102,19 +105,13 @@ private struct Reader {
   }
 }
 
-private struct RandomSource {
-  var state: UInt64
-  mutating func roll(_ bound: Int) -> Int {
-    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-    return Int(state >> 33) % bound
-  }
-  mutating func pick<T>(_ list: [T]) -> T { list[roll(list.count)] }
-
-  mutating func blank() -> String { roll(3) == 0 ? pick([" ", "\n", "\t", "\r\n", "   "]) : "" }
+/// Texts of JSON that mean what they are said to mean.
+extension SeededRandom {
+  fileprivate mutating func blank() -> String { below(3) == 0 ? pick([" ", "\n", "\t", "\r\n", "   "]) : "" }
 
   /// One value as text, and its nested order fixed: `spaced` varies the white space only.
-  mutating func tokens(_ depth: Int) -> [String] {
-    switch roll(depth > 3 ? 4 : 6) {
+  fileprivate mutating func tokens(_ depth: Int) -> [String] {
+    switch below(depth > 3 ? 4 : 6) {
     case 0: return [pick(["true", "false", "null"])]
     case 1: return [pick(["0", "-1", "1.5", "1e3", "1E3", "10", "1", "0.1"])]
     case 2, 3:
@@ -126,26 +123,28 @@ private struct RandomSource {
       ]
     case 4:
       var list = ["["]
-      for index in 0..<roll(4) { list += (index > 0 ? [","] : []) + tokens(depth + 1) }
+      for index in 0..<below(4) { list += (index > 0 ? [","] : []) + tokens(depth + 1) }
       return list + ["]"]
     default:
       var list = ["{"]
-      for index in 0..<roll(4) {
+      for index in 0..<below(4) {
         list += (index > 0 ? [","] : []) + [pick([#""a""#, #""b""#, #""\u0061""#]), ":"] + tokens(depth + 1)
       }
       return list + ["}"]
     }
   }
 
-  mutating func spaced(_ tokens: [String]) -> String { tokens.map { blank() + $0 }.joined() + blank() }
+  fileprivate mutating func spaced(_ tokens: [String]) -> String {
+    tokens.map { blank() + $0 }.joined() + blank()
+  }
 
   /// A key in one of its writings.
-  mutating func written(_ key: String) -> String {
+  fileprivate mutating func written(_ key: String) -> String {
     var text = "\""
     for scalar in key.unicodeScalars {
-      if roll(4) == 0 || scalar == "\"" || scalar == "\\" {
+      if below(4) == 0 || scalar == "\"" || scalar == "\\" {
         for unit in String(scalar).utf16 {
-          let digits = String(unit, radix: 16, uppercase: roll(2) == 0)
+          let digits = String(unit, radix: 16, uppercase: below(2) == 0)
           text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
         }
       } else {
@@ -160,10 +159,10 @@ private struct RandomSource {
   /// Members in any order, spaced and escaped in any way: one key.
   @Test(arguments: UInt64(1)...40)
   func writingsOfOneRequestHaveOneKey(_ seed: UInt64) throws {
-    var random = RandomSource(state: seed &* 0x9e37_79b9_7f4a_7c15)
+    var random = SeededRandom(seed &* 0x9e37_79b9_7f4a_7c15)
     for _ in 0..<40 {
       var members: [(String, [String])] = []
-      for key in ["model", "messages", "é", "😀", "", "a b", "\"", "x\\y"] where random.roll(3) > 0 {
+      for key in ["model", "messages", "é", "😀", "", "a b", "\"", "x\\y"] where random.below(3) > 0 {
         members.append((key, random.tokens(0)))
       }
       var prints: Set<Fingerprint?> = []
@@ -172,7 +171,7 @@ private struct RandomSource {
         for (key, value) in members {
           parts.append(random.blank() + random.written(key) + random.blank() + ":" + random.spaced(value))
         }
-        for index in parts.indices { parts.swapAt(index, random.roll(parts.count)) }
+        for index in parts.indices { parts.swapAt(index, random.below(parts.count)) }
         let body = random.blank() + "{" + parts.joined(separator: ",") + random.blank() + "}" + random.blank()
         prints.insert(try requestKey(Array(body.utf8)))
       }
@@ -183,19 +182,19 @@ private struct RandomSource {
   /// Bodies that differ by a few bytes, many of them alike: where two have one key, they have one value.
   @Test(arguments: UInt64(1)...24)
   func equalKeysMeanEqualValues(_ seed: UInt64) {
-    var random = RandomSource(state: seed &* 0xd6e8_feb8_6659_fd93)
+    var random = SeededRandom(seed &* 0xd6e8_feb8_6659_fd93)
     var seen: [Fingerprint: Value] = [:]
     var valid = 0
     var shared = 0
     for _ in 0..<100 {
       var parts: [String] = []
-      for key in ["a", "b", "ab"] where random.roll(3) > 0 {
+      for key in ["a", "b", "ab"] where random.below(3) > 0 {
         parts.append(random.written(key) + random.blank() + ":" + random.spaced(random.tokens(2)))
       }
       let original = Array(("{" + parts.joined(separator: ",") + "}").utf8)
       for _ in 0..<30 {
         var body = original
-        for _ in 0..<random.roll(3) + 1 { mutate(&body, &random) }
+        for _ in 0..<random.below(3) + 1 { mutate(&body, &random) }
         guard let print = try? requestKey(body) else { continue }
         valid += 1
         var reader = Reader(bytes: body)
@@ -211,19 +210,19 @@ private struct RandomSource {
     #expect(valid > 200 && shared > 50)
   }
 
-  private func mutate(_ body: inout [UInt8], _ random: inout RandomSource) {
-    let at = random.roll(body.count)
-    switch random.roll(6) {
+  private func mutate(_ body: inout [UInt8], _ random: inout SeededRandom) {
+    let at = random.below(body.count)
+    switch random.below(6) {
     case 0: body.insert(random.pick(Array(" \n\t\r".utf8)), at: at)
     case 1: body.remove(at: at)
     case 2: body[at] = random.pick(Array("{}[]\",:\\ 01aetu/".utf8))
     case 3: body.insert(random.pick(Array("{}[]\",:\\ 01aetu/".utf8)), at: at)
     case 4:
-      let other = random.roll(body.count)
+      let other = random.below(body.count)
       body.swapAt(at, other)
     default:
-      let end = min(body.count, at + 1 + random.roll(8))
-      body.insert(contentsOf: Array(body[at..<end]), at: random.roll(body.count))
+      let end = min(body.count, at + 1 + random.below(8))
+      body.insert(contentsOf: Array(body[at..<end]), at: random.below(body.count))
     }
     if body.isEmpty { body = Array("{}".utf8) }
   }

@@ -146,55 +146,6 @@ static inline int ch2_pause(struct ch2_session *self, size_t before) {
   return NGHTTP2_ERR_PAUSE;
 }
 
-/// A header field. Of the pseudo-header fields an answer has only `:status` (RFC 9113 §8.3.2); trailers have none.
-static inline int ch2_header(
-  nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_count, const uint8_t *value,
-  size_t value_count, uint8_t flags, void *context) {
-  struct ch2_session *self = context;
-  size_t before = self->text_count;
-  (void)session, (void)frame, (void)flags;
-  if(name[0] == ':') {
-    if(value_count != 3) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    for(int i = 0; i < 3; i++) self->status = self->status * 10 + (uint32_t)(value[i] - '0');
-    ch2_write(self, "HTTP/2 ", 7);
-    ch2_write(self, value, 3);
-    ch2_write(self, " \r\n", 3);
-    return ch2_pause(self, before);
-  }
-  ch2_write(self, name, name_count);
-  ch2_write(self, ": ", 2);
-  ch2_write(self, value, value_count);
-  ch2_write(self, "\r\n", 2);
-  return self->is_out_of_memory ? NGHTTP2_ERR_CALLBACK_FAILURE : ch2_pause(self, before);
-}
-
-static inline int ch2_frame(nghttp2_session *session, const nghttp2_frame *frame, void *context) {
-  struct ch2_session *self = context;
-  struct ch2_event *event;
-  (void)session;
-  switch(frame->hd.type) {
-  case NGHTTP2_HEADERS:
-    self->is_in_head = 0;
-    if(self->status) {
-      ch2_write(self, "\r\n", 2);
-      event = ch2_note(self, self->is_too_long ? ch2_head_too_long : ch2_head, frame->hd.stream_id);
-      if(event) {
-        event->code = self->status;
-        event->bytes = (const uint8_t *)(uintptr_t)self->head_start;
-        event->count = self->text_count - self->head_start;
-      }
-    }
-    if(frame->hd.flags & NGHTTP2_FLAG_END_STREAM) ch2_note(self, ch2_end, frame->hd.stream_id);
-    break;
-  case NGHTTP2_DATA:
-    if(frame->hd.flags & NGHTTP2_FLAG_END_STREAM) ch2_note(self, ch2_end, frame->hd.stream_id);
-    break;
-  case NGHTTP2_GOAWAY: ch2_note(self, ch2_goaway, 0); break;
-  default: break;
-  }
-  return self->is_out_of_memory ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
-}
-
 static inline int ch2_data_chunk(
   nghttp2_session *session, uint8_t flags, int32_t stream, const uint8_t *bytes, size_t count, void *context) {
   struct ch2_event *event = ch2_note(context, ch2_data, stream);
@@ -225,29 +176,6 @@ static inline int ch2_stream_close(nghttp2_session *session, int32_t stream, uin
   return event ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
-/// The next bytes of a request's body.
-static inline ssize_t ch2_read_body(
-  nghttp2_session *session, int32_t stream, uint8_t *room, size_t size, uint32_t *flags, nghttp2_data_source *source,
-  void *context) {
-  struct ch2_stream *self = source->ptr;
-  size_t given = 0;
-  (void)session, (void)stream, (void)context;
-  if(self->is_forgotten) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-  while(given < size && self->at < self->count) {
-    const struct ch2_piece *piece = &self->pieces[self->at];
-    size_t count = piece->count - self->offset;
-    if(count > size - given) count = size - given;
-    memcpy(room + given, (const char *)piece->base + self->offset, count);
-    given += count;
-    self->offset += count;
-    if(self->offset == piece->count) self->at++, self->offset = 0;
-  }
-  self->sent += given;
-  if(self->is_open) return given ? (ssize_t)given : NGHTTP2_ERR_DEFERRED;
-  if(self->at == self->count) *flags |= NGHTTP2_DATA_FLAG_EOF;
-  return (ssize_t)given;
-}
-
 // MARK: A session
 
 static inline void ch2_free(struct ch2_session *self) {
@@ -263,34 +191,46 @@ static inline void ch2_free(struct ch2_session *self) {
   free(self);
 }
 
-/// The client's side of a connection, its preface ready to be sent; NULL: memory is out. `stream_window` and
-/// `window`: bytes that one stream, and all together, may bring before they are taken.
-static inline struct ch2_session *ch2_client(uint32_t stream_window, int32_t window, uint32_t head_limit) {
+/// What the two sides of a connection do differently.
+struct ch2_side {
+  /// nghttp2's maker of such a session.
+  int (*make)(nghttp2_session **, const nghttp2_session_callbacks *, void *, const nghttp2_option *);
+  nghttp2_on_begin_frame_callback begin_frame;
+  nghttp2_on_begin_headers_callback begin_head;
+  nghttp2_on_header_callback field;
+  nghttp2_on_frame_recv_callback frame;
+  /// Acknowledgements that may wait to be sent; 0: as many as nghttp2 thinks right.
+  size_t acks;
+  /// Sent first.
+  const nghttp2_settings_entry *settings;
+  size_t setting_count;
+};
+
+/// One side of a connection, its settings ready to be sent; NULL: memory is out. `window`: bytes that all streams together
+/// may bring before they are taken.
+static inline struct ch2_session *ch2_make(const struct ch2_side *side, int32_t window, uint32_t head_limit) {
   struct ch2_session *self = calloc(1, sizeof(*self));
   nghttp2_session_callbacks *callbacks = NULL;
   nghttp2_option *option = NULL;
-  nghttp2_settings_entry settings[] = {
-    {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
-    {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, stream_window},
-    {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, head_limit},
-  };
   if(self && nghttp2_session_callbacks_new(&callbacks) == 0 && nghttp2_option_new(&option) == 0) {
-    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, ch2_begin_any);
-    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, ch2_begin_headers);
-    nghttp2_session_callbacks_set_on_header_callback(callbacks, ch2_header);
-    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, ch2_frame);
+    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, side->begin_frame);
+    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, side->begin_head);
+    nghttp2_session_callbacks_set_on_header_callback(callbacks, side->field);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, side->frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, ch2_data_chunk);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, ch2_stream_close);
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
+    if(side->acks) nghttp2_option_set_max_outbound_ack(option, side->acks);
     self->head_limit = head_limit;
-    if(nghttp2_session_client_new2(&self->session, callbacks, self, option) != 0) self->session = NULL;
+    if(side->make(&self->session, callbacks, self, option) != 0) self->session = NULL;
   }
   nghttp2_option_del(option);
   nghttp2_session_callbacks_del(callbacks);
   if(
     self
-    && (!self->session || nghttp2_submit_settings(self->session, NGHTTP2_FLAG_NONE, settings, 3) != 0
+    && (!self->session
+        || nghttp2_submit_settings(self->session, NGHTTP2_FLAG_NONE, side->settings, side->setting_count) != 0
         || nghttp2_session_set_local_window_size(self->session, NGHTTP2_FLAG_NONE, 0, window) != 0)) {
     ch2_free(self);
     return NULL;
@@ -336,74 +276,29 @@ static inline ssize_t ch2_output(struct ch2_session *self, const uint8_t **bytes
   return nghttp2_session_mem_send(self->session, bytes);
 }
 
-/// Begins a request. `head`: lines `name: value`, each ended by CRLF, pseudo-header fields first (`:method: GET`);
-/// names are put into lower case in place. `body`: pieces that are read later; count 0 for none. `is_open`: no pieces, but
-/// what `ch2_feed` brings. Returns the stream, or a negative error.
-static inline int32_t ch2_submit(
-  struct ch2_session *self, uint32_t tag, char *head, size_t size, const struct ch2_piece *body, size_t pieces,
-  int is_open) {
-  enum { most = 128 };
-  nghttp2_nv fields[most];
-  size_t count = 0;
-  int32_t id;
-  nghttp2_data_provider provider;
-  char *end = head + size;
-  struct ch2_stream *stream = calloc(1, sizeof(*stream) + (pieces + 1) * sizeof(struct ch2_piece));
-  if(!stream) return NGHTTP2_ERR_NOMEM;
-  while(head < end && count < most) {
-    char *stop = memchr(head, '\r', (size_t)(end - head));
-    char *colon = stop ? memchr(head + 1, ':', (size_t)(stop - head - 1)) : NULL;
-    if(!colon) break;
-    fields[count].name = (uint8_t *)head;
-    fields[count].namelen = (size_t)(colon - head);
-    for(char *at = head; at < colon; at++)
-      if(*at >= 'A' && *at <= 'Z') *at = (char)(*at + 32);
-    for(colon++; colon < stop && (*colon == ' ' || *colon == '\t'); colon++) continue;
-    fields[count].value = (uint8_t *)colon;
-    fields[count].valuelen = (size_t)(stop - colon);
-    fields[count].flags = NGHTTP2_NV_FLAG_NONE;
-    count++;
-    head = stop + 2;
-  }
-  for(size_t i = 0; i < pieces; i++)
-    if(body[i].count) stream->pieces[stream->count++] = body[i];
-  stream->tag = tag;
-  stream->is_open = is_open;
-  provider.source.ptr = stream;
-  provider.read_callback = ch2_read_body;
-  id = nghttp2_submit_request(self->session, NULL, fields, count, stream->count || is_open ? &provider : NULL, stream);
-  if(id < 0) {
-    free(stream);
-    return id;
-  }
-  stream->id = id;
-  stream->next = self->streams;
-  self->streams = stream;
-  self->stream_count++;
-  return id;
-}
-
 static inline struct ch2_stream *ch2_find(struct ch2_session *self, int32_t id) {
   struct ch2_stream *at = self->streams;
   while(at && at->id != id) at = at->next;
   return at;
 }
 
-/// Gives an open stream the bytes of its body that have not been taken, in place of those that it was given before.
-static inline void ch2_feed(struct ch2_session *self, int32_t id, const void *bytes, size_t count, int is_last) {
-  struct ch2_stream *stream = ch2_find(self, id);
-  if(!stream || !stream->is_open) return;
-  stream->pieces[0].base = bytes;
-  stream->pieces[0].count = count;
-  stream->at = stream->offset = 0;
-  stream->count = count ? 1 : 0;
-  stream->is_open = !is_last;
-  nghttp2_session_resume_data(self->session, id);
-}
+// MARK: Heads to send
 
-/// Streams that the other side lets us have at once.
-static inline uint32_t ch2_most_streams(struct ch2_session *self) {
-  return nghttp2_session_get_remote_settings(self->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+/// Reads a line `name: value` of a head, ended by CRLF; the name is put into lower case in place (RFC 9113 §8.2). A
+/// pseudo-header field's begins with a colon. Returns what follows the line; NULL: no further field is there.
+static inline char *ch2_read_field(char *line, char *end, nghttp2_nv *field) {
+  char *stop = line < end ? memchr(line, '\r', (size_t)(end - line)) : NULL;
+  char *colon = stop && stop > line ? memchr(line + 1, ':', (size_t)(stop - line - 1)) : NULL;
+  if(!colon) return NULL;
+  field->name = (uint8_t *)line;
+  field->namelen = (size_t)(colon - line);
+  for(char *at = line; at < colon; at++)
+    if(*at >= 'A' && *at <= 'Z') *at = (char)(*at + 32);
+  for(colon++; colon < stop && (*colon == ' ' || *colon == '\t'); colon++) continue;
+  field->value = (uint8_t *)colon;
+  field->valuelen = (size_t)(stop - colon);
+  field->flags = NGHTTP2_NV_FLAG_NONE;
+  return stop + 2;
 }
 
 #endif

@@ -152,24 +152,12 @@ static inline int ch2_answer(struct ch2_session *self, struct ch2_stream *stream
   fields[0].value = (uint8_t *)head + 9;
   fields[0].valuelen = 3;
   fields[0].flags = NGHTTP2_NV_FLAG_NONE;
-  for(line++; line < end && count < most;) {
+  for(line++; count < most && (line = ch2_read_field(line, end, &fields[count]));) {
     nghttp2_nv *field = &fields[count];
-    char *stop = memchr(line, '\r', (size_t)(end - line));
-    char *colon = stop ? memchr(line, ':', (size_t)(stop - line)) : NULL;
-    if(!colon) break;
-    field->name = (uint8_t *)line;
-    field->namelen = (size_t)(colon - line);
-    for(char *at = line; at < colon; at++)
-      if(*at >= 'A' && *at <= 'Z') *at = (char)(*at + 32);
-    for(colon++; colon < stop && (*colon == ' ' || *colon == '\t'); colon++) continue;
-    field->value = (uint8_t *)colon;
-    field->valuelen = (size_t)(stop - colon);
-    field->flags = NGHTTP2_NV_FLAG_NONE;
     if(
       !ch2_is_named(field, "connection") && !ch2_is_named(field, "transfer-encoding")
       && !ch2_is_named(field, "keep-alive"))
       count++;
-    line = stop + 2;
   }
   if(head[9] == '1')
     return nghttp2_submit_headers(self->session, NGHTTP2_FLAG_NONE, stream->id, NULL, fields, count, NULL);
@@ -186,38 +174,25 @@ static inline int ch2_answer(struct ch2_session *self, struct ch2_stream *stream
 /// may have at once; the rest as for `ch2_client`.
 static inline struct ch2_session *ch2_server(
   uint32_t streams, uint32_t stream_window, int32_t window, uint32_t head_limit, size_t continuations, size_t acks) {
-  struct ch2_session *self = calloc(1, sizeof(*self));
-  nghttp2_session_callbacks *callbacks = NULL;
-  nghttp2_option *option = NULL;
-  nghttp2_settings_entry settings[] = {
+  struct ch2_session *self;
+  const nghttp2_settings_entry settings[] = {
     {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, streams},
     {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, stream_window},
     {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, head_limit},
     {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
   };
-  if(self && nghttp2_session_callbacks_new(&callbacks) == 0 && nghttp2_option_new(&option) == 0) {
-    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, ch2_begin_frame);
-    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, ch2_begin_request);
-    nghttp2_session_callbacks_set_on_header_callback(callbacks, ch2_request_header);
-    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, ch2_request_frame);
-    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, ch2_data_chunk);
-    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, ch2_stream_close);
-    nghttp2_option_set_no_auto_window_update(option, 1);
-    nghttp2_option_set_no_closed_streams(option, 1);
-    nghttp2_option_set_max_outbound_ack(option, acks);
-    self->head_limit = head_limit;
-    self->continuation_limit = continuations;
-    if(nghttp2_session_server_new2(&self->session, callbacks, self, option) != 0) self->session = NULL;
-  }
-  nghttp2_option_del(option);
-  nghttp2_session_callbacks_del(callbacks);
-  if(
-    self
-    && (!self->session || nghttp2_submit_settings(self->session, NGHTTP2_FLAG_NONE, settings, 4) != 0
-        || nghttp2_session_set_local_window_size(self->session, NGHTTP2_FLAG_NONE, 0, window) != 0)) {
-    ch2_free(self);
-    return NULL;
-  }
+  const struct ch2_side server = {
+    .make = nghttp2_session_server_new2,
+    .begin_frame = ch2_begin_frame,
+    .begin_head = ch2_begin_request,
+    .field = ch2_request_header,
+    .frame = ch2_request_frame,
+    .acks = acks,
+    .settings = settings,
+    .setting_count = sizeof(settings) / sizeof(settings[0]),
+  };
+  self = ch2_make(&server, window, head_limit);
+  if(self) self->continuation_limit = continuations;
   return self;
 }
 

@@ -16,7 +16,6 @@ package final class LoadGenerator {
   }
 
   private var options: LoadOptions
-  private let address: SocketAddress
   private let poller: Poller
   private let events = PolledEvents()
   private var timers: Timers
@@ -39,16 +38,9 @@ package final class LoadGenerator {
   /// - Parameter peer: whom TLS is spoken to, where the options say so.
   package init(_ options: LoadOptions, peer: TLSPeer? = nil) throws(LoadFault) {
     self.options = options
-    do {
-      switch options.target {
-      case .unix(let path): address = try SocketAddress(unix: path)
-      case .tcp(let host, let port):
-        if let numeric = try? SocketAddress(host: host, port: port) {
-          address = numeric
-        } else {
-          address = try SocketAddress(resolving: host, port: port)
-        }
-      }
+    let address: SocketAddress
+    do throws(KernelFault) {
+      address = try options.instance.address.resolved()
       poller = try Poller()
     } catch {
       throw .kernel(error)
@@ -58,7 +50,8 @@ package final class LoadGenerator {
     timers = Timers(count: options.connections + 1)
     warmUpLeft = options.warmUp * options.connections
     for slot in 0..<options.connections {
-      connections.append(LoadConnection(kind: Kind.connection, slot: slot, peer: peer))
+      let client = HTTPClient(to: address, in: poller, kind: Kind.connection, slot: slot, peer: peer)
+      connections.append(LoadConnection(client, slot: slot))
       idle.append(slot)
     }
     report.isStream = options.stream
@@ -126,16 +119,7 @@ package final class LoadGenerator {
         isSignalled = true
         continue
       }
-      let connection = connections[event.token.slot]
-      if connection.socket.generation != event.token.generation { continue }
-      if event.writable || event.failed || event.hungUp || connection.state == .connecting {
-        write(connection, now)
-      }
-      if connection.socket.generation == event.token.generation,
-        event.readable || event.hungUp || event.failed
-      {
-        receive(connection)
-      }
+      take(event, connections[event.token.slot])
     }
     while let id = timers.popDue(now) {
       if id < connections.count { timerFired(connections[id], now) }
@@ -164,7 +148,8 @@ package final class LoadGenerator {
       let connection = connections[slot]
       connection.prepare(intended: intended, isMeasured: phase == .measuring)
       timers.arm(slot, at: now + options.timeout)
-      start(connection, now)
+      request.advance()
+      follow(connection.client.start(request.bytes), connection, now)
     }
     if phase == .measuring { armWakeUp(now) }
   }
@@ -223,88 +208,40 @@ package final class LoadGenerator {
   private func finish(_ now: Instant) {
     if phase == .measuring { report.elapsed = (report.wasInterrupted ? now : lastFinish) - begin }
     phase = .finished
-    for connection in connections { close(connection) }
+    for connection in connections { connection.client.close() }
   }
 
   // MARK: - One request
 
-  private func start(_ connection: LoadConnection, _ now: Instant) {
-    request.advance()
-    if connection.socket.raw != nil {
-      connection.state = .sending
-      write(connection, now)
-    } else {
-      connect(connection, now)
-    }
-  }
-
-  private func connect(_ connection: LoadConnection, _ now: Instant) {
-    do throws(KernelFault) {
-      try connection.socket.connect(to: address, poller)
-      connection.state = .connecting
-    } catch {
-      failToConnect(connection, .kernel(error), now)
-    }
-  }
-
-  private func failToConnect(_ connection: LoadConnection, _ fault: ConnectFault, _ now: Instant) {
-    if connectFault == nil { connectFault = fault }
-    fail(connection, .connect, now)
-  }
-
-  private func watch(_ connection: LoadConnection, _ wanted: Interest, _ now: Instant) {
-    do { try connection.socket.watch(wanted, poller) } catch { fail(connection, .cut, now) }
-  }
-
-  private func write(_ connection: LoadConnection, _ now: Instant) {
-    if connection.state == .connecting {
-      switch connection.socket.open(to: address, poller) {
-      case .done: connection.state = .sending
-      case .underWay: return
-      case .failed(let fault): return failToConnect(connection, fault, now)
-      }
-    }
-    guard connection.state == .sending else { return }
-    switch connection.socket.send(request.bytes) {
-    case .complete:
-      connection.state = .receiving
-      watch(connection, .read, now)
-    case .blocked: watch(connection, [.read, .write], now)
-    case .broken: lost(connection, now)
-    }
-  }
-
-  private func receive(_ connection: LoadConnection) {
-    for _ in 0..<Limits.loadReadsPerTurn {
-      guard connection.socket.raw != nil, connection.state != .connecting else { return }
-      input.removeAll()
-      let received = connection.socket.receive(into: &input)
+  private func take(_ event: PolledEvent, _ connection: LoadConnection) {
+    var step = connection.client.take(event, request.bytes, into: &input)
+    var reads = 1
+    while true {
       // Read here and not once per turn: in a long turn the last answers would look late.
       let now = Clock.instant()
-      switch received {
-      case .received(let n):
-        // Bytes that nothing asked for, or that come behind an answer: the connection is of no use.
-        guard connection.state == .receiving || connection.state == .sending else {
-          return close(connection)
-        }
-        let progress = input.withBytes { connection.reader.read($0) }
-        note(connection, now)
-        switch progress {
-        case .needMore: break
-        case .complete: return complete(connection, now)
-        case .malformed: return fail(connection, .cut, now)
-        }
-        if n < Limits.loadRead { return }
-      case .wouldBlock: return
-      case .endOfStream, .reset: return lost(connection, now)
-      }
+      note(connection, now)
+      guard case .more = step, reads < Limits.loadReadsPerTurn else { return follow(step, connection, now) }
+      step = connection.client.receive(into: &input)
+      reads += 1
+    }
+  }
+
+  private func follow(_ step: HTTPClient.Step, _ connection: LoadConnection, _ now: Instant) {
+    switch step {
+    case .waiting, .more: break
+    case .complete: complete(connection, now)
+    case .unreachable(let fault):
+      if connectFault == nil { connectFault = fault }
+      conclude(connection, .connect, now)
+    case .cut: conclude(connection, .cut, now)
     }
   }
 
   /// Records what the last read brought.
   private func note(_ connection: LoadConnection, _ now: Instant) {
-    let isStream = connection.reader.isEventStream
-    let seen = isStream ? connection.reader.observer.contentEvents : min(1, connection.reader.bodyCount)
+    let isStream = connection.client.answer.isEventStream
+    let seen =
+      isStream ? connection.client.answer.observer.contentEvents : min(1, connection.client.answer.bodyCount)
     var new = seen - connection.seenEvents
     guard new > 0 else { return }
     connection.seenEvents = seen
@@ -321,50 +258,25 @@ package final class LoadGenerator {
 
   private func complete(_ connection: LoadConnection, _ now: Instant) {
     let failure = connection.verdict(wantsStream: options.stream)
-    connection.socket.answers += 1
-    // An answer before the request was sent whole leaves the rest of it in the way.
-    if connection.reader.closes || connection.state == .sending { close(connection) }
     if let failure { return conclude(connection, failure, now) }
     if connection.isMeasured {
       report.completed += 1
-      report.bytes += connection.reader.bodyCount
-      if connection.reader.isEventStream { report.events += connection.seenEvents }
+      report.bytes += connection.client.answer.bodyCount
+      if connection.client.answer.isEventStream { report.events += connection.seenEvents }
       report.total.record(now - connection.intended)
       if let first = connection.firstAt { report.firstToken.record(first - connection.intended) }
     }
     conclude(connection, nil, now)
   }
 
-  /// The connection has ended.
-  private func lost(_ connection: LoadConnection, _ now: Instant) {
-    switch connection.state {
-    case .idle, .pausing: close(connection)
-    case .connecting: fail(connection, .connect, now)
-    case .sending, .receiving:
-      if connection.reader.readEnd() { return complete(connection, now) }
-      // A server may close an idle connection just when it is used again: that says nothing about the answer.
-      if connection.socket.answers > 0, connection.reader.isUntouched {
-        close(connection)
-        connection.rewind()
-        return connect(connection, now)
-      }
-      fail(connection, .cut, now)
-    }
-  }
-
   private func timerFired(_ connection: LoadConnection, _ now: Instant) {
-    switch connection.state {
-    case .idle: break
-    case .pausing:
-      connection.state = .idle
+    if connection.isPausing {
+      connection.isPausing = false
       idle.append(connection.slot)
-    case .connecting, .sending, .receiving: fail(connection, .timeout, now)
+    } else if connection.client.isBusy {
+      connection.client.close()
+      conclude(connection, .timeout, now)
     }
-  }
-
-  private func fail(_ connection: LoadConnection, _ failure: LoadConnection.Failure, _ now: Instant) {
-    close(connection)
-    conclude(connection, failure, now)
   }
 
   /// Ends a request, good (nil) or bad, and frees its connection for the next.
@@ -382,16 +294,11 @@ package final class LoadGenerator {
       }
     }
     if case .connect = failure {
-      connection.state = .pausing
+      connection.isPausing = true
       timers.arm(connection.slot, at: now + Limits.loadPause)
     } else {
-      connection.state = .idle
       timers.disarm(connection.slot)
       idle.append(connection.slot)
     }
-  }
-
-  private func close(_ connection: LoadConnection) {
-    connection.socket.close()
   }
 }

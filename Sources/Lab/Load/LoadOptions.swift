@@ -8,11 +8,8 @@ package struct LoadOptions: Equatable, Sendable {
     case time(Interval)
   }
 
-  package var target = LabAddress.tcp(host: "127.0.0.1", port: 8080)
-  /// TLS is spoken there.
-  package var isSecure = false
-  /// The value of the Host header.
-  package var host = "127.0.0.1:8080"
+  /// The target, without its path.
+  package var instance = Instance()
   package var path = "/v1/chat/completions"
   package var connections = 8
   package var amount = Amount.requests(1_000)
@@ -38,9 +35,6 @@ package struct LoadOptions: Equatable, Sendable {
 
   /// What a target is asked for that lists nothing.
   package static let usualModel = "mock-model"
-
-  /// The target without its path.
-  package var instance: Instance { Instance(target, host: host, isSecure: isSecure) }
 
   /// Where the target lists its models: beside the path, as far as that is known to go.
   package var modelsPath: String {
@@ -95,42 +89,21 @@ package struct LoadOptions: Equatable, Sendable {
     return .run(options)
   }
 
-  /// `http[s]://HOST[:PORT][/PATH]` or `unix:PATH`.
+  /// An address without a path is asked for chat completions, and so is one whose path ends with the version.
   private mutating func read(_ url: String) throws(UsageError) {
-    if url.hasPrefix("unix:") {
-      target = try LabAddress(url)
-      host = "localhost"
-      return
-    }
-    isSecure = url.hasPrefix("https://")
-    guard isSecure || url.hasPrefix("http://") else {
-      throw UsageError("'\(url)' is no URL: http[s]://HOST[:PORT][/PATH] or unix:PATH is wanted")
-    }
-    let rest = url.dropFirst(isSecure ? 8 : 7)
-    let slash = rest.utf8.firstIndex(of: UInt8(ascii: "/")) ?? rest.endIndex
-    host = String(rest[..<slash])
-    let authority = Self.hasPort(host) ? host : host + (isSecure ? ":443" : ":80")
-    if host.isEmpty || authority.hasPrefix(":") { throw UsageError("'\(url)': the host is missing") }
-    target = try LabAddress(authority)
-    let given = String(rest[slash...])
-    if given.isEmpty || given == "/" {
-      path = "/v1/chat/completions"
-    } else if given.hasSuffix("/v1") || given.hasSuffix("/v1/") {
-      path = given + (given.hasSuffix("/") ? "" : "/") + "chat/completions"
-    } else {
+    instance = try Instance(url: url)
+    let given = instance.takePrefix()
+    if given.hasSuffix("/v1") {
+      path = given + "/chat/completions"
+    } else if !given.isEmpty {
       path = given
     }
-  }
-
-  private static func hasPort(_ host: String) -> Bool {
-    guard let colon = host.utf8.lastIndex(of: UInt8(ascii: ":")) else { return false }
-    return !host[colon...].utf8.contains(UInt8(ascii: "]"))
   }
 
   /// What goes into the request must not end a line of it.
   private func check() throws(UsageError) {
     if !path.hasPrefix("/") { throw UsageError("--path begins with a slash") }
-    for text in [path, host, key ?? ""] where !isOneWord(text) {
+    for text in [path, key ?? ""] where !isOneWord(text) {
       throw UsageError("'\(text)' has a space or a control character in it")
     }
   }
@@ -138,9 +111,9 @@ package struct LoadOptions: Equatable, Sendable {
   package static let help: StaticString = """
     usage: synaxis bench URL [OPTIONS]
 
-    Sends chat requests and measures the answers. URL is http[s]://HOST[:PORT][/PATH] or unix:PATH;
-    without a path it is /v1/chat/completions. Over https it is HTTP/1.1, and the certificate has to be good for
-    the system's authorities, or for those of $SSL_CERT_FILE.
+    Sends chat requests and measures the answers. URL is http[s]://HOST[:PORT][/PATH], HOST:PORT or
+    unix:PATH; without a path it is /v1/chat/completions. Over https it is HTTP/1.1, and the certificate has to be
+    good for the system's authorities, or for those of $SSL_CERT_FILE.
 
       -c N              connections, each with one request at a time (default 8)
       -n N              requests to make (default 1000), or

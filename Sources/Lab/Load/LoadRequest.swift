@@ -39,17 +39,9 @@ struct LoadRequest: ~Copyable {
 
     bytes.append("POST ")
     bytes.append(options.path)
-    bytes.append(" HTTP/1.1\r\nHost: ")
-    bytes.append(options.host)
-    bytes.append("\r\nUser-Agent: synaxis-bench\r\nContent-Type: application/json\r\nAccept: ")
-    bytes.append(options.stream ? "text/event-stream" : "application/json")
-    if let key = options.key {
-      bytes.append("\r\nAuthorization: Bearer ")
-      bytes.append(key)
-    }
-    bytes.append("\r\nContent-Length: ")
-    bytes.append(decimal: body.count)
-    bytes.append("\r\n\r\n")
+    bytes.append(
+      headTo: options.instance, agent: "synaxis-bench",
+      accept: options.stream ? "text/event-stream" : "application/json", key: options.key, length: body.count)
     serial = bytes.count + start..<bytes.count + start + 16
     body.withBytes { bytes.append($0) }
   }

@@ -1,18 +1,17 @@
-package import Base
+internal import Base
 internal import CLinux
-package import Kernel
+internal import Kernel
 package import Transport
 
-/// The socket of a client that asks one HTTP/1.1 request at a time, in the clear or over TLS, as a part of somebody's
-/// loop.
-package struct ClientSocket: ~Copyable {
-  package enum Opening: Sendable {
+/// The socket of an `HTTPClient`, in the clear or over TLS.
+struct ClientSocket: ~Copyable {
+  enum Opening: Sendable {
     /// Requests can be sent.
     case done
     case underWay
     case failed(ConnectFault)
   }
-  package enum Sending: Sendable { case complete, blocked, broken }
+  enum Sending: Sendable { case complete, blocked, broken }
 
   private let kind: UInt8
   private let slot: Int
@@ -24,21 +23,21 @@ package struct ClientSocket: ~Copyable {
   /// Bytes of the request that are out.
   private var sent = 0
   /// Rises with each socket: an event of a former one finds nobody.
-  package private(set) var generation: UInt32 = 0
+  private(set) var generation: UInt32 = 0
   /// Answers that came on this socket.
-  package var answers = 0
+  var answers = 0
 
   /// - Parameters:
   ///   - kind: what its events are called in the loop, with `slot`.
   ///   - peer: whom TLS is spoken to; nil: it is in the clear.
-  package init(kind: UInt8, slot: Int, peer: TLSPeer?) {
+  init(kind: UInt8, slot: Int, peer: TLSPeer?) {
     self.kind = kind
     self.slot = slot
     self.peer = peer
   }
 
   /// The descriptor while it is open.
-  package var raw: Int32? {
+  var raw: Int32? {
     switch socket {
     case .some(let socket): socket.raw
     case .none: nil
@@ -47,7 +46,7 @@ package struct ClientSocket: ~Copyable {
   private var token: Token { Token(kind: kind, slot: slot, generation: generation) }
 
   /// Begins to connect; `open` goes on with it at its first event.
-  package mutating func connect(to address: SocketAddress, _ poller: Poller) throws(KernelFault) {
+  mutating func connect(to address: SocketAddress, _ poller: Poller) throws(KernelFault) {
     close()
     let socket = try Socket.connect(to: address)
     try poller.add(socket.raw, .write, token: token)
@@ -56,7 +55,7 @@ package struct ClientSocket: ~Copyable {
   }
 
   /// Goes on with the connection and its handshake, and watches for what they wait for.
-  package mutating func open(to address: SocketAddress, _ poller: Poller) -> Opening {
+  mutating func open(to address: SocketAddress, _ poller: Poller) -> Opening {
     guard let raw else { return .underWay }
     if transport.descriptor < 0 {
       if let fault = Socket.connectOutcome(raw, to: address) { return .failed(.kernel(fault)) }
@@ -79,14 +78,14 @@ package struct ClientSocket: ~Copyable {
     }
   }
 
-  package mutating func watch(_ wanted: Interest, _ poller: Poller) throws(KernelFault) {
+  mutating func watch(_ wanted: Interest, _ poller: Poller) throws(KernelFault) {
     guard let raw, wanted != interest else { return }
     interest = wanted
     try poller.modify(raw, wanted, token: token)
   }
 
   /// Sends the rest of a request, as far as the socket takes it.
-  package mutating func send(_ request: borrowing ByteBuffer) -> Sending {
+  mutating func send(_ request: borrowing ByteBuffer) -> Sending {
     while sent < request.count {
       switch request.withBytes(sent..<request.count, { transport.send($0) }) {
       case .bytes(let n): sent += n
@@ -98,14 +97,14 @@ package struct ClientSocket: ~Copyable {
   }
 
   /// Reads once. `.reset`: the connection broke.
-  package mutating func receive(into buffer: inout ByteBuffer) -> Kernel.Received {
+  mutating func receive(into buffer: inout ByteBuffer) -> Kernel.Received {
     transport.receive(into: &buffer)
   }
 
   /// The next request, or this one once more, is sent from its start.
-  package mutating func rewind() { sent = 0 }
+  mutating func rewind() { sent = 0 }
 
-  package mutating func close() {
+  mutating func close() {
     generation &+= 1
     transport.sayGoodbye()
     transport = Transport(plain: -1)
@@ -125,7 +124,7 @@ extension Transport {
   }
 
   /// Reads once, behind what the buffer holds.
-  package func receive(into buffer: inout ByteBuffer) -> Kernel.Received {
+  func receive(into buffer: inout ByteBuffer) -> Kernel.Received {
     var end: End?
     let count = buffer.fill(room: Limits.loadRead) { free in
       // Lifetime: written to during the call only.

@@ -1,5 +1,5 @@
 internal import Base
-internal import Kernel
+package import Kernel
 
 /// Where the mock listens, or the load generator connects to, as it was written.
 package enum LabAddress: Equatable, Sendable {
@@ -30,6 +30,16 @@ package enum LabAddress: Equatable, Sendable {
       throw UsageError("'\(text)': an IPv6 address stands in brackets, as in [::1]:9100")
     }
     return host.isEmpty ? "127.0.0.1" : host
+  }
+
+  /// Where to connect to. A host's name is asked of the system's resolver, which may block.
+  package func resolved() throws(KernelFault) -> SocketAddress {
+    switch self {
+    case .unix(let path): return try SocketAddress(unix: path)
+    case .tcp(let host, let port):
+      if let numeric = try? SocketAddress(host: host, port: port) { return numeric }
+      return try SocketAddress(resolving: host, port: port)
+    }
   }
 
   func listener() throws(KernelFault) -> Listener {
