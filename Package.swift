@@ -54,12 +54,14 @@ let package = Package(
     module("HTTP2", ["Base", "CNghttp2"]),
     module("Transport", ["Base", "COpenSSL", "CLinux"]),
     module("Upstream", ["Base", "Wire", "HTTP2", "Transport", "CCurl", "CLinux"]),
+    module(
+      "Downstream", ["Base", "Wire", "Policy", "Exchange", "Kernel", "HTTP2", "Transport", "CLinux"]),
     module("Observability", ["Base", "Wire", "Policy", "Exchange", "CLinux"]),
     module(
       "Server",
       [
-        "Base", "Wire", "Policy", "Exchange", "Kernel", "HTTP2", "Transport", "Upstream", "Observability",
-        "CLinux", "CPage",
+        "Base", "Wire", "Policy", "Exchange", "Kernel", "HTTP2", "Transport", "Upstream", "Downstream",
+        "Observability", "CLinux", "CPage",
       ]),
     module("Lab", ["Base", "Wire", "Kernel", "Transport", "CLinux"]),
     module("Batch", ["Base", "Wire", "Kernel", "Transport", "Lab", "CLinux"]),
@@ -79,6 +81,7 @@ let package = Package(
     tests("KernelTests", ["Kernel", "TestSupport"]),
     tests("HTTP2Tests", ["HTTP2", "Base", "CNghttp2", "TestSupport"]),
     tests("UpstreamTests", ["Upstream", "Transport", "COpenSSL"]),
+    tests("DownstreamTests", ["Downstream", "Wire", "Exchange", "Policy", "Base", "TestSupport"]),
     tests("ServerTests", ["Server", "Observability", "Wire", "Exchange", "Policy", "Base", "TestSupport"]),
     tests("LabTests", ["Lab", "TestSupport"]),
     tests("BatchTests", ["Batch"]),

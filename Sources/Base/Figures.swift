@@ -37,4 +37,23 @@ extension ByteBuffer {
 
   /// Dollars, without zeros at their end.
   package mutating func append(_ money: Money) { append(billionths: money.billionths) }
+
+  /// A time as OpenAI's rate-limit fields write it: Go's `time.Duration`, as `250ms`, `12s` or `1m5s`.
+  package mutating func append(duration: Interval) {
+    let milliseconds = max(0, duration.milliseconds)
+    if milliseconds == 0 {
+      append("0s")
+    } else if milliseconds < 1000 {
+      append(decimal: milliseconds)
+      append("ms")
+    } else {
+      let seconds = duration.wholeSecondsUp
+      if seconds >= 60 {
+        append(decimal: seconds / 60)
+        append("m")
+      }
+      append(decimal: seconds % 60)
+      append("s")
+    }
+  }
 }

@@ -68,6 +68,8 @@ package enum Limits {
   /// Frames that wait for a client that does not read; beyond, its connection ends. Answers, resets, acknowledgements and
   /// windows of all streams together are fewer.
   package static let waitingFrames = 1000
+  /// Replies that are over and kept for requests that come.
+  package static let spareReplies = 64
   /// A connection's buffer that is kept between requests.
   package static let keptBuffer = 4 * 1024
 

@@ -87,6 +87,10 @@ package final class WriteBuffer {
     }
   }
 
+  package func write(_ text: StaticString) {
+    write(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+  }
+
   package func write(_ bytes: Span<UInt8>) {
     bytes.withUnsafeBufferPointer { write(UnsafeRawBufferPointer($0)) }
   }

@@ -1,5 +1,6 @@
 internal import Base
 internal import CLinux
+internal import Downstream
 internal import Kernel
 internal import Observability
 package import Policy
@@ -84,15 +85,5 @@ extension Server {
   /// Tells the supervisor that we serve, and where.
   func announce() {
     notifier.ready("serving on \(addresses.joined(separator: ", "))")
-  }
-}
-
-extension Downstream {
-  /// The limits of a new configuration: they hold for heads that come from now on.
-  func apply(_ limits: LimitSettings) {
-    self.limits = limits
-    admission.apply(limits)
-    connectionLimit = limits.connections
-    resumeAccepting()
   }
 }

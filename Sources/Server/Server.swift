@@ -1,5 +1,6 @@
 internal import Base
 internal import CLinux
+internal import Downstream
 internal import Exchange
 package import Kernel
 package import Observability

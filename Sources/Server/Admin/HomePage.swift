@@ -1,5 +1,6 @@
 internal import Base
 internal import CPage
+internal import Downstream
 internal import Exchange
 internal import Kernel
 internal import Observability
@@ -94,6 +95,6 @@ extension Runner {
     scratch.recycle(keeping: Limits.keptBuffer)
     log.page(status: status, id: id)
     discardRequest(connection)
-    downstream.finishAnswer(connection, keepsAlive: true, now: now.instant)
+    finishAnswer(connection, keepsAlive: true, now: now.instant)
   }
 }

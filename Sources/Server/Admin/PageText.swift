@@ -47,9 +47,15 @@ enum PageText {
 }
 
 /// A page whose head and first piece are out, and how its rest is framed.
-struct UnfinishedPage {
+final class UnfinishedPage {
   var text: PageText
   let framing: RelayFraming
   /// The answer goes on behind it: events.
-  var isFollowed = false
+  let isFollowed: Bool
+
+  init(_ text: PageText, _ framing: RelayFraming, isFollowed: Bool = false) {
+    self.text = text
+    self.framing = framing
+    self.isFollowed = isFollowed
+  }
 }

@@ -1,5 +1,6 @@
 internal import Base
 internal import CLinux
+internal import Downstream
 internal import Exchange
 internal import Kernel
 internal import Observability
@@ -40,9 +41,9 @@ extension Runner {
     if isHead { page.removeAll() }
     write(to: connection, framing)
     if isComplete || isHead {
-      downstream.finishAnswer(connection, keepsAlive: true, now: now.instant)
+      finishAnswer(connection, keepsAlive: true, now: now.instant)
     } else {
-      connection.page = UnfinishedPage(text: text, framing: framing)
+      tasks[connection.id].page = UnfinishedPage(text, framing)
       awaitRoom(connection, now)
     }
   }
@@ -92,7 +93,7 @@ extension Runner {
   }
 
   private func continuePage(_ connection: Connection, _ now: Moment) {
-    guard var unfinished = connection.page.take() else { return }
+    guard let unfinished = tasks[connection.id].page.take() else { return }
     page.removeAll()
     scratch.removeAll()
     let progress = unfinished.text.write(upTo: Limits.pagePiece, now: now, into: &page)
@@ -104,12 +105,12 @@ extension Runner {
     write(to: connection, unfinished.framing)
     switch progress {
     case .more:
-      connection.page = unfinished
+      tasks[connection.id].page = unfinished
       awaitRoom(connection, now)
     case .complete where unfinished.isFollowed: downstream.settle(connection, now: now.instant)
     case .complete:
       if unfinished.framing == .chunked { connection.output.write("0\r\n\r\n" as StaticString) }
-      downstream.finishAnswer(connection, keepsAlive: true, now: now.instant)
+      finishAnswer(connection, keepsAlive: true, now: now.instant)
     case .outdated: break
     }
   }

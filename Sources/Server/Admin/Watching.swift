@@ -1,4 +1,5 @@
 internal import Base
+internal import Downstream
 internal import Exchange
 internal import Kernel
 internal import Observability
@@ -77,7 +78,7 @@ extension Runner {
     switch progress {
     case .complete: downstream.settle(connection, now: now.instant)
     case .more, .outdated:
-      connection.page = UnfinishedPage(text: text, framing: framing, isFollowed: true)
+      tasks[connection.id].page = UnfinishedPage(text, framing, isFollowed: true)
       awaitRoom(connection, now)
     }
   }
@@ -98,7 +99,7 @@ extension Runner {
     if !page.isEmpty { watching.signDue = now.instant + Limits.watchSign }
     for index in watching.watchers.indices {
       guard let connection = downstream.connection(watching.watchers[index].id) else { continue }
-      if connection.output.isBlocked || connection.page != nil {
+      if connection.output.isBlocked || tasks[connection.id].page != nil {
         // It still reads what it was told before. If it never does, its time runs out.
         watching.watchers[index].hasMissed = watching.watchers[index].hasMissed || isChanged
       } else if !watching.watchers[index].hasMissed, !page.isEmpty {
@@ -107,7 +108,7 @@ extension Runner {
     }
     for index in watching.watchers.indices where watching.watchers[index].hasMissed {
       guard let connection = downstream.connection(watching.watchers[index].id), !connection.output.isBlocked,
-        connection.page == nil
+        tasks[connection.id].page == nil
       else { continue }
       watching.watchers[index].hasMissed = false
       scratch.removeAll()
@@ -122,9 +123,8 @@ extension Runner {
     watching = Watching()
     for watcher in all {
       guard let connection = downstream.connection(watcher.id) else { continue }
-      connection.page = nil
       if isChunked(connection) { connection.output.write("0\r\n\r\n" as StaticString) }
-      downstream.finishAnswer(connection, keepsAlive: isChunked(connection), now: now)
+      finishAnswer(connection, keepsAlive: isChunked(connection), now: now)
     }
   }
 

@@ -1,4 +1,5 @@
 internal import Base
+internal import Downstream
 internal import Exchange
 internal import Kernel
 internal import Policy
@@ -157,7 +158,8 @@ extension Runner {
   /// relay writes to it from now on; 4. the end; 5. it fell too far behind and is dropped alone.
   func pump(_ subscription: Subscription, _ now: Moment) {
     guard let reply = sharing.reply(at: subscription) else { return }
-    guard let connection = downstream.connection(reply.connection), connection.reply === reply else {
+    guard let connection = downstream.connection(reply.connection), tasks[connection.id].reply === reply
+    else {
       seeOff(subscription, reply, now)
       return
     }
@@ -221,7 +223,7 @@ extension Runner {
         let run = sharing.run(of: sharing.flights.flight(of: subscription))
         depart(subscription)
         record(reply, run: run, word: Ending.complete.word, now)
-        reply.end()
+        tasks.giveBack(reply)
         return
       }
     }
@@ -337,7 +339,9 @@ extension Runner {
   }
 
   func replayDue(_ place: Int, _ now: Moment) {
-    guard let connection = downstream.connections[place], let reply = connection.reply else { return }
+    guard let connection = downstream.connections[place], let reply = tasks[connection.id].reply else {
+      return
+    }
     pumpReplay(reply, connection, now)
   }
 }

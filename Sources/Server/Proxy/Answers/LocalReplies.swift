@@ -1,4 +1,5 @@
 internal import Base
+internal import Downstream
 internal import Exchange
 internal import Kernel
 internal import Observability
@@ -140,7 +141,7 @@ extension Runner {
         origin: connection.parser.head.value(of: .origin), in: $0, now: now)
     }
     discardRequest(connection)
-    downstream.finishAnswer(connection, keepsAlive: !error.row.closes, now: now.instant)
+    finishAnswer(connection, keepsAlive: !error.row.closes, now: now.instant)
   }
 
   /// The one place where a client's answer ends: its log line, and the connection's next step. `word`: as for
@@ -150,10 +151,16 @@ extension Runner {
     _ now: Moment
   ) {
     reply.source = .over
-    connection.reply = nil
+    tasks[connection.id].reply = nil
     record(reply, run: run, word: word, now)
-    reply.end()
-    downstream.finishAnswer(connection, keepsAlive: keepsAlive, now: now.instant)
+    tasks.giveBack(reply)
+    finishAnswer(connection, keepsAlive: keepsAlive, now: now.instant)
+  }
+
+  /// All of an answer is with its connection: the client's task is over, and the connection goes on.
+  func finishAnswer(_ connection: Connection, keepsAlive: Bool, now: Instant) {
+    _ = tasks.end(connection.id)
+    downstream.finishAnswer(connection, keepsAlive: keepsAlive, now: now)
   }
 
   /// What is kept of a reply that is over. `word`: how it ended, where not as its exchange did.

@@ -1,4 +1,5 @@
 internal import Base
+internal import Downstream
 internal import Exchange
 internal import Observability
 internal import Policy
@@ -7,7 +8,7 @@ internal import Wire
 
 /// What one client is owed for one request: the client's side of an exchange, or of a stored answer.
 ///
-/// A connection has one at a time, so one object serves its requests in turn: `begin`, then `end`.
+/// One object serves many requests in turn: `begin`, then `end`.
 final class Reply {
   /// Where the answer comes from.
   enum Source {
@@ -18,7 +19,7 @@ final class Reply {
     case over
   }
 
-  let connection: SlotID
+  var connection: SlotID
   private(set) var requestID = RequestID(number: 0)
   private(set) var trace: TraceID?
   private(set) var endpoint = Endpoint.chatCompletions

@@ -1,4 +1,5 @@
 internal import Base
+internal import Downstream
 internal import Exchange
 internal import Policy
 internal import Upstream

@@ -1,4 +1,5 @@
 internal import Base
+internal import Downstream
 internal import Exchange
 internal import Kernel
 internal import Observability
@@ -23,6 +24,8 @@ final class Runner {
   /// Who has the page open.
   var watching = Watching()
   var runs: SlotTable<ExchangeRun>
+  /// What is done for each client.
+  var tasks = ClientTasks()
   var timers = Timers()
   var reader: RequestReader
   /// What conversations are known by is hashed with.
@@ -117,8 +120,8 @@ final class Runner {
     case .drained(let id): drained(id, now)
     case .fed(let id):
       guard let connection = downstream.connection(id) else { return }
-      if let passing = connection.passing { fed(passing, now) }
-      if let run = connection.pipe { pump(run, connection, now) }
+      if let passing = tasks[id].passing { fed(passing, now) }
+      if let run = tasks[id].pipe { pump(run, connection, now) }
     case .unsecured(let fault): log.note(.info, "TLS handshake failed", fault.words(for: "the client"))
     }
     cancelAbandoned(now)
@@ -128,9 +131,9 @@ final class Runner {
   private func left(_ id: SlotID, _ now: Moment) {
     watching.remove(id)
     guard let connection = downstream.connection(id) else { return }
-    if let passing = connection.passing { clientLeft(passing, now) }
-    guard let reply = connection.reply else { return }
-    connection.reply = nil
+    let task = tasks.end(id)
+    if let passing = task.passing { clientLeft(passing, now) }
+    guard let reply = task.reply else { return }
     switch reply.source {
     case .subscription(let subscription):
       let flight = sharing.flights.flight(of: subscription)
@@ -150,14 +153,15 @@ final class Runner {
       record(reply, run: nil, word: Ending.clientLeft.word, now)
     case .over: break
     }
-    reply.end()
+    tasks.giveBack(reply)
   }
 
   private func drained(_ id: SlotID, _ now: Moment) {
     guard let connection = downstream.connection(id) else { return }
-    if connection.page != nil { pageDrained(connection) }
-    if let passing = connection.passing { drained(passing, now) }
-    guard let reply = connection.reply else { return }
+    let task = tasks[id]
+    if task.page != nil { pageDrained(connection) }
+    if let passing = task.passing { drained(passing, now) }
+    guard let reply = task.reply else { return }
     switch reply.source {
     case .subscription(let subscription): pumpAll(sharing.flights.flight(of: subscription), now)
     case .replay: pumpReplay(reply, connection, now)
@@ -181,7 +185,7 @@ final class Runner {
     }
     guard let run else { return }
     run.pipe = pipe
-    if let pipe { downstream.connection(pipe.connection)?.pipe = run }
+    if let pipe { tasks[pipe.connection].pipe = run }
     sharing.bind(run, to: sharing.flights.flight(of: subscription))
     run.requestID = sharing.reply(at: subscription)?.requestID
     if let reply = sharing.reply(at: subscription) { admit(run, for: reply.connection, now: now) }
@@ -365,6 +369,14 @@ final class Runner {
       AttemptProgress(
         lastContentAt: run.pipe?.last(progress?.lastContentAt) ?? progress?.lastContentAt,
         isPaused: progress?.isPaused ?? false))
+  }
+
+  /// Ends every exchange: each client is told, none sees a clean end.
+  func cutOff(now: Moment) {
+    for place in runs.places {
+      if let run = runs[place] { tell(run, .drainEnded, now) }
+    }
+    for passing in Array(passings.values) { breakOff(passing, .draining, now) }
   }
 
   /// The one place where an exchange ends.

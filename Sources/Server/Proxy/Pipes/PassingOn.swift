@@ -1,4 +1,5 @@
 internal import Base
+internal import Downstream
 internal import Exchange
 internal import Kernel
 internal import Observability
@@ -62,7 +63,7 @@ extension Runner {
     }
     passing.permit = permit.take()
     discardRequest(connection)
-    connection.passing = passing
+    tasks[connection.id].passing = passing
     open(passing, now)
     fed(passing, now)
     passingTimers.arm(Int(connection.id.slot), at: now.instant + idleTime(of: passing))
@@ -141,7 +142,8 @@ extension Runner {
 
   /// What happened to a request that was passed on.
   func follow(_ passing: Passing, _ event: TransferEvent, now: Moment) {
-    guard let connection = downstream.connection(passing.connection), connection.passing === passing else {
+    guard let connection = downstream.connection(passing.connection), tasks[connection.id].passing === passing
+    else {
       return
     }
     // Who has just been closed is told of in the same turn.
@@ -215,7 +217,7 @@ extension Runner {
       if passing.framing == .chunked { connection.output.write("0\r\n\r\n" as StaticString) }
       let isRead = connection.feed == nil
       conclude(passing, Ending.complete.word, now)
-      downstream.finishAnswer(connection, keepsAlive: isRead && !passing.isCloseDelimited, now: now.instant)
+      finishAnswer(connection, keepsAlive: isRead && !passing.isCloseDelimited, now: now.instant)
       return
     }
     let isStale = fault == .reusedConnectionDied || fault == .refusedStream
@@ -236,7 +238,7 @@ extension Runner {
     if hasHead { connection.lane?.isCut = true } else { sendError(error, words, passing, connection) }
     let isRead = connection.feed == nil
     conclude(passing, error.row.code, words: error == .providerFailed ? words : "", now)
-    downstream.finishAnswer(
+    finishAnswer(
       connection, keepsAlive: isRead && !hasHead && !error.row.closes, now: now.instant)
   }
 
@@ -269,7 +271,7 @@ extension Runner {
 
   /// Looks how long nothing has gone through. A client that does not read is looked after by its own connection.
   func passingDue(_ place: Int, _ now: Moment) {
-    guard let connection = downstream.connections[place], let passing = connection.passing,
+    guard let connection = downstream.connections[place], let passing = tasks[connection.id].passing,
       let transfer = passing.transfer, let progress = upstream.progress(transfer)
     else { return }
     var last = max(passing.fedAt, progress.connectedAt ?? now.instant, progress.lastContentAt ?? .distantPast)
@@ -296,7 +298,7 @@ extension Runner {
   /// The one place where it ends: its log line.
   private func conclude(_ passing: Passing, _ end: StaticString, words: String = "", _ now: Moment) {
     let connection = downstream.connection(passing.connection)
-    connection?.passing = nil
+    tasks[passing.connection].passing = nil
     connection?.feed = nil
     passingTimers.disarm(Int(passing.connection.slot))
     let bytesOut = passing.transfer.flatMap { upstream.progress($0)?.forwarded } ?? 0

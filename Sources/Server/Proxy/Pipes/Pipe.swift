@@ -1,4 +1,5 @@
 internal import Base
+internal import Downstream
 internal import Exchange
 internal import Kernel
 internal import Policy
@@ -80,7 +81,7 @@ extension Runner {
     _ connection: Connection, _ pipe: Pipe, _ facts: RequestFacts, _ shape: ExchangeShape, _ now: Moment
   ) {
     if let account = connection.access.account { connection.permit = ClientPermit(account) }
-    let reply = connection.ownReply
+    let reply = tasks.takeReply(for: connection.id)
     reply.begin(
       requestID(of: connection), trace: traceID(of: connection), endpoint: shape.endpoint, facts: facts,
       bytesIn: 0, version: .http11, client: clientName(of: connection),
@@ -91,7 +92,7 @@ extension Runner {
       return
     }
     composeUpgradeLines(connection)
-    connection.reply = reply
+    tasks[connection.id].reply = reply
     sharing.subscription(reply, at: subscription)
     let end = connection.parser.head.headLength
     let arrival = Arrival(
@@ -224,7 +225,7 @@ extension Runner {
   ///
   /// The client's end: 1. it is gone; 2. one of the two has said that it ends (RFC 6455 §7.1.1).
   func pump(_ run: ExchangeRun, _ connection: Connection, _ now: Moment) {
-    guard let reply = connection.reply, connection.feed != nil else { return }
+    guard let reply = tasks[connection.id].reply, connection.feed != nil else { return }
     let hasEnded = connection.feed?.hasEnded == true
     guard case .committed(let attempt) = run.exchange.state, let transfer = run.transfers[attempt] else {
       if hasEnded { downstream.close(connection) }

@@ -1,4 +1,5 @@
-package import Base
+internal import Base
+internal import Downstream
 internal import Exchange
 internal import Kernel
 internal import Observability
@@ -153,27 +154,6 @@ extension Runner {
     scratch.withBytes { connection.output.write($0) }
     log.page(status: 204, id: id)
     discardRequest(connection)
-    downstream.finishAnswer(connection, keepsAlive: true, now: now.instant)
-  }
-}
-
-extension ByteBuffer {
-  /// A time as OpenAI's rate-limit fields write it: Go's `time.Duration`, as `250ms`, `12s` or `1m5s`.
-  package mutating func append(duration: Interval) {
-    let milliseconds = max(0, duration.milliseconds)
-    if milliseconds == 0 {
-      append("0s")
-    } else if milliseconds < 1000 {
-      append(decimal: milliseconds)
-      append("ms")
-    } else {
-      let seconds = duration.wholeSecondsUp
-      if seconds >= 60 {
-        append(decimal: seconds / 60)
-        append("m")
-      }
-      append(decimal: seconds % 60)
-      append("s")
-    }
+    finishAnswer(connection, keepsAlive: true, now: now.instant)
   }
 }

@@ -1,4 +1,5 @@
 internal import Base
+internal import Policy
 
 /// A request as it was read, before it has an exchange.
 struct Arrival: ~Copyable {

@@ -1,4 +1,5 @@
 internal import Base
+internal import Downstream
 internal import Exchange
 internal import Kernel
 internal import Policy
@@ -154,7 +155,7 @@ extension Runner {
   ) {
     let body = connection.body
     if let account = connection.access.account { connection.permit = ClientPermit(account) }
-    let reply = connection.ownReply
+    let reply = tasks.takeReply(for: connection.id)
     reply.begin(
       requestID(of: connection), trace: traceID(of: connection), endpoint: shape.endpoint, facts: facts,
       bytesIn: body.count, version: connection.parser.head.version, client: clientName(of: connection),
@@ -168,7 +169,7 @@ extension Runner {
         reply.worth = runtime.catalog.worth(
           TokenCounts(input: entry.usage.input ?? 0, output: entry.usage.output ?? 0), of: shape.route)
         discardRequest(connection)
-        connection.reply = reply
+        tasks[connection.id].reply = reply
         replay(entry, reply, connection, now)
         return
       }
@@ -186,7 +187,7 @@ extension Runner {
     case .follow(let subscription):  // 2
       reply.cacheState = .coalesced
       discardRequest(connection)
-      connection.reply = reply
+      tasks[connection.id].reply = reply
       sharing.subscription(reply, at: subscription)
       pumpAll(sharing.flights.flight(of: subscription), now)
     case .lead(let subscription):  // 3
@@ -199,7 +200,7 @@ extension Runner {
         return
       }
       composeLines(connection)
-      connection.reply = reply
+      tasks[connection.id].reply = reply
       sharing.subscription(reply, at: subscription)
       let arrival = Arrival(
         request: connection.takeRequest(), body: body, query: connection.parser.head.query,

@@ -1,15 +1,16 @@
-internal import Base
+package import Base
 internal import CLinux
 internal import Kernel
+package import Policy
 internal import Transport
-internal import Wire
+package import Wire
 
 /// A client's socket, in the clear or TLS: what it sent and is not yet read, and the way out to it. Where the socket
 /// carries HTTP/2, also each of its streams.
 ///
 /// Owns the descriptor. `Downstream` moves it from state to state; nobody else changes one.
-final class Connection {
-  enum State {
+package final class Connection {
+  package enum State {
     /// The TLS handshake is under way.
     case securing
     /// It carries streams, each of which is a connection of its own.
@@ -19,7 +20,7 @@ final class Connection {
     /// Part of a head has come.
     case readingHead
     case readingBody
-    /// A complete request is with the runner, its answer is on the way.
+    /// A complete request has been told of, its answer is on the way.
     case answering
     /// The answer is complete and the socket has not taken all of it. Nothing further is read meanwhile, so a
     /// client that pipelines without reading cannot make us hold more than one answer.
@@ -30,54 +31,44 @@ final class Connection {
     case closed
   }
 
-  let id: SlotID
+  package let id: SlotID
   private let descriptor: Descriptor?
   let raw: Int32
   /// A stream's place on the connection that carries it; nil: it has a socket.
-  let lane: Lane?
+  package let lane: Lane?
   var carriage: Carriage?
   /// What lies on the socket. All reading goes through it, and what `output` gathers.
   var transport: Transport
-  let output: WriteBuffer
-  let reach: Gate.Reach
+  package let output: WriteBuffer
+  package let reach: Gate.Reach
   /// A client of the admin listener.
-  let isAdmin: Bool
+  package let isAdmin: Bool
 
-  var state = State.idle
-  var inbound = ByteBuffer()
-  var parser: RequestParser
+  package var state = State.idle
+  package var inbound = ByteBuffer()
+  package var parser: RequestParser
   var decoder = ChunkedDecoder(limit: 0)
   /// The current request's body, where it is passed on as it comes, until its end was passed on.
-  var feed: ClientFeed?
-  /// What its bytes are passed on to.
-  var passing: Passing?
-  /// The exchange that is, or is to be, a pipe to a provider.
-  var pipe: ExchangeRun?
+  package var feed: ClientFeed?
   /// Bytes of head and body of the current request, once its length is known.
-  var requestLength = 0
+  package var requestLength = 0
   /// The answer may be followed by another request.
-  var keepsAlive = true
+  package var keepsAlive = true
   /// It has had an answer, so that it may be closed while it is idle (RFC 9112 §9.5).
   var wasAnswered = false
   /// The client has shut down its writing side and still reads.
-  var isHalfClosed = false
+  package var isHalfClosed = false
   /// It has said so by TLS, in the read that brought its last bytes (RFC 8446 §6.1).
   var hasSaidAll = false
-  /// What the client is owed.
-  var reply: Reply?
-  /// The object that `reply` is while there is one; made by the first request that may become an exchange.
-  lazy var ownReply = Reply(connection: id)
-  /// One of our own pages, while it is not written to its end.
-  var page: UnfinishedPage?
   /// What the gate said about the current request.
-  var access = AccessDecision()
+  package var access = AccessDecision()
   /// The current request's body, until its exchange has it.
-  var reservation: MemoryReservation?
+  package var reservation: MemoryReservation?
   /// Its number among the bodies under way, while more of it is to come, and whether it comes fast enough.
   var upload: UInt64?
   var pace = UploadPace(bytes: 0, now: .distantPast)
   /// The client's right to this answer, while it is being made.
-  var permit: ClientPermit?
+  package var permit: ClientPermit?
   /// What the poller watches for now.
   var interest: Interest = []
   /// `output.sent` when the write side was last seen to move.
@@ -114,11 +105,11 @@ final class Connection {
   }
 
   /// Where the body of a complete request is in `inbound`.
-  var body: Range<Int> { parser.head.headLength..<requestLength }
+  package var body: Range<Int> { parser.head.headLength..<requestLength }
   var token: Token { Token(kind: TokenKind.connection, slot: Int(id.slot), generation: id.generation) }
 
   /// Takes the request's bytes out: head and body. What the client pipelined behind them stays.
-  func takeRequest() -> ByteBuffer {
+  package func takeRequest() -> ByteBuffer {
     let rest = inbound.count - requestLength
     defer { requestLength = 0 }
     if rest == 0 { return inbound.take() }
@@ -135,7 +126,7 @@ final class Connection {
   /// One urgent byte: a closed peer answers it with a reset, which the poller reports; a half-closed one keeps
   /// it out of its ordinary stream (RFC 9293 §3.8.5, SO_OOBINLINE off). Unix sockets need no question: there
   /// a close is EPOLLHUP at once.
-  func askWhetherPeerReads() {
+  package func askWhetherPeerReads() {
     var byte: UInt8 = 0
     _ = send(raw, &byte, 1, Int32(MSG_OOB | MSG_NOSIGNAL | MSG_DONTWAIT))
   }

@@ -1,5 +1,5 @@
 import Base
-import Server
+import Downstream
 import Testing
 
 /// Bodies in a memory of 1,000 KiB, of which large ones leave 100 KiB to small ones.

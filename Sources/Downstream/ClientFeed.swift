@@ -4,7 +4,7 @@ internal import Kernel
 internal import Wire
 
 /// A client's bytes that are passed on as they come: where they end, and how they are told from their framing.
-struct ClientFeed {
+package struct ClientFeed {
   private enum Rest {
     case length(Int)
     case chunked(ChunkedDecoder)
@@ -15,11 +15,11 @@ struct ClientFeed {
   }
   private var rest: Rest
   /// Of a stream: nothing comes behind what is here.
-  private(set) var isWhole = false
+  package private(set) var isWhole = false
   /// The client's connection has come to its end.
-  var hasEnded = false
+  package var hasEnded = false
   /// Bytes that were passed on.
-  private(set) var bytes: UInt64 = 0
+  package private(set) var bytes: UInt64 = 0
 
   init(_ framing: BodyFraming) {
     switch framing {
@@ -38,7 +38,7 @@ struct ClientFeed {
   mutating func end() { if case .stream = rest { isWhole = true } }
 
   /// All of it was passed on.
-  var isOver: Bool {
+  package var isOver: Bool {
     switch rest {
     case .length(let left): left == 0
     case .chunked(let decoder): decoder.isFinished
@@ -48,7 +48,7 @@ struct ClientFeed {
 
   /// The next piece of what is passed on, at most `most` bytes, and how many bytes it takes to have read it. Empty: more
   /// has to come. nil: these are no chunks.
-  mutating func next(_ inbound: Span<UInt8>, most: Int) -> (piece: Range<Int>, taken: Int)? {
+  package mutating func next(_ inbound: Span<UInt8>, most: Int) -> (piece: Range<Int>, taken: Int)? {
     let reach = min(inbound.count, most)
     var at = reach
     var piece = 0..<reach
@@ -72,7 +72,7 @@ struct ClientFeed {
 
 // Bodies that are passed on: read as there is room for them behind, and not into `limits.memory`.
 extension Downstream {
-  /// The head of a request has come whose body is passed on: the runner takes it from here.
+  /// The head of a request has come whose body is passed on: whoever answers takes it from here.
   func startFeed(_ connection: Connection) {
     connection.requestLength = connection.parser.head.headLength
     let framing = connection.parser.head.framing
@@ -107,7 +107,7 @@ extension Downstream {
   }
 
   /// Reads on, or not, as there is room.
-  func watchFeed(_ connection: Connection) {
+  package func watchFeed(_ connection: Connection) {
     if connection.isHalfClosed { return }
     if connection.lane != nil { return giveBack(connection) }
     if connection.feed == nil {

@@ -11,33 +11,33 @@ package struct SlotID: Hashable, Sendable {
 /// A bounded table of objects with stable places. A stale ID finds nothing.
 ///
 /// Freed places are reused last-in first-out, so that a quiet server keeps touching the same memory.
-struct SlotTable<Element: AnyObject> {
+package struct SlotTable<Element: AnyObject> {
   private var elements: [Element?] = []
   private var generations: [UInt32] = []
   private var free: [Int32] = []
   /// May shrink below `count`: then nothing comes in until enough have gone.
-  var capacity: Int
+  package var capacity: Int
 
-  init(capacity: Int) { self.capacity = capacity }
+  package init(capacity: Int) { self.capacity = capacity }
 
   /// Live entries.
-  var count: Int { elements.count - free.count }
-  var isFull: Bool { count >= capacity }
+  package var count: Int { elements.count - free.count }
+  package var isFull: Bool { count >= capacity }
 
   /// Places that were ever used: what a walk over all entries has to look at.
-  var places: Range<Int> { 0..<elements.count }
+  package var places: Range<Int> { 0..<elements.count }
 
-  subscript(id: SlotID) -> Element? {
+  package subscript(id: SlotID) -> Element? {
     let slot = Int(id.slot)
     guard slot < elements.count, generations[slot] == id.generation else { return nil }
     return elements[slot]
   }
 
   /// The entry at a place, whatever its generation.
-  subscript(place: Int) -> Element? { place < elements.count ? elements[place] : nil }
+  package subscript(place: Int) -> Element? { place < elements.count ? elements[place] : nil }
 
   /// Nil when the table is full.
-  mutating func insert(_ make: (SlotID) -> Element) -> Element? {
+  package mutating func insert(_ make: (SlotID) -> Element) -> Element? {
     if isFull { return nil }
     let slot: Int32
     if let reused = free.popLast() {
@@ -52,7 +52,7 @@ struct SlotTable<Element: AnyObject> {
     return element
   }
 
-  mutating func remove(_ id: SlotID) {
+  package mutating func remove(_ id: SlotID) {
     let slot = Int(id.slot)
     guard slot < elements.count, generations[slot] == id.generation, elements[slot] != nil else { return }
     elements[slot] = nil

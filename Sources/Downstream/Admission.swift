@@ -4,7 +4,7 @@ package import Policy
 /// How many exchanges run at a time, how many wait for their turn, and how many bytes are held for all of them.
 ///
 /// Permits and reservations give themselves back when their owner goes, so that no path can leak one.
-package final class Admission {
+@usableFromInline package final class Admission {
   private var limits: LimitSettings
   package fileprivate(set) var running = 0
   /// Request bodies, as far as they have come, and what is made of them.
@@ -132,7 +132,7 @@ package final class Admission {
 }
 
 /// The right of one exchange to run, or its place in the line.
-package struct AdmissionPermit: ~Copyable {
+@frozen @usableFromInline package struct AdmissionPermit: ~Copyable {
   private let admission: Admission
   /// The place in the line, while it waits.
   private var number: Int64?
@@ -158,7 +158,7 @@ package struct AdmissionPermit: ~Copyable {
 }
 
 /// Bytes of `limits.memory` that one request holds: its body, and what is made of it.
-package struct MemoryReservation: ~Copyable {
+@frozen @usableFromInline package struct MemoryReservation: ~Copyable {
   private let admission: Admission
   package private(set) var bytes = 0
 

@@ -1,9 +1,8 @@
 package import Base
-package import Policy
 
 /// What one of the `clients` may do and has done. One object for as long as the client stays in the file: a
 /// reload changes its limits, never what it has spent.
-package final class ClientAccount {
+@usableFromInline package final class ClientAccount {
   /// The client's own limit as the answer tells it, in OpenAI's header fields.
   package struct Quota: Equatable, Sendable {
     package var limit: Quantity
@@ -36,7 +35,7 @@ package final class ClientAccount {
     spendPerDay = client.spendPerDay
   }
 
-  func adopt(_ client: Client) {
+  package func adopt(_ client: Client) {
     models = client.models
     requestsPerMinute = client.requestsPerMinute
     concurrent = client.concurrent
@@ -84,7 +83,7 @@ package final class ClientAccount {
 }
 
 /// One of the answers that a client may have at a time: given back when it is let go, wherever that happens.
-package struct ClientPermit: ~Copyable {
+@frozen @usableFromInline package struct ClientPermit: ~Copyable {
   private let account: ClientAccount
 
   package init(_ account: ClientAccount) {

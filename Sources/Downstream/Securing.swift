@@ -1,4 +1,4 @@
-internal import Base
+package import Base
 internal import CLinux
 internal import Exchange
 internal import Kernel
@@ -73,7 +73,7 @@ extension Downstream {
   }
 
   /// Passes on what the turn has gathered. True: somebody has to be told what came of it.
-  func passGathered(now: Instant) -> Bool {
+  package func passGathered(now: Instant) -> Bool {
     while let place = gathered.next() {
       guard let connection = connections[Int(place)], connection.output.isQueued else { continue }
       if let lane = connection.lane {

@@ -1,4 +1,5 @@
 package import Exchange
+package import Policy
 
 /// What the gate found out about a request, from its head to the end of its answer.
 package struct AccessDecision {

@@ -1,8 +1,9 @@
-internal import Exchange
-internal import Transport
+package import Base
+package import Exchange
+package import Transport
 
 /// What the clients' side has to tell the loop: values, in the order they happened.
-enum ConnectionEvent {
+package enum ConnectionEvent {
   /// A complete request waits in its connection.
   case request(SlotID)
   /// The request cannot be taken as it is; the connection waits for this answer.

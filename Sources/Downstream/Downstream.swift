@@ -1,34 +1,34 @@
-internal import Base
+package import Base
 internal import Exchange
-internal import Kernel
-internal import Policy
-internal import Transport
+package import Kernel
+package import Policy
+package import Transport
 internal import Wire
 
 /// The clients' side: listeners and connections. Bytes in, complete requests out.
 ///
 /// It knows HTTP/1.1 and nothing of providers. Every connection is in one `Connection.State`; it is closed in
 /// `close` and destroyed at the end of the turn, so that no event of the same turn finds a new one in its place.
-final class Downstream {
+package final class Downstream {
   let poller: Poller
-  var connections: SlotTable<Connection>
-  var timers = Timers()
-  var events: [ConnectionEvent] = []
-  var listeners: [ListenerPlace] = []
+  package var connections: SlotTable<Connection>
+  package var timers = Timers()
+  package var events: [ConnectionEvent] = []
+  package var listeners: [ListenerPlace] = []
   var limits: LimitSettings
-  var gate: Gate
-  let admission: Admission
-  var uploads = Uploads()
+  package var gate: Gate
+  package let admission: Admission
+  package var uploads = Uploads()
   let reserve = ReserveDescriptor()
   /// When a pause for want of descriptors is over; connections that go end it earlier.
-  var retryAt: Instant?
+  package var retryAt: Instant?
   /// Until then idle connections are kept during a drain.
-  var graceEnd: Instant?
-  var isGraceOver = false
+  package var graceEnd: Instant?
+  package var isGraceOver = false
   /// No connection is kept alive beyond its answer any more.
   var isDraining = false
   /// Accepting pauses: out of descriptors or connections.
-  var isPaused = false
+  package var isPaused = false
   private var closing: [SlotID] = []
   /// Connections whose bytes leave at the end of the turn.
   let gathered = WriteQueue()
@@ -37,19 +37,26 @@ final class Downstream {
   /// Connections with TLS or HTTP/2 are read through it.
   var inbox = ByteBuffer()
 
-  struct ListenerPlace {
-    let listener: Listener
-    let listen: Listen
-    var isAdmin: Bool
+  package struct ListenerPlace {
+    package let listener: Listener
+    package let listen: Listen
+    package var isAdmin: Bool
     /// What it shows its clients; nil: they come in the clear.
-    var identity: TLSIdentity?
+    package var identity: TLSIdentity?
+
+    package init(listener: Listener, listen: Listen, isAdmin: Bool, identity: TLSIdentity?) {
+      self.listener = listener
+      self.listen = listen
+      self.isAdmin = isAdmin
+      self.identity = identity
+    }
 
     var reach: Gate.Reach {
       listener.address.isUnix ? .unix : listener.address.isLoopback ? .loopback : .network
     }
   }
 
-  init(poller: Poller, limits: LimitSettings, gate: Gate) {
+  package init(poller: Poller, limits: LimitSettings, gate: Gate) {
     self.poller = poller
     self.limits = limits
     self.gate = gate
@@ -57,10 +64,18 @@ final class Downstream {
     connections = SlotTable(capacity: limits.connections)
   }
 
+  /// The limits of a new configuration: they hold for heads that come from now on.
+  package func apply(_ limits: LimitSettings) {
+    self.limits = limits
+    admission.apply(limits)
+    connectionLimit = limits.connections
+    resumeAccepting()
+  }
+
   // MARK: - Connections come and go
 
   /// Takes a bounded number of connections from a listener.
-  func accept(_ place: Int, now: Instant) {
+  package func accept(_ place: Int, now: Instant) {
     guard place < listeners.count else { return }
     let from = listeners[place]
     for _ in 0..<Limits.acceptsPerTurn {
@@ -129,7 +144,7 @@ final class Downstream {
     for index in listeners.indices { watch(listener: index) }
   }
 
-  func watch(listener index: Int) {
+  package func watch(listener index: Int) {
     do throws(KernelFault) {
       try poller.add(
         listeners[index].listener.descriptor, .read, token: Token(kind: TokenKind.listener, slot: index))
@@ -143,10 +158,10 @@ final class Downstream {
     set { connections.capacity = newValue }
   }
 
-  func connection(_ id: SlotID) -> Connection? { connections[id] }
+  package func connection(_ id: SlotID) -> Connection? { connections[id] }
 
   /// Closes for good; whoever makes its answer hears `.left`.
-  func close(_ connection: Connection) {
+  package func close(_ connection: Connection) {
     switch connection.state {
     case .closed: return
     case .answering: events.append(.left(connection.id))
@@ -167,7 +182,7 @@ final class Downstream {
   }
 
   /// Frees what was closed in this turn.
-  func destroyClosed() {
+  package func destroyClosed() {
     if closing.isEmpty { return }
     for id in closing { connections.remove(id) }
     closing.removeAll(keepingCapacity: true)
@@ -176,7 +191,7 @@ final class Downstream {
 
   // MARK: - Events
 
-  func ready(_ id: SlotID, _ event: PolledEvent, now: Instant) {
+  package func ready(_ id: SlotID, _ event: PolledEvent, now: Instant) {
     guard let connection = connections[id] else { return }
     if case .securing = connection.state {
       shakeHands(connection, now: now)
@@ -252,7 +267,7 @@ final class Downstream {
   }
 
   /// After the turn's writes: watches for writability where bytes wait, and notices a broken socket.
-  func settle(_ connection: Connection, now: Instant) {
+  package func settle(_ connection: Connection, now: Instant) {
     if connection.output.isBroken {
       close(connection)
     } else if connection.output.isBlocked {
@@ -282,7 +297,7 @@ final class Downstream {
 
   /// A connection's time has passed: 1. nothing sent yet: close silently; 2. half a request: 408; 3. an answer
   /// that is not read: close.
-  func timeDue(_ place: Int, now: Instant) {
+  package func timeDue(_ place: Int, now: Instant) {
     guard let connection = connections[place] else { return }
     switch connection.state {
     case .securing, .idle, .lingering: close(connection)  // 1
@@ -303,10 +318,8 @@ final class Downstream {
   // MARK: - The end of an answer
 
   /// The whole answer has been handed to the output. Goes on with the next request, or closes.
-  func finishAnswer(_ connection: Connection, keepsAlive: Bool, now: Instant) {
-    connection.reply = nil
+  package func finishAnswer(_ connection: Connection, keepsAlive: Bool, now: Instant) {
     connection.feed = nil
-    connection.pipe = nil
     connection.permit = nil
     connection.reservation = nil
     if !keepsAlive || isDraining { connection.keepsAlive = false }

@@ -1,4 +1,4 @@
-internal import Base
+package import Base
 internal import Exchange
 internal import Kernel
 internal import Policy
@@ -58,7 +58,7 @@ extension Downstream {
   }
 
   /// Reads on what has waited, as far as there is memory again.
-  func resumeUploads(now: Instant) {
+  package func resumeUploads(now: Instant) {
     for _ in 0..<Limits.uploadsPerTurn {
       guard let id = uploads.next(free: admission.bytesFree, spared: admission.bytesSpared) else { return }
       guard let connection = connections[id], case .readingBody = connection.state else { continue }
@@ -70,7 +70,7 @@ extension Downstream {
   }
 
   /// Lets go of those who stand in the way of who waits for memory.
-  func relieveMemory(now: Instant) {
+  package func relieveMemory(now: Instant) {
     guard uploads.lookAt <= now else { return }
     for (id, loss) in uploads.look(now: now) {
       guard let connection = connections[id], case .readingBody = connection.state else { continue }

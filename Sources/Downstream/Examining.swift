@@ -1,6 +1,7 @@
-internal import Base
-internal import Exchange
+package import Base
+package import Exchange
 internal import Kernel
+internal import Policy
 internal import Wire
 
 // What a head must pass before its body is read, and what happens to those who cannot come in at all.
@@ -30,7 +31,7 @@ extension Downstream {
 
   /// Refuses a request whose body may not have come. The connection lives on only where all of it is here: else
   /// the rest of the body would be taken for the next request.
-  func refuseUnread(_ connection: Connection, _ error: LocalError) {
+  package func refuseUnread(_ connection: Connection, _ error: LocalError) {
     let head = connection.parser.head.headLength
     connection.requestLength = head
     switch connection.parser.head.framing {
@@ -109,7 +110,7 @@ extension Downstream {
   }
 
   /// Asks again, when a pause for want of descriptors is over.
-  func retryAccepting(now: Instant) {
+  package func retryAccepting(now: Instant) {
     guard let due = retryAt, due <= now else { return }
     retryAt = nil
     resumeAccepting()

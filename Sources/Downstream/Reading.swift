@@ -72,7 +72,7 @@ extension Downstream {
     connection.inbound.release()
   }
 
-  /// Goes on with the bytes that have come: head, then body, then the runner's turn.
+  /// Goes on with the bytes that have come: head, then body, then whoever answers.
   func advance(_ connection: Connection, now: Instant) {
     switch connection.state {
     case .idle, .readingHead: advanceHead(connection, now: now)
@@ -183,7 +183,7 @@ extension Downstream {
     events.append(.request(connection.id))
   }
 
-  /// Lets the runner answer with an error; nothing of the connection's bytes is believed after one that closes.
+  /// Has it answered with an error; nothing of the connection's bytes is believed after one that closes.
   func refuse(_ connection: Connection, _ error: LocalError) {
     endUpload(connection)
     connection.reservation = nil
@@ -192,11 +192,5 @@ extension Downstream {
     connection.requestLength = min(connection.requestLength, connection.inbound.count)
     if error.row.closes { connection.keepsAlive = false }
     events.append(.refused(connection.id, error))
-  }
-}
-
-extension WriteBuffer {
-  func write(_ text: StaticString) {
-    write(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 }

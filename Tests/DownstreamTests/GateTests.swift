@@ -1,7 +1,7 @@
 import Base
+import Downstream
 import Exchange
 import Policy
-import Server
 import Testing
 import Wire
 

@@ -58,7 +58,7 @@ package struct Uploads {
   package init() {}
 
   package var count: Int { uploads.count }
-  var isSomebodyWaiting: Bool { waiting > 0 }
+  package var isSomebodyWaiting: Bool { waiting > 0 }
 
   /// A body of which more is to come, with its length if that is announced. The number is its name in what follows.
   package mutating func begin(_ id: SlotID, length: Int?, limit: Int) -> UInt64 {

@@ -1,6 +1,6 @@
 import Base
+import Downstream
 import Policy
-import Server
 import TestSupport
 import Testing
 
