@@ -245,12 +245,6 @@ package final class Server {
         isQuiet = false
       }
     }
-    if let change = upstream.takeTimerChange() {
-      switch change {
-      case .disarm: upstreamDue = nil
-      case .arm(let at): upstreamDue = at
-      }
-    }
   }
 
   /// Watches what libcurl wants watched, before a descriptor's number can mean another socket.
@@ -284,6 +278,12 @@ package final class Server {
     if isClearing { runner.sharing.cache.settle(steps: Limits.evictionsPerTurn) }
     giveBackMemory(now.instant, isWorking: isClearing || runner.runs.count > 0)
     notifier.turn(now: now.instant)
+    if let change = upstream.takeTimerChange() {
+      switch change {
+      case .disarm: upstreamDue = nil
+      case .arm(let at): upstreamDue = at
+      }
+    }
   }
 
   /// glibc keeps what was freed, and Linux what was read of the program's file; a sidecar gives both back: the heap

@@ -287,6 +287,7 @@ package final class Upstream {
 
   /// The next fact to act on; nil when there is none. Facts of cancelled transfers are skipped.
   package func nextEvent() -> TransferEvent? {
+    if events.isEmpty { return nil }
     while eventsRead < events.count {
       let event = events[eventsRead]
       eventsRead += 1

@@ -42,11 +42,10 @@ extension Runner {
   }
 
   private func refusalForOperator(_ connection: Connection, _ target: RequestTarget) -> LocalError? {
-    let head = connection.parser.head
     if connection.isAdmin { return nil }  // 1
     if case .metrics = target, connection.reach != .network { return nil }  // 2
     guard let token = runtime.configuration.admin.token else { return .adminOff }  // 3
-    guard let shown = head.value(of: .authorization) else { return .invalidToken }
+    guard let shown = connection.parser.head.value(of: .authorization) else { return .invalidToken }
     let isRight = connection.inbound.withBytes(shown) { bytes in
       guard bytes.hasPrefixIgnoringCase("bearer ") else { return false }
       return bytes.extracting(bytes.trimmed(7..<bytes.count)).equalsInConstantTime(token.exposed)
