@@ -112,8 +112,8 @@ package enum Limits {
   package static let watchSign = Interval.seconds(15)
   /// Time until a slow reader of the log is asked again.
   package static let logRetry = Interval.milliseconds(100)
-  /// Time between two returns of freed memory to the system while there is work, and quiet time before the
-  /// program's own pages follow.
+  /// Time between two returns of freed memory to the system while there is work, and time until the program's own
+  /// pages follow: after the last exchange, or after whatever else there was to do.
   package static let trimEvery = Interval.seconds(2)
   package static let restAfter = Interval.seconds(5)
 

@@ -13,8 +13,6 @@ package import Policy
   /// measured.
   private var answerBytes = 0
   private var measuredAt = Instant.distantPast
-  /// More was given back than a buffer keeps: the heap may have room that the kernel can have.
-  private var hasFreed = false
   /// Who waits, the first one first, from `first` on; numbers ascend.
   private var line: [(id: SlotID, number: Int64)] = []
   private var first = 0
@@ -119,16 +117,7 @@ package import Policy
 
   fileprivate func takeAnyway(_ bytes: Int) { bodies.takeAnyway(bytes) }
 
-  fileprivate func give(_ bytes: Int) {
-    bodies.give(bytes)
-    if bytes > Limits.keptBuffer { hasFreed = true }
-  }
-
-  /// Large bodies have gone since this was last asked, whether they went to a provider or not.
-  package func takeHasFreed() -> Bool {
-    defer { hasFreed = false }
-    return hasFreed
-  }
+  fileprivate func give(_ bytes: Int) { bodies.give(bytes) }
 }
 
 /// The right of one exchange to run, or its place in the line.

@@ -57,7 +57,7 @@ package final class Gate {
   /// 5. where clients are listed their key is needed, else the listener must be a local one, unless anonymous
   ///    callers are allowed anywhere;
   /// 6. a body that must be read is not compressed.
-  package func examine(_ head: RequestHead, in bytes: Span<UInt8>, reach: Reach) -> AccessDecision {
+  package func examine(_ head: borrowing RequestHead, in bytes: Span<UInt8>, reach: Reach) -> AccessDecision {
     var access = AccessDecision()
     access.variesByOrigin = !origins.isEmpty
     if reach == .loopback, !head.host.isEmpty, !isKnown(host: bytes.extracting(head.host)) {  // 1
@@ -110,7 +110,7 @@ package final class Gate {
   }
 
   /// The body has a coding that changes its bytes (RFC 9110 §8.4).
-  private static func isEncoded(_ head: RequestHead, in bytes: Span<UInt8>) -> Bool {
+  private static func isEncoded(_ head: borrowing RequestHead, in bytes: Span<UInt8>) -> Bool {
     for field in head.fields where field.known == .contentEncoding {
       let value = bytes.extracting(field.value)
       if value.count > 0, !value.equalsIgnoringCase("identity") { return true }
@@ -121,7 +121,7 @@ package final class Gate {
   // MARK: - Keys
 
   /// Whose key the head carries: `Authorization: Bearer`, `x-api-key` (Anthropic) or `api-key` (Azure).
-  private func account(_ head: RequestHead, in bytes: Span<UInt8>) -> ClientAccount? {
+  private func account(_ head: borrowing RequestHead, in bytes: Span<UInt8>) -> ClientAccount? {
     if accounts.isEmpty { return nil }
     if let value = head.value(of: .authorization) {
       let value = bytes.extracting(value)
@@ -139,7 +139,7 @@ package final class Gate {
   }
 
   /// As browsers show a key that open a WebSocket, which can set no header.
-  private func accountByProtocol(_ head: RequestHead, in bytes: Span<UInt8>) -> ClientAccount? {
+  private func accountByProtocol(_ head: borrowing RequestHead, in bytes: Span<UInt8>) -> ClientAccount? {
     guard let offered = head.value(of: "sec-websocket-protocol", in: bytes) else { return nil }
     var found: ClientAccount?
     bytes.forEachListElement(offered) { element in
@@ -151,7 +151,7 @@ package final class Gate {
   }
 
   /// Asks for WebSocket (RFC 6455 §4.1).
-  private static func upgrades(_ head: RequestHead, in bytes: Span<UInt8>) -> Bool {
+  private static func upgrades(_ head: borrowing RequestHead, in bytes: Span<UInt8>) -> Bool {
     guard head.method == .get, head.minorVersion > 0, head.framing == .none,
       let upgrade = head.value(of: .upgrade)
     else { return false }

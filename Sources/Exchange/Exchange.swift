@@ -6,7 +6,7 @@ package import Policy
 /// Attempts are numbered from 0 in the order in which they were begun. At most one request is sent per round
 /// of connections (`round`); nothing is attempted after commit; every begun attempt gives its ticket back
 /// once; after `.concluded` nothing follows.
-package struct Exchange: Sendable {
+package struct Exchange: ~Copyable, Sendable {
   package enum State: Equatable, Sendable {
     /// Attempts are open and nothing but comments has reached the client.
     case seeking

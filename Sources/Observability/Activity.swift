@@ -64,11 +64,11 @@ package final class Activity {
     }
   }
 
-  /// Keeps a mark of it, in the place of the oldest.
-  func note(_ mark: ExchangeMark) {
+  /// Keeps a mark of it, in the place of the oldest, which `fill` writes over.
+  func note(_ fill: (inout ExchangeMark) -> Void) {
     exchanges &+= 1
     let place = Int(truncatingIfNeeded: exchanges % UInt64(Limits.activityMarks))
-    marks[place] = mark
+    fill(&marks[place])
     marks[place].number = exchanges
   }
 

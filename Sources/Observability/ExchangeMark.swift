@@ -32,6 +32,9 @@ package struct ExchangeMark {
 
   package func attempt(_ index: Int) -> Try { tries[index % Limits.markedAttempts] }
 
+  /// It is another exchange's from now on.
+  mutating func forgetTries() { tryCount = 0 }
+
   mutating func add(_ attempt: borrowing Attempt, provider: String, now: Instant) {
     tries[tryCount % Limits.markedAttempts] = Try(
       provider: provider, status: attempt.status, fault: attempt.fault?.reason,
@@ -42,7 +45,7 @@ package struct ExchangeMark {
 
 extension Activity {
   /// A client's answer is over.
-  package func record(_ request: RequestRecord, now: Moment) {
+  package func record(_ request: borrowing RequestRecord, now: Moment) {
     let isSaved = request.cacheState.isShared
     let isStream = request.wantsStream && request.status == 200 && !isSaved
     count(
@@ -50,7 +53,10 @@ extension Activity {
       tokensIn: request.usage.input ?? request.storedUsage.input ?? 0,
       tokensOut: request.usage.output ?? request.storedUsage.output ?? 0, isSaved: isSaved, now: now.instant)
 
-    var mark = ExchangeMark()
+    note { mark in fill(&mark, from: request, now) }
+  }
+
+  private func fill(_ mark: inout ExchangeMark, from request: borrowing RequestRecord, _ now: Moment) {
     mark.endedAt = now.wall
     mark.model =
       request.model.count <= Limits.markedModel
@@ -60,18 +66,20 @@ extension Activity {
     mark.firstToken = request.firstByte
     mark.total = request.total
     mark.cache = request.cacheState
+    mark.forgetTries()
     for index in request.attempts.indices {
       let name = request.providers[request.attempts[index].choice.provider].name
       mark.add(request.attempts[index], provider: name, now: now.instant)
     }
     if let answering = request.attempts.answeringProvider {
       mark.provider = request.providers[answering].name
+    } else {
+      mark.provider = ""
     }
-    note(mark)
   }
 
   /// A client that left or read too slowly, and a request that was wrong, are no failures.
-  private static func isFailed(_ request: RequestRecord) -> Bool {
+  private static func isFailed(_ request: borrowing RequestRecord) -> Bool {
     if request.word != nil { return false }
     switch request.ending {
     case .failed(let error): return error.row.side != .client

@@ -24,10 +24,10 @@ struct LogLine: ~Copyable {
     bytes.append(stamp)
     if case .json = format { bytes.append("\"") }
     switch level {
-    case .silent, .error: add("level", "error")
-    case .warning: add("level", "warning")
-    case .info: add("level", "info")
-    case .debug: add("level", "debug")
+    case .silent, .error: add("level", word: "error")
+    case .warning: add("level", word: "warning")
+    case .info: add("level", word: "info")
+    case .debug: add("level", word: "debug")
     }
   }
 
@@ -56,6 +56,14 @@ struct LogLine: ~Copyable {
 
   mutating func add(_ name: StaticString, _ text: StaticString) {
     add(name) { $0.append(text) }
+  }
+
+  /// A word of letters, digits and underscores, which needs a look by no format.
+  mutating func add(_ name: StaticString, word: StaticString) {
+    key(name)
+    if case .json = format { bytes.append(UInt8(ascii: "\"")) }
+    bytes.append(word)
+    if case .json = format { bytes.append(UInt8(ascii: "\"")) }
   }
 
   @_disfavoredOverload

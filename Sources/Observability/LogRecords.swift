@@ -1,17 +1,17 @@
 package import Base
 package import Exchange
 package import Policy
-package import Wire
+internal import Wire
 
 // The lines that exchanges and refusals leave. Never a body, never a key.
 extension Log {
   /// The one line of a client's exchange: who, where to, how long, how much, and how it ended.
   ///
   /// `upstreamID`: the provider's name for the request, where its answer has one.
-  package func exchange(_ request: RequestRecord, upstreamID: Span<UInt8>, now: Moment) {
+  package func exchange(_ request: borrowing RequestRecord, upstreamID: Span<UInt8>, now: Moment) {
     let model = request.model
     line(.info) { line in
-      line.add("msg", "exchange")
+      line.add("msg", word: "exchange")
       line.add("id", request.id.span)
       if let trace = request.trace { line.add("trace_id") { trace.write(into: &$0) } }
       line.add("client", request.client ?? "-")
@@ -31,7 +31,7 @@ extension Log {
       if let failure = request.failure {
         line.add("reason") { CauseText(failure, now: now.instant).write(into: &$0) }
       }
-      line.add("end", request.end)
+      line.add("end", word: request.end)
       if let first = request.firstByte { line.add("ttft_ms", milliseconds: first) }
       line.add("total_ms", milliseconds: request.total)
       line.add("overhead_us", request.overhead.microseconds)
@@ -41,15 +41,15 @@ extension Log {
       if let output = request.usage.output { line.add("tokens_out", output.value) }
       if let cached = request.usage.cached { line.add("tokens_cached", cached.value) }
       addCost(of: request, to: &line)
-      line.add("cache", request.cacheState.name)
+      line.add("cache", word: request.cacheState.name)
       if request.batchSize > 1 { line.add("batch", request.batchSize) }
-      if request.wantsStream { line.add("stream", "true") }
-      if request.version == .http2 { line.add("proto", "h2") }
+      if request.wantsStream { line.add("stream", word: "true") }
+      if request.version == .http2 { line.add("proto", word: "h2") }
     }
   }
 
   /// What an answer cost, and how much less than otherwise, where prices tell.
-  private func addCost(of request: RequestRecord, to line: inout LogLine) {
+  private func addCost(of request: borrowing RequestRecord, to line: inout LogLine) {
     let bill = request.bill
     let worth = request.cacheState == .hit ? request.worth : bill?.worth ?? .none
     guard worth > .none || (bill?.spent ?? .none) > .none else { return }
@@ -62,21 +62,23 @@ extension Log {
   }
 
   /// A request that was answered with an error before it became an exchange: who asked, for what, and why not.
-  /// `head` and the `bytes` that it lies in: nil where none could be read.
+  /// `path`, `host` and `origin` of its head lie in `bytes`; without a path none could be read.
   package func refusal(
-    _ text: ErrorText, id: RequestID, client: String?, head: RequestHead?, in bytes: Span<UInt8>, now: Moment
+    _ text: ErrorText, id: RequestID, client: String?, path: Range<Int>?, host: Range<Int>,
+    origin: Range<Int>?,
+    in bytes: Span<UInt8>, now: Moment
   ) {
     line(.info) { line in
       line.add("msg", "refused")
       line.add("id", id.span)
       line.add("client", client ?? "-")
-      if let head {
+      if let path {
         func add(_ name: StaticString, _ range: Range<Int>) {
           line.add(name, bytes.extracting(range.prefix(Limits.loggedField)))
         }
-        add("path", head.path)
-        add("host", head.host)
-        if let origin = head.value(of: .origin) { add("origin", origin) }
+        add("path", path)
+        add("host", host)
+        if let origin { add("origin", origin) }
       }
       if !text.model.isEmpty {
         line.add("model", text.model.span.extracting(0..<min(text.model.count, Limits.modelName)))

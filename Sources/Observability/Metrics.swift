@@ -120,7 +120,7 @@ package final class Metrics {
   // MARK: - What happens
 
   /// A client's answer is over.
-  package func record(_ request: RequestRecord) {
+  package func record(_ request: borrowing RequestRecord) {
     let end = ends.place(of: request.end)
     let client = request.client.map { clients.place(of: $0) } ?? 0
     exchanges[client * ends.capacity + end] &+= 1
@@ -143,7 +143,7 @@ package final class Metrics {
   package func record(_ record: ExchangeRecord) {
     let names = record.providers
     for index in record.attempts.indices {
-      let provider = providers.place(of: names[record.attempts[index].choice.provider].name)
+      let provider = place(of: record.attempts[index].choice.provider, in: names)
       let reason = reasons.place(of: record.attempts[index].fault?.reason ?? "ok")
       attempts[provider * reasons.capacity + reason] &+= 1
     }
@@ -175,10 +175,18 @@ package final class Metrics {
     -> SeriesKey
   {
     var key = SeriesKey()
-    if let provider = attempts.answeringProvider { key.provider = providers.place(of: names[provider].name) }
+    if let provider = attempts.answeringProvider { key.provider = place(of: provider, in: names) }
     key.model = self.model(model.span)
     key.operation = endpoint.operation
     return key
+  }
+
+  /// The label of a provider: in the same place, unless its exchange began with another configuration.
+  private func place(of provider: Int, in names: [Provider]) -> Int {
+    if provider + 1 < providers.texts.count, providers.texts[provider + 1] == names[provider].name {
+      return provider + 1
+    }
+    return providers.place(of: names[provider].name)
   }
 
   /// A request was answered with an error before it became an exchange.

@@ -214,12 +214,6 @@ package final class Server {
         isQuiet = false
       }
     }
-    if let change = upstream.takeTimerChange() {
-      switch change {
-      case .disarm: upstreamDue = nil
-      case .arm(let at): upstreamDue = at
-      }
-    }
   }
 
   /// Watches what libcurl wants watched, before a descriptor's number can mean another socket.
@@ -249,20 +243,23 @@ package final class Server {
     downstream.destroyClosed()
     log.flush()
     let isClearing = runner.tidyCache(now.instant)
-    // Both are asked: each forgets what it has said.
-    let (first, second) = (upstream.takeHasFreed(), downstream.admission.takeHasFreed())
-    giveBackMemory(now.instant, isWorking: first || second || isClearing || runner.exchangeCount > 0)
+    giveBackMemory(now.instant, isWorking: isClearing || runner.exchangeCount > 0)
     notifier.turn(now: now.instant)
+    if let change = upstream.takeTimerChange() {
+      switch change {
+      case .disarm: upstreamDue = nil
+      case .arm(let at): upstreamDue = at
+      }
+    }
   }
 
   /// glibc keeps what was freed, and Linux what was read of the program's file; a sidecar gives both back: the heap
   /// now and then, since connections that come at once leave more garbage behind than they hold, and the program's
-  /// pages after a quiet time.
+  /// pages after a quiet time. Whatever wakes it later is followed by another rest: closing an idle TLS connection
+  /// alone reads megabytes of OpenSSL. Only exchanges put the rest off.
   private func giveBackMemory(_ now: Instant, isWorking: Bool) {
-    if isWorking {
-      restAt = now + Limits.restAfter
-      trimAt = trimAt ?? now + Limits.trimEvery
-    }
+    restAt = isWorking ? now + Limits.restAfter : restAt ?? now + Limits.restAfter
+    if isWorking { trimAt = trimAt ?? now + Limits.trimEvery }
     if let due = trimAt, due <= now {
       trimAt = nil
       ProcessFacts.trimHeap()

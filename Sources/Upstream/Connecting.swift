@@ -266,7 +266,6 @@ extension Upstream {
   func tidyPool() {
     let (useless, due) = pool.tidy(now: now)
     for connection in useless { shut(connection) }
-    if !useless.isEmpty { hasFreed = true }
     poolDue = max(due, now + Limits.poolTidy)
   }
 

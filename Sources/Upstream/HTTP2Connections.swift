@@ -259,8 +259,6 @@ extension Upstream {
         connection.pingedAt = now
         session.ping()
         soil(connection)
-        // It woke an instance that may be at rest.
-        hasFreed = true
       }
     }
     for connection in silent { lose(connection, .silent) }

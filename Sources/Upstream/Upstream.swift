@@ -63,8 +63,6 @@ package final class Upstream {
   var curlDue = Instant.distantFuture
   var poolDue = Instant.distantFuture
   private var toldDue = Instant.distantFuture
-  /// Idle connections were closed since the owner last asked.
-  var hasFreed = false
   /// The owner's clock as of the current call.
   var now = Instant.distantPast
   /// Counts the turns.
@@ -289,6 +287,7 @@ package final class Upstream {
 
   /// The next fact to act on; nil when there is none. Facts of cancelled transfers are skipped.
   package func nextEvent() -> TransferEvent? {
+    if events.isEmpty { return nil }
     while eventsRead < events.count {
       let event = events[eventsRead]
       eventsRead += 1
@@ -297,12 +296,6 @@ package final class Upstream {
     events.removeAll(keepingCapacity: true)
     eventsRead = 0
     return nil
-  }
-
-  /// Memory was freed by nobody's doing: idle connections were closed.
-  package func takeHasFreed() -> Bool {
-    defer { hasFreed = false }
-    return hasFreed
   }
 
   package func nextWatchChange() -> WatchChange? { sockets.next() }

@@ -10,7 +10,7 @@ import pytest
 
 from gateway import DEADLINE, Gateway
 from test_http2_frames import DATA, END_HEADERS, END_STREAM, HEADERS, RST, Client, fields, frame, get, literal
-from test_raw import ANSWER, JSON, KINDS, MEMORY, RAW, bulk, line, request, start_raw  # noqa: F401
+from raw import ANSWER, JSON, KINDS, MEMORY, RAW, bulk, line, request, start_raw  # noqa: F401
 from wire_h2_client import H2Client
 
 CHUNKED = "Transfer-Encoding: chunked\r\n"

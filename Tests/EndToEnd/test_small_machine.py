@@ -86,3 +86,22 @@ def test_large_bodies_leave_nothing_behind(start, mock):
         for _ in range(1 if cache == "miss" else 3):
             assert answered() == (200, cache)
         eventually(lambda: resident() < idle + (1 << 20), f"the memory of the bodies is given back: {cache}")
+
+
+def test_whatever_wakes_it_is_followed_by_rest(start, mock):
+    """The program's and the libraries' pages are let go of again, also where there was no exchange."""
+    behind = mock()
+    at = start(Gateway, f"providers:\n  a: {behind.provider()}\n")
+    pages = lambda: at.status("RssFile")
+
+    def asked():
+        for path in ("/livez", "/metrics", "/admin/health", "/admin/activity", "/v1/models"):
+            with at.connect() as connection:
+                connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+                while connection.recv(65536):
+                    pass
+        return pages()
+
+    for _ in range(2):
+        awake = asked()
+        eventually(lambda: pages() < awake - (256 << 10), "it rests again")

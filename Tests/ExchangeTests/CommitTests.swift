@@ -7,7 +7,7 @@ import Testing
 /// Comments before commit, and what can happen after it.
 @Suite struct CommitTests {
   private static func waiting(_ providers: [Provider] = [provider("a"), provider("b", tier: 1)]) -> Scene {
-    var scene = Scene(providers)
+    let scene = Scene(providers)
     scene.tell(.started)
     scene.tell(.connected(0))
     scene.passToDue()
@@ -16,7 +16,7 @@ import Testing
   }
 
   private static func committed(stream: Bool = true) -> Scene {
-    var scene = Scene([provider("a"), provider("b", tier: 1)], stream: stream)
+    let scene = Scene([provider("a"), provider("b", tier: 1)], stream: stream)
     scene.tell(.started)
     scene.tell(.connected(0))
     scene.tell(.answered(0, status: 200))
@@ -25,10 +25,10 @@ import Testing
   }
 
   @Test func commentsDoNotEndFailover() {
-    var scene = Self.waiting()
+    let scene = Self.waiting()
     #expect(scene.passToDue() == [.sendComment(isFirst: true)])
     #expect(scene.now == scene.exchange.startedAt + .seconds(15))
-    #expect(scene.exchange.hasSentHead)
+    #expect(scene.exchange.hasSentHead == true)
     #expect(scene.passToDue() == [.sendComment(isFirst: false)])
     #expect(scene.now == scene.exchange.startedAt + .seconds(30))
     #expect(scene.tell(.ended(0, .fault(.reset), tokens: nil)) == [.cancel(0), .open(1)])
@@ -38,7 +38,7 @@ import Testing
   }
 
   @Test func afterCommentsAnErrorIsAnEvent() {
-    var scene = Self.waiting([provider("a")])
+    let scene = Self.waiting([provider("a")])
     scene.passToDue()
     #expect(
       scene.tell(.ended(0, .fault(.reset), tokens: nil)) == [
@@ -48,7 +48,7 @@ import Testing
   }
 
   @Test func afterCommentsNoPlainWordsAreRelayed() {
-    var scene = Self.waiting([provider("a")])
+    let scene = Self.waiting([provider("a")])
     scene.passToDue()
     #expect(
       scene.tell(.ended(0, .fault(.tooLong), tokens: nil)) == [.breakOff(.attemptsFailed), .concluded])
@@ -57,7 +57,7 @@ import Testing
   @Test func theDeadlineAfterComments() {
     var timeouts = TimeoutSettings()
     timeouts.request = .seconds(20)
-    var scene = Scene([provider("a")], timeouts: timeouts)
+    let scene = Scene([provider("a")], timeouts: timeouts)
     scene.tell(.started)
     scene.tell(.connected(0))
     scene.tell(.answered(0, status: 200))
@@ -66,7 +66,7 @@ import Testing
   }
 
   @Test func plainAnswersGetNoComments() {
-    var scene = Scene([provider("a")], stream: false)
+    let scene = Scene([provider("a")], stream: false)
     scene.tell(.started)
     scene.tell(.connected(0))
     scene.passToDue()
@@ -75,7 +75,7 @@ import Testing
   }
 
   @Test func commentsGoOnWhileItWaits() {
-    var scene = Scene([provider("a")])
+    let scene = Scene([provider("a")])
     scene.tell(.started)
     scene.tell(.connected(0))
     scene.now = scene.exchange.startedAt + .seconds(14)
@@ -89,21 +89,21 @@ import Testing
 
   @Test(arguments: [Fault.cut, .reset, .foreign, .staleConnection])
   func cut(_ fault: Fault) {
-    var scene = Self.committed()
+    let scene = Self.committed()
     #expect(scene.tell(.ended(0, .fault(fault), tokens: 9)) == [.breakOff(.upstreamCut), .concluded])
     #expect(scene.exchange.ending?.word.string == "upstream_cut")
     #expect(scene.exchange.attempts.count == 1, "nothing is attempted after commit")
   }
 
   @Test func theProvidersOwnErrorEvent() {
-    var scene = Self.committed()
+    let scene = Self.committed()
     #expect(scene.tell(.ended(0, .fault(.errorInside), tokens: nil)) == [.finish(0), .concluded])
     #expect(scene.exchange.ending?.word.string == "upstream_cut")
   }
 
   @Test(arguments: [true, false])
   func stalled(_ stream: Bool) {
-    var scene = Self.committed(stream: stream)
+    let scene = Self.committed(stream: stream)
     let committedAt = scene.now
     let last = scene.now + .seconds(50)
     #expect(scene.passToProgress() == [.checkProgress(0)])
@@ -119,7 +119,7 @@ import Testing
 
   /// The client does not read: that is not the provider's standstill.
   @Test func pausedIsNotStalled() {
-    var scene = Self.committed()
+    let scene = Self.committed()
     let last = scene.now
     for _ in 0..<5 {
       let before = scene.now
@@ -131,7 +131,7 @@ import Testing
 
   /// Where bytes of ours wait unacknowledged, there are no keep-alive probes to find the path dead.
   @Test func thePathIsLookedAtUnderAnAnswer() {
-    var scene = Self.committed()
+    let scene = Self.committed()
     let committedAt = scene.now
     #expect(scene.passToDue() == [.checkPath(0)])
     #expect(scene.now == committedAt + Limits.pathLook)
@@ -146,12 +146,12 @@ import Testing
 
   /// The kernel's probes went unanswered.
   @Test func thePathIsLostUnderAnAnswer() {
-    var scene = Self.committed()
+    let scene = Self.committed()
     #expect(scene.tell(.ended(0, .fault(.silence), tokens: nil)) == [.breakOff(.pathLost), .concluded])
   }
 
   @Test func aStreamMayLastLongerThanTheDeadline() {
-    var scene = Self.committed()
+    let scene = Self.committed()
     for _ in 0..<20 {
       #expect(scene.passToProgress() == [.checkProgress(0)])
       #expect(scene.tell(.progress(0, AttemptProgress(lastContentAt: scene.now, isPaused: false))) == [])
@@ -162,7 +162,7 @@ import Testing
 
   /// Content and a full hold may be told in one turn; the second says nothing new.
   @Test func aFullHoldBehindTheContent() {
-    var scene = Self.committed()
+    let scene = Self.committed()
     #expect(scene.tell(.heldFull(0, .good)) == [])
     #expect(scene.tell(.heldFull(0, .fault(.foreign))) == [])
     #expect(scene.exchange.state == .committed(0))
@@ -170,7 +170,7 @@ import Testing
 
   /// The breaker's one probe is over with the first content: others need not wait for the stream's end.
   @Test func aProbeIsOverWithTheFirstContent() {
-    var scene = Scene([provider("a")]) { health, catalog, now in
+    let scene = Scene([provider("a")]) { health, catalog, now in
       for _ in 0..<3 { Scene.blame(health, catalog, "a", .serverError, now: now) }
     }
     scene.pass(.seconds(20))
@@ -183,7 +183,7 @@ import Testing
   }
 
   @Test func anAttemptRemembersItsTimes() {
-    var scene = Scene([provider("a")])
+    let scene = Scene([provider("a")])
     scene.tell(.started)
     scene.pass(.milliseconds(10))
     scene.tell(.connected(0))
@@ -200,6 +200,6 @@ import Testing
     #expect(attempt.endedAt == start + .milliseconds(60))
     #expect(attempt.tokens == 42)
     #expect(attempt.fault == nil)
-    #expect(scene.exchange.isComplete)
+    #expect(scene.exchange.isComplete == true)
   }
 }

@@ -9,7 +9,7 @@ import Testing
   private static let two = [provider("a"), provider("b", tier: 1)]
 
   /// Attempt after attempt fails; the effects of the last one's end.
-  private static func exhaust(_ scene: inout Scene, _ faults: [Fault]) -> [ExchangeEffect] {
+  private static func exhaust(_ scene: Scene, _ faults: [Fault]) -> [ExchangeEffect] {
     var effects = scene.tell(.started)
     for (index, fault) in faults.enumerated() {
       #expect(effects.last == .open(index))
@@ -20,17 +20,17 @@ import Testing
   }
 
   @Test func allFailed() {
-    var scene = Scene(Self.two)
-    let effects = Self.exhaust(&scene, [.serverError, .reset])
+    let scene = Scene(Self.two)
+    let effects = Self.exhaust(scene, [.serverError, .reset])
     #expect(effects == [.cancel(1), .answerError(.attemptsFailed), .concluded])
     #expect(scene.exchange.attempts.map(\.fault) == [.serverError, .reset])
     #expect(scene.exchange.ending?.word.string == "upstream_routing_failure")
   }
 
   @Test func allRateLimitedTellsTheFirstToComeBack() {
-    var scene = Scene(Self.two)
+    let scene = Scene(Self.two)
     let now = scene.now
-    let effects = Self.exhaust(&scene, [.rate(until: now + .seconds(40)), .quota(until: now + .seconds(20))])
+    let effects = Self.exhaust(scene, [.rate(until: now + .seconds(40)), .quota(until: now + .seconds(20))])
     guard case .answerError(.rateLimited(let time)) = effects.dropLast().last else {
       Issue.record("\(effects)")
       return
@@ -40,13 +40,13 @@ import Testing
   }
 
   @Test func someRateLimitedAndSomeFailed() {
-    var scene = Scene(Self.two)
-    let effects = Self.exhaust(&scene, [.rate(until: scene.now + .seconds(40)), .serverError])
+    let scene = Scene(Self.two)
+    let effects = Self.exhaust(scene, [.rate(until: scene.now + .seconds(40)), .serverError])
     #expect(effects.dropLast().last == .answerError(.attemptsFailed))
   }
 
   @Test func noneCouldBeTried() {
-    var scene = Scene(Self.two) { health, catalog, now in
+    let scene = Scene(Self.two) { health, catalog, now in
       Scene.blame(health, catalog, "a", .rate(until: now + .seconds(50)), now: now)
       Scene.blame(health, catalog, "b", .keyRejected, now: now)
     }
@@ -61,7 +61,7 @@ import Testing
   }
 
   @Test func allWereRateLimitedBefore() {
-    var scene = Scene(Self.two) { health, catalog, now in
+    let scene = Scene(Self.two) { health, catalog, now in
       Scene.blame(health, catalog, "a", .rate(until: now + .seconds(50)), now: now)
       Scene.blame(health, catalog, "b", .rate(until: now + .seconds(30)), now: now)
     }
@@ -77,7 +77,7 @@ import Testing
 
   @Test(arguments: [2_000, 1] as [Int64])
   func aShortCooldownIsWaitedFor(_ milliseconds: Int64) {
-    var scene = Scene([provider("a")]) { health, catalog, now in
+    let scene = Scene([provider("a")]) { health, catalog, now in
       Scene.blame(health, catalog, "a", .rate(until: now + .milliseconds(milliseconds)), now: now)
     }
     #expect(scene.tell(.started) == [])
@@ -90,14 +90,14 @@ import Testing
   }
 
   @Test func aLongerOneIsNot() {
-    var scene = Scene([provider("a")]) { health, catalog, now in
+    let scene = Scene([provider("a")]) { health, catalog, now in
       Scene.blame(health, catalog, "a", .rate(until: now + .milliseconds(2_001)), now: now)
     }
     #expect(scene.tell(.started) == [.answerError(.rateLimited(.zero)), .concluded])
   }
 
   @Test func waitsDoNotAddUp() {
-    var scene = Scene([provider("a")]) { health, catalog, now in
+    let scene = Scene([provider("a")]) { health, catalog, now in
       Scene.blame(health, catalog, "a", .rate(until: now + .milliseconds(1_500)), now: now)
     }
     scene.tell(.started)
@@ -110,7 +110,7 @@ import Testing
 
   /// The wait ends in nothing at the very time when a comment is due: nothing follows the end.
   @Test func nothingFollowsAWaitThatEndsInGivingUp() {
-    var scene = Scene([provider("a")])
+    let scene = Scene([provider("a")])
     scene.tell(.started)
     scene.tell(.connected(0))
     scene.now = scene.exchange.startedAt + .seconds(14)
@@ -125,7 +125,7 @@ import Testing
   @Test func theDeadlineBoundsAWait() {
     var timeouts = TimeoutSettings()
     timeouts.request = .milliseconds(500)
-    var scene = Scene([provider("a")], timeouts: timeouts) { health, catalog, now in
+    let scene = Scene([provider("a")], timeouts: timeouts) { health, catalog, now in
       Scene.blame(health, catalog, "a", .rate(until: now + .milliseconds(700)), now: now)
     }
     #expect(scene.tell(.started) == [.answerError(.rateLimited(.zero)), .concluded])
@@ -137,7 +137,7 @@ import Testing
     var timeouts = TimeoutSettings()
     timeouts.request = .seconds(3)
     timeouts.firstToken = .seconds(2)
-    var scene = Scene(Self.two, timeouts: timeouts)
+    let scene = Scene(Self.two, timeouts: timeouts)
     scene.tell(.started)
     scene.tell(.connected(0))
     scene.passToDue()
@@ -153,7 +153,7 @@ import Testing
   }
 
   @Test func theHeadOfAStreamIsNotItsFirstToken() {
-    var scene = Scene(Self.two)
+    let scene = Scene(Self.two)
     scene.tell(.started)
     scene.tell(.connected(0))
     scene.tell(.answered(0, status: 200))
@@ -166,7 +166,7 @@ import Testing
   @Test func aPlainAnswerThatStandsStill() {
     var timeouts = TimeoutSettings()
     timeouts.streamIdle = .seconds(10)
-    var scene = Scene(Self.two, stream: false, timeouts: timeouts)
+    let scene = Scene(Self.two, stream: false, timeouts: timeouts)
     scene.tell(.started)
     scene.tell(.connected(0))
     scene.tell(.answered(0, status: 200))
@@ -186,21 +186,21 @@ import Testing
 
   @Test(arguments: [Fault.tooLong, .modelMissing, .unsuited])
   func theLastOnesWordsAboutTheRequest(_ fault: Fault) {
-    var scene = Scene(Self.two)
-    let effects = Self.exhaust(&scene, [.serverError, fault])
+    let scene = Scene(Self.two)
+    let effects = Self.exhaust(scene, [.serverError, fault])
     #expect(effects == [.relay(1), .concluded])
     #expect(scene.exchange.ending?.word.string == "relayed")
   }
 
   @Test func wordsOfAnEarlierOneAreNotTheAnswer() {
-    var scene = Scene(Self.two)
-    let effects = Self.exhaust(&scene, [.tooLong, .serverError])
+    let scene = Scene(Self.two)
+    let effects = Self.exhaust(scene, [.tooLong, .serverError])
     #expect(effects == [.cancel(1), .answerError(.attemptsFailed), .concluded])
   }
 
   /// A connection that lost its race was no attempt at an answer.
   @Test func wordsBeforeALostRace() {
-    var scene = Scene([provider("a"), provider("b", tier: 1) { $0.budgets.requestsPerMinute = 1 }])
+    let scene = Scene([provider("a"), provider("b", tier: 1) { $0.budgets.requestsPerMinute = 1 }])
     scene.tell(.started)
     scene.passToDue()
     #expect(scene.tell(.path(0, .connecting)) == [.open(1)])
@@ -209,7 +209,7 @@ import Testing
   }
 
   @Test func aLargerWindowIsTriedFirst() {
-    var scene = Scene([
+    let scene = Scene([
       provider("a") { $0.context = 8_000 }, provider("b", tier: 1) { $0.context = 8_000 },
       provider("c", tier: 2), provider("d", tier: 3) { $0.context = 128_000 },
     ])
@@ -222,7 +222,7 @@ import Testing
   }
 
   @Test func theClientsErrorIsRelayedAtOnce() {
-    var scene = Scene(Self.two)
+    let scene = Scene(Self.two)
     scene.tell(.started)
     scene.tell(.connected(0))
     scene.tell(.answered(0, status: 400))
@@ -233,7 +233,7 @@ import Testing
   }
 
   @Test func everyKeyHasItsTurn() {
-    var scene = Scene([provider("a") { $0.keys = [Secret("1"), Secret("2")] }, provider("b", tier: 1)])
+    let scene = Scene([provider("a") { $0.keys = [Secret("1"), Secret("2")] }, provider("b", tier: 1)])
     scene.tell(.started)
     scene.tell(.connected(0))
     #expect(scene.tell(.ended(0, .fault(.keyRejected), tokens: nil)) == [.cancel(0), .open(1)])
@@ -246,7 +246,7 @@ import Testing
 
   @Test func noRoomForABodyIsNotTheProvidersFault() {
     for _ in 0..<5 {
-      var scene = Scene(Self.two)
+      let scene = Scene(Self.two)
       scene.tell(.started)
       #expect(scene.tell(.couldNotOpen(0, .memoryFull)) == [.answerError(.memoryFull), .concluded])
       #expect(scene.exchange.attempts[0].fault == .noRoom)
@@ -258,7 +258,7 @@ import Testing
   /// Asking the next one would take a descriptor as well.
   @Test func noDescriptorIsNotTheProvidersFault() {
     for _ in 0..<5 {
-      var scene = Scene(Self.two)
+      let scene = Scene(Self.two)
       scene.tell(.started)
       #expect(
         scene.tell(.ended(0, .fault(.noRoom), tokens: nil))
@@ -270,7 +270,7 @@ import Testing
 
   @Test func attemptsAreBounded() {
     let many = (0..<40).map { n in provider("p\(n)", tier: n) }
-    var scene = Scene(many)
+    let scene = Scene(many)
     var effects = scene.tell(.started)
     while case .open(let index) = effects.last {
       scene.tell(.connected(index))

@@ -10,8 +10,8 @@ struct ExchangeSimulation {
   /// A transfer as the Server has it.
   enum Transfer: Equatable { case connecting, sent, answered(Int), over }
 
-  struct Run {
-    var number: Int
+  final class Run {
+    let number: Int
     var exchange: Exchange
     var transfers: [Transfer] = []
     var sentRounds: Set<Int> = []
@@ -25,6 +25,11 @@ struct ExchangeSimulation {
     /// No provider and no client moves any more: time alone must end it.
     var isFrozen = false
     var frozenAt = Instant.distantFuture
+
+    init(number: Int, exchange: consuming Exchange) {
+      self.number = number
+      self.exchange = exchange
+    }
   }
 
   var random: RandomSource
@@ -80,7 +85,7 @@ struct ExchangeSimulation {
 
   // MARK: - The Server's part
 
-  mutating func tell(_ run: inout Run, _ event: ExchangeEvent) {
+  mutating func tell(_ run: Run, _ event: ExchangeEvent) {
     var effects: [ExchangeEffect] = []
     run.exchange.handle(event, health: health, now: now, effects: &effects)
     var at = 0
@@ -88,7 +93,7 @@ struct ExchangeSimulation {
       let effect = effects[at]
       at += 1
       #expect(!run.isConcluded, "\(effect) follows the end")
-      if let answer = perform(effect, &run) {
+      if let answer = perform(effect, run) {
         run.exchange.handle(answer, health: health, now: now, effects: &effects)
       }
       #expect(effects.count < 200, "effects come to an end")
@@ -96,7 +101,7 @@ struct ExchangeSimulation {
     check(run)
   }
 
-  private mutating func perform(_ effect: ExchangeEffect, _ run: inout Run) -> ExchangeEvent? {
+  private mutating func perform(_ effect: ExchangeEffect, _ run: Run) -> ExchangeEvent? {
     switch effect {
     case .open(let index):
       #expect(run.committed == nil, "nothing is opened after commit")
@@ -141,10 +146,10 @@ struct ExchangeSimulation {
       run.hasSentHead = true
     case .relay:
       #expect(!run.hasSentHead && run.committed == nil, "a whole answer follows nothing")
-      answer(&run)
+      answer(run)
     case .finish(let index):
       #expect(run.committed == index)
-      answer(&run)
+      answer(run)
     case .sendComment(let isFirst):
       #expect(run.exchange.shape.wantsStream)
       #expect(run.committed == nil)
@@ -152,10 +157,10 @@ struct ExchangeSimulation {
       run.hasSentHead = true
     case .answerError:
       #expect(!run.hasSentHead)
-      answer(&run)
+      answer(run)
     case .breakOff:
       #expect(run.hasSentHead)
-      answer(&run)
+      answer(run)
     case .concluded:
       run.isConcluded = true
       #expect(run.isAnswered != run.hasClientLeft, "everyone who waits gets one end")
@@ -164,7 +169,7 @@ struct ExchangeSimulation {
     return nil
   }
 
-  private func answer(_ run: inout Run) {
+  private func answer(_ run: Run) {
     #expect(!run.isAnswered, "one end")
     run.isAnswered = true
   }
@@ -225,75 +230,75 @@ struct ExchangeSimulation {
   }
 
   /// Something happens to one of the transfers, or to the client.
-  mutating func happen(_ run: inout Run) {
+  mutating func happen(_ run: Run) {
     if chance(150) {
       run.hasClientLeft = true
-      tell(&run, .clientLeft)
+      tell(run, .clientLeft)
       return
     }
     let live = run.transfers.indices.filter { run.transfers[$0] != .over }
     if chance(40), !run.transfers.isEmpty {
-      lateEvent(&run)
+      lateEvent(run)
       return
     }
     guard !live.isEmpty else { return }
     let index = pick(live)
     switch run.transfers[index] {
     case .over: return
-    case .connecting: connectionHappens(&run, index)
+    case .connecting: connectionHappens(run, index)
     case .sent:
       if chance(3) {
-        end(&run, index, .fault(pick([.reset, .staleConnection, .cut, .foreign])))
+        end(run, index, .fault(pick([.reset, .staleConnection, .cut, .foreign])))
       } else {
         let status = pick([200, 200, 200, 400, 429, 503])
         run.transfers[index] = .answered(status)
-        tell(&run, .answered(index, status: status))
+        tell(run, .answered(index, status: status))
       }
-    case .answered(let status): answerHappens(&run, index, status)
+    case .answered(let status): answerHappens(run, index, status)
     }
   }
 
-  private mutating func connectionHappens(_ run: inout Run, _ index: Int) {
+  private mutating func connectionHappens(_ run: Run, _ index: Int) {
     let round = run.exchange.attempts[index].round
     if run.sentRounds.contains(round) {
       // libcurl's last look before it sends: another one of the race was here first.
       Issue.record("a connection is open in a round whose request was sent")
-      end(&run, index, .fault(.raceLost))
+      end(run, index, .fault(.raceLost))
     } else if chance(4) {
-      end(&run, index, .fault(pick([.unreachable, .tls])))
+      end(run, index, .fault(pick([.unreachable, .tls])))
     } else {
       run.transfers[index] = .sent
       #expect(run.sentRounds.insert(round).inserted, "two requests in one round")
-      tell(&run, .connected(index))
+      tell(run, .connected(index))
     }
   }
 
-  private mutating func answerHappens(_ run: inout Run, _ index: Int, _ status: Int) {
+  private mutating func answerHappens(_ run: Run, _ index: Int, _ status: Int) {
     if run.committed == index {
-      if chance(4) { tell(&run, .heldFull(index, pick([.good, .fault(.foreign)]))) }
-      if chance(8), !run.isConcluded { tell(&run, .served) }
+      if chance(4) { tell(run, .heldFull(index, pick([.good, .fault(.foreign)]))) }
+      if chance(8), !run.isConcluded { tell(run, .served) }
       if chance(3), !run.isConcluded {
-        end(&run, index, pick([.good, .good, .fault(.cut), .fault(.errorInside)]))
+        end(run, index, pick([.good, .good, .fault(.cut), .fault(.errorInside)]))
       }
       return
     }
     if status >= 300 || chance(3) {
-      end(&run, index, verdict(run))
+      end(run, index, verdict(run))
     } else if run.exchange.shape.wantsStream {
-      tell(&run, .contentBegan(index, chance(5) ? .fault(fault()) : .good))
+      tell(run, .contentBegan(index, chance(5) ? .fault(fault()) : .good))
     } else {
-      tell(&run, .heldFull(index, chance(5) ? .fault(.foreign) : .good))
+      tell(run, .heldFull(index, chance(5) ? .fault(.foreign) : .good))
     }
   }
 
-  private mutating func end(_ run: inout Run, _ index: Int, _ verdict: Verdict) {
+  private mutating func end(_ run: Run, _ index: Int, _ verdict: Verdict) {
     // An ended transfer keeps what it holds until it is cancelled; nothing more comes of it.
     run.transfers[index] = .over
-    tell(&run, .ended(index, verdict, tokens: chance(2) ? Quantity(random.below(5_000)) : nil))
+    tell(run, .ended(index, verdict, tokens: chance(2) ? Quantity(random.below(5_000)) : nil))
   }
 
   /// An event of an attempt that is over changes nothing.
-  private mutating func lateEvent(_ run: inout Run) {
+  private mutating func lateEvent(_ run: Run) {
     guard let index = run.exchange.attempts.firstIndex(where: { !$0.isLive }) else { return }
     let events: [ExchangeEvent] = [
       .connected(index), .answered(index, status: 200), .contentBegan(index, .good), .heldFull(index, .good),

@@ -13,9 +13,9 @@ import Testing
     var begun = 0
     while begun < exchanges || !runs.isEmpty {
       if begun < exchanges, runs.count < active, world.chance(3) {
-        var run = world.newRun(begun)
+        let run = world.newRun(begun)
         begun += 1
-        world.tell(&run, .started)
+        world.tell(run, .started)
         runs.append(run)
       }
       if world.chance(6), !world.stragglers.isEmpty {
@@ -58,10 +58,10 @@ import Testing
       world.now = world.now + .milliseconds(Int64(world.random.below(40)))
     }
     for index in runs.indices where runs[index].exchange.nextDue <= world.now {
-      world.tell(&runs[index], .timePassed)
+      world.tell(runs[index], .timePassed)
       checkFrozen(runs[index], world)
     }
-    if !runs[place].isConcluded, !runs[place].isFrozen { world.happen(&runs[place]) }
+    if !runs[place].isConcluded, !runs[place].isFrozen { world.happen(runs[place]) }
   }
 
   /// Time alone brings it to its end: the deadline before commit, `stream_idle` behind it.

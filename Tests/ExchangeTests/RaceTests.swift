@@ -9,7 +9,7 @@ import Testing
   private static let failover = Interval.milliseconds(80)
 
   private static func racing(_ providers: [Provider] = [provider("a"), provider("b", tier: 1)]) -> Scene {
-    var scene = Scene(providers)
+    let scene = Scene(providers)
     #expect(scene.tell(.started) == [.open(0)])
     scene.pass(failover)
     #expect(scene.exchange.nextDue == scene.now)
@@ -20,7 +20,7 @@ import Testing
   }
 
   @Test func theFirstReadyConnectionCarriesTheRequest() {
-    var scene = Self.racing()
+    let scene = Self.racing()
     #expect(scene.exchange.attempts[0].round == scene.exchange.attempts[1].round)
     #expect(scene.tell(.connected(1)) == [.letGo(0)])
     #expect(scene.exchange.attempts[0].fault == .raceLost)
@@ -36,13 +36,13 @@ import Testing
   }
 
   @Test func theLateFirstConnectionMayWinToo() {
-    var scene = Self.racing()
+    let scene = Self.racing()
     #expect(scene.tell(.connected(0)) == [.letGo(1)])
     #expect(scene.tell(.ended(0, .good, tokens: nil)) == [.relay(0), .concluded])
   }
 
   @Test func aLoserHasItsTurnWhenTheWinnersRequestFails() {
-    var scene = Self.racing()
+    let scene = Self.racing()
     scene.tell(.connected(1))
     #expect(scene.tell(.ended(1, .fault(.serverError), tokens: nil)) == [.cancel(1), .open(2)])
     #expect(scene.name(2) == "a")
@@ -55,14 +55,14 @@ import Testing
   }
 
   @Test func aConnectionThatFailsStaysInItsRound() {
-    var scene = Self.racing([provider("a"), provider("b", tier: 1), provider("c", tier: 2)])
+    let scene = Self.racing([provider("a"), provider("b", tier: 1), provider("c", tier: 2)])
     #expect(scene.tell(.ended(1, .fault(.unreachable), tokens: nil)) == [.cancel(1), .open(2)])
     #expect(scene.exchange.attempts[2].round == 0)
     #expect(scene.tell(.connected(2)) == [.letGo(0)])
   }
 
   @Test func threeConnectionsTwoLosers() {
-    var scene = Self.racing([provider("a"), provider("b", tier: 1), provider("c", tier: 2)])
+    let scene = Self.racing([provider("a"), provider("b", tier: 1), provider("c", tier: 2)])
     scene.pass(Self.failover)
     #expect(scene.tell(.timePassed) == [.checkPath(1)])
     #expect(scene.tell(.path(1, .connecting)) == [.open(2)])
@@ -70,7 +70,7 @@ import Testing
   }
 
   @Test func nobodyElseToRaceAgainst() {
-    var scene = Scene([provider("a")])
+    let scene = Scene([provider("a")])
     scene.tell(.started)
     scene.passToDue()
     #expect(scene.tell(.path(0, .connecting)) == [])
@@ -84,7 +84,7 @@ import Testing
 
   /// A wait that was asked about while a connection was open had not begun.
   @Test func theWaitBeginsWhenNothingIsOpen() {
-    var scene = Scene([provider("a"), provider("b", tier: 1)]) { health, catalog, now in
+    let scene = Scene([provider("a"), provider("b", tier: 1)]) { health, catalog, now in
       Scene.blame(health, catalog, "b", .rate(until: now + .milliseconds(1_500)), now: now)
     }
     scene.tell(.started)
@@ -101,7 +101,7 @@ import Testing
   }
 
   @Test func aHandshakeGetsFourRoundTrips() {
-    var scene = Scene([provider("a"), provider("b", tier: 1)])
+    let scene = Scene([provider("a"), provider("b", tier: 1)])
     scene.tell(.started)
     scene.passToDue()
     let handshaking = PathReport.handshaking(roundTrip: .milliseconds(100))
@@ -112,7 +112,7 @@ import Testing
   }
 
   @Test func aKnownRoundTripMakesTheThresholdLonger() {
-    var scene = Scene([provider("a"), provider("b", tier: 1)]) { health, _, _ in
+    let scene = Scene([provider("a"), provider("b", tier: 1)]) { health, _, _ in
       health.noteRoundTrip(.milliseconds(300), provider: 0)
     }
     scene.tell(.started)
@@ -120,7 +120,7 @@ import Testing
   }
 
   @Test func aDeadPathUnderAPooledConnection() {
-    var scene = Scene([provider("a"), provider("b", tier: 1)])
+    let scene = Scene([provider("a"), provider("b", tier: 1)])
     scene.tell(.started)
     #expect(scene.tell(.connected(0)) == [])
     scene.passToDue()
@@ -135,7 +135,7 @@ import Testing
 
   /// The first request to a provider that is far away: nothing has been learned yet but by the connection.
   @Test func aFarProviderHasItsRoundTrip() {
-    var scene = Scene([provider("a"), provider("b", tier: 1)])
+    let scene = Scene([provider("a"), provider("b", tier: 1)])
     scene.tell(.started)
     scene.tell(.connected(0))
     scene.passToDue()
@@ -149,7 +149,7 @@ import Testing
   }
 
   @Test func whatCannotBeDeliveredIsNotWaitedFor() {
-    var scene = Scene([provider("a"), provider("b", tier: 1)])
+    let scene = Scene([provider("a"), provider("b", tier: 1)])
     scene.tell(.started)
     scene.tell(.connected(0))
     scene.passToDue()
@@ -158,7 +158,7 @@ import Testing
 
   /// A pooled connection that a NAT forgot, say: a fresh one may lead there.
   @Test func aLoneProviderIsTriedAgainOnAFreshConnection() {
-    var scene = Scene([provider("a")])
+    let scene = Scene([provider("a")])
     scene.tell(.started)
     #expect(!scene.exchange.attempts[0].choice.needsFreshConnection)
     scene.tell(.connected(0, isReused: true))
@@ -178,7 +178,7 @@ import Testing
 
   /// A provider that reads slowly is there, and asked about until it has everything.
   @Test func whoTakesNoMoreForNowIsNotGivenUp() {
-    var scene = Scene([provider("a"), provider("b", tier: 1)])
+    let scene = Scene([provider("a"), provider("b", tier: 1)])
     scene.tell(.started)
     scene.tell(.connected(0))
     for _ in 0..<20 {
@@ -193,7 +193,7 @@ import Testing
   }
 
   @Test func bytesThatAreShortlyOutAreAskedAboutAgain() {
-    var scene = Scene([provider("a"), provider("b", tier: 1)])
+    let scene = Scene([provider("a"), provider("b", tier: 1)])
     scene.tell(.started)
     scene.tell(.connected(0))
     scene.passToDue()
@@ -206,7 +206,7 @@ import Testing
 
   /// "A provider that has acknowledged the request is never cut before `first_token`."
   @Test func acknowledgedIsNeverAskedAgain() {
-    var scene = Scene([provider("a"), provider("b", tier: 1)])
+    let scene = Scene([provider("a"), provider("b", tier: 1)])
     scene.tell(.started)
     scene.tell(.connected(0))
     scene.passToDue()
@@ -228,7 +228,7 @@ import Testing
   }
 
   @Test func theHeadEndsTheQuestions() {
-    var scene = Scene([provider("a")], stream: false)
+    let scene = Scene([provider("a")], stream: false)
     scene.tell(.started)
     scene.tell(.connected(0))
     scene.tell(.answered(0, status: 200))
@@ -238,7 +238,7 @@ import Testing
 
   /// A candidate whose pooled connection was closed is tried anew only as the last.
   @Test func staleConnections() {
-    var scene = Scene([provider("a"), provider("b", tier: 1)])
+    let scene = Scene([provider("a"), provider("b", tier: 1)])
     scene.tell(.started)
     scene.tell(.connected(0))
     #expect(scene.tell(.ended(0, .fault(.staleConnection), tokens: nil)) == [.cancel(0), .open(1)])
@@ -256,7 +256,7 @@ import Testing
   }
 
   @Test func aStaleConnectionOfTheOnlyCandidate() {
-    var scene = Scene([provider("a")])
+    let scene = Scene([provider("a")])
     scene.tell(.started)
     scene.tell(.connected(0))
     #expect(scene.tell(.ended(0, .fault(.staleConnection), tokens: nil)) == [.cancel(0), .open(1)])
@@ -269,7 +269,7 @@ import Testing
   }
 
   @Test func aHedgeIsASecondRequest() {
-    var scene = Scene([provider("a"), provider("b", tier: 1)], hedge: .milliseconds(500))
+    let scene = Scene([provider("a"), provider("b", tier: 1)], hedge: .milliseconds(500))
     scene.tell(.started)
     scene.tell(.connected(0))
     scene.passToDue()
@@ -285,7 +285,7 @@ import Testing
   }
 
   @Test func oneOfAHedgesTwoFails() {
-    var scene = Scene([provider("a"), provider("b", tier: 1)], hedge: .milliseconds(500))
+    let scene = Scene([provider("a"), provider("b", tier: 1)], hedge: .milliseconds(500))
     scene.tell(.started)
     scene.tell(.connected(0))
     scene.tell(.answered(0, status: 200))
@@ -297,7 +297,7 @@ import Testing
 
   /// A hedge's slow connection races in its own round, not in that of the request that was sent meanwhile.
   @Test func aHedgesConnectionRacesInItsRound() {
-    var scene = Scene((0..<5).map { n in provider("p\(n)", tier: n) }, hedge: .milliseconds(500))
+    let scene = Scene((0..<5).map { n in provider("p\(n)", tier: n) }, hedge: .milliseconds(500))
     scene.tell(.started)
     scene.tell(.connected(0))
     scene.tell(.answered(0, status: 200))
@@ -314,7 +314,7 @@ import Testing
   }
 
   @Test func noHedgeWithoutACandidate() {
-    var scene = Scene([provider("a")], hedge: .milliseconds(500))
+    let scene = Scene([provider("a")], hedge: .milliseconds(500))
     scene.tell(.started)
     scene.tell(.connected(0))
     scene.tell(.answered(0, status: 200))

@@ -4,9 +4,10 @@ import Policy
 
 /// One exchange over a real health store, with a clock that the test moves. Plays the Server's part only as far as
 /// tickets go: connections that are let go give theirs back when `endStragglers` is called.
-struct Scene {
+final class Scene {
   let catalog: Catalog
   let health: HealthStore
+  /// It cannot be copied, as `#expect` would whose bare property it is given: compare with `true`.
   var exchange: Exchange
   var now = Instant(nanoseconds: 1_000_000_000_000)
   private(set) var stragglers: [AttemptTicket] = []
@@ -38,7 +39,7 @@ struct Scene {
 
   /// Tells an event and returns the effects.
   @discardableResult
-  mutating func tell(_ event: ExchangeEvent) -> [ExchangeEffect] {
+  func tell(_ event: ExchangeEvent) -> [ExchangeEffect] {
     var effects: [ExchangeEffect] = []
     exchange.handle(event, health: health, now: now, effects: &effects)
     for case .letGo(let index) in effects { stragglers.append(exchange.attempts[index].ticket) }
@@ -46,23 +47,23 @@ struct Scene {
   }
 
   /// The clock goes on, and nothing else happens.
-  mutating func pass(_ interval: Interval) { now = now + interval }
+  func pass(_ interval: Interval) { now = now + interval }
 
   /// The clock goes on to what is due next, and the exchange is told.
   @discardableResult
-  mutating func passToDue() -> [ExchangeEffect] {
+  func passToDue() -> [ExchangeEffect] {
     now = max(now, exchange.nextDue)
     return tell(.timePassed)
   }
 
   /// The same, past the looks at the path of an answer that has begun.
-  mutating func passToProgress() -> [ExchangeEffect] {
+  func passToProgress() -> [ExchangeEffect] {
     var effects = passToDue()
     while effects == [.checkPath(0)] { effects = passToDue() }
     return effects
   }
 
-  mutating func endStragglers() {
+  func endStragglers() {
     for ticket in stragglers { health.end(ticket, AttemptOutcome(fault: .raceLost), now: now) }
     stragglers = []
   }

@@ -15,7 +15,7 @@ import Testing
 
   /// The latest attempt's answer; nil: no connection.
   @discardableResult
-  private static func answer(_ scene: inout Scene, _ index: Int, _ status: Int?, _ fault: Fault)
+  private static func answer(_ scene: Scene, _ index: Int, _ status: Int?, _ fault: Fault)
     -> [ExchangeEffect]
   {
     if let status {
@@ -31,12 +31,12 @@ import Testing
   }
 
   @Test func isAskedAgainUntilItHasStarted() {
-    var scene = Scene([Self.near("a")])
+    let scene = Scene([Self.near("a")])
     let begun = scene.now
     scene.tell(.started)
     var asks: [Int64] = []
     for n in 0..<8 {
-      Self.answer(&scene, min(n, 3), 503, .starting)
+      Self.answer(scene, min(n, 3), 503, .starting)
       #expect(Self.isWaiting(scene))
       let effects = scene.passToDue()
       #expect(effects == [.open(min(n + 1, 3))])
@@ -74,41 +74,41 @@ import Testing
     Row(isNear: false, status: nil, fault: .refused, waits: false),
   ])
   func whoMayBeStarting(_ row: Row) {
-    var scene = Scene([
+    let scene = Scene([
       provider("a") {
         $0.isNear = row.isNear
         $0.startWait = row.wait
       }
     ])
     scene.tell(.started)
-    let effects = Self.answer(&scene, 0, row.status, row.fault)
+    let effects = Self.answer(scene, 0, row.status, row.fault)
     #expect(Self.isWaiting(scene) == row.waits)
     #expect(effects == (row.waits ? [.cancel(0)] : [.cancel(0), .answerError(.attemptsFailed), .concluded]))
   }
 
   /// A 500 alone is an error; behind a refused connection it is the server's next step.
   @Test func aServerComesUpInSteps() {
-    var scene = Scene([Self.near("a")])
+    let scene = Scene([Self.near("a")])
     scene.tell(.started)
-    Self.answer(&scene, 0, nil, .refused)
+    Self.answer(scene, 0, nil, .refused)
     scene.passToDue()
-    Self.answer(&scene, 1, 500, .serverError)
+    Self.answer(scene, 1, 500, .serverError)
     #expect(Self.isWaiting(scene))
     scene.passToDue()
-    let effects = Self.answer(&scene, 2, 504, .serverError)
+    let effects = Self.answer(scene, 2, 504, .serverError)
     #expect(effects == [.cancel(2), .answerError(.attemptsFailed), .concluded])
   }
 
   @Test func startWaitEndsIt() {
-    var scene = Scene([Self.near("a", wait: .seconds(5))])
+    let scene = Scene([Self.near("a", wait: .seconds(5))])
     let begun = scene.now
     scene.tell(.started)
-    var effects = Self.answer(&scene, 0, 503, .starting)
+    var effects = Self.answer(scene, 0, 503, .starting)
     var opened = 1
     while Self.isWaiting(scene) {
       guard case .open(let index)? = scene.passToDue().last else { break }
       opened += 1
-      effects = Self.answer(&scene, index, 503, .starting)
+      effects = Self.answer(scene, index, 503, .starting)
     }
     #expect(effects.dropFirst() == [.answerError(.attemptsFailed), .concluded])
     #expect(opened == 5)
@@ -119,19 +119,19 @@ import Testing
   @Test func theDeadlineEndsIt() {
     var timeouts = TimeoutSettings()
     timeouts.request = .milliseconds(600)
-    var scene = Scene([Self.near("a")], timeouts: timeouts)
+    let scene = Scene([Self.near("a")], timeouts: timeouts)
     scene.tell(.started)
-    Self.answer(&scene, 0, 503, .starting)
+    Self.answer(scene, 0, 503, .starting)
     scene.passToDue()
-    let effects = Self.answer(&scene, 1, 503, .starting)
+    let effects = Self.answer(scene, 1, 503, .starting)
     #expect(effects.dropFirst() == [.answerError(.attemptsFailed), .concluded])
   }
 
   @Test func othersAreAskedFirst() {
-    var scene = Scene([Self.near("a"), provider("b", tier: 1)])
+    let scene = Scene([Self.near("a"), provider("b", tier: 1)])
     scene.tell(.started)
-    #expect(Self.answer(&scene, 0, 503, .starting) == [.cancel(0), .open(1)])
-    Self.answer(&scene, 1, 500, .serverError)
+    #expect(Self.answer(scene, 0, 503, .starting) == [.cancel(0), .open(1)])
+    Self.answer(scene, 1, 500, .serverError)
     #expect(Self.isWaiting(scene))
     #expect(scene.passToDue() == [.open(2)])
     #expect(scene.name(2) == "a")
@@ -139,31 +139,31 @@ import Testing
 
   /// Two that start are asked by turns, and one whose cooldown ends meanwhile before them.
   @Test func whoIsReadyMeanwhileComesFirst() {
-    var scene = Scene([Self.near("a"), Self.near("b", tier: 1), provider("c", tier: 2)]) {
+    let scene = Scene([Self.near("a"), Self.near("b", tier: 1), provider("c", tier: 2)]) {
       health, catalog, now in
       Scene.blame(health, catalog, "c", .rate(until: now + .milliseconds(2500)), now: now)
     }
     scene.tell(.started)
-    Self.answer(&scene, 0, 503, .starting)
+    Self.answer(scene, 0, 503, .starting)
     scene.pass(.milliseconds(100))
-    Self.answer(&scene, 1, 503, .starting)
+    Self.answer(scene, 1, 503, .starting)
     var names = ""
     for index in 2..<9 {
       #expect(scene.passToDue() == [.open(index)])
       names += scene.name(index)
-      if scene.name(index) != "c" { Self.answer(&scene, index, 503, .starting) }
+      if scene.name(index) != "c" { Self.answer(scene, index, 503, .starting) }
     }
     #expect(names == "abababc")
   }
 
   /// Its breaker keeps the others' requests away from it while they have somewhere else to go, and only then.
   @Test func laterRequestsWaitToo() {
-    var scene = Scene([Self.near("a"), provider("b", tier: 1)]) { health, catalog, now in
+    let scene = Scene([Self.near("a"), provider("b", tier: 1)]) { health, catalog, now in
       Scene.blame(health, catalog, "b", .quota(until: nil), now: now)
     }
     scene.tell(.started)
     for index in 0..<4 {
-      Self.answer(&scene, index, 503, .starting)
+      Self.answer(scene, index, 503, .starting)
       scene.passToDue()
     }
     #expect(scene.health.status(of: 0, now: scene.now).state == .cooling)
@@ -179,13 +179,13 @@ import Testing
   }
 
   @Test func aStreamingClientIsShownThatItGoesOn() {
-    var scene = Scene([Self.near("a")], stream: true)
+    let scene = Scene([Self.near("a")], stream: true)
     let begun = scene.now
     scene.tell(.started)
     var index = 0
     var comments: [Int64] = []
     while scene.now < begun + .seconds(50) {
-      if !Self.isWaiting(scene) { Self.answer(&scene, index, 503, .starting) }
+      if !Self.isWaiting(scene) { Self.answer(scene, index, 503, .starting) }
       for effect in scene.passToDue() {
         if case .open(let next) = effect { index = next }
         if case .sendComment = effect { comments.append((scene.now - begun).milliseconds) }
@@ -209,7 +209,7 @@ import Testing
   private static func silence(_ provider: Provider, stream: Bool = true, isTaken: Bool = true) -> (
     seconds: Int64, last: ExchangeEffect?
   ) {
-    var scene = Scene([provider], stream: stream)
+    let scene = Scene([provider], stream: stream)
     let begun = scene.now
     scene.tell(.started)
     scene.tell(.connected(0))
@@ -241,7 +241,7 @@ import Testing
   }
 
   @Test func nothingIsAttemptedBehindTheDeadline() {
-    var scene = Scene([Self.local(), provider("b", tier: 1)])
+    let scene = Scene([Self.local(), provider("b", tier: 1)])
     scene.tell(.started)
     scene.tell(.connected(0))
     scene.tell(.path(0, .acknowledged))
@@ -254,7 +254,7 @@ import Testing
 
   /// The deadline ends those that have not taken the request, beside one that has.
   @Test func theDeadlineEndsTheOthers() {
-    var scene = Scene([Self.local(), provider("b", tier: 1)], hedge: .seconds(100))
+    let scene = Scene([Self.local(), provider("b", tier: 1)], hedge: .seconds(100))
     scene.tell(.started)
     scene.tell(.connected(0))
     scene.tell(.path(0, .acknowledged))
@@ -274,7 +274,7 @@ import Testing
     for (patient, seconds) in [
       (Self.local(), 300), (provider("a"), 60), (provider("a") { $0.streamIdle = .seconds(7) }, 7),
     ] {
-      var scene = Scene([patient])
+      let scene = Scene([patient])
       scene.tell(.started)
       scene.tell(.connected(0))
       scene.tell(.contentBegan(0, .good))

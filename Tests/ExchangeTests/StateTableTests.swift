@@ -24,7 +24,7 @@ import Testing
   enum After: Equatable { case seeking, waiting, committed, ended(String) }
 
   private static func scene(_ situation: Situation) -> Scene {
-    var scene = Scene(
+    let scene = Scene(
       situation == .waiting ? [provider("a")] : [provider("a"), provider("b", tier: 1)], stream: true)
     scene.tell(.started)
     switch situation {
@@ -48,7 +48,7 @@ import Testing
     return scene
   }
 
-  private static func event(_ event: Event, _ scene: inout Scene) -> ExchangeEvent {
+  private static func event(_ event: Event, _ scene: Scene) -> ExchangeEvent {
     let idle = scene.exchange.shape.timeouts.streamIdle
     switch event {
     case .connected: return .connected(0)
@@ -179,8 +179,8 @@ import Testing
 
   @Test(arguments: Situation.allCases, Event.allCases)
   func pair(_ situation: Situation, _ event: Event) {
-    var scene = Self.scene(situation)
-    let told = Self.event(event, &scene)
+    let scene = Self.scene(situation)
+    let told = Self.event(event, scene)
     let effects = scene.tell(told)
     let (wanted, after) = Self.row(situation, event)
     #expect(effects == wanted)
@@ -202,7 +202,7 @@ import Testing
   }
 
   @Test func lastBytesAreNotWaitedForLong() {
-    var scene = Self.scene(.committed)
+    let scene = Self.scene(.committed)
     scene.tell(.served)
     #expect(scene.exchange.nextDue == scene.now + Limits.lastBytes)
     scene.passToDue()
@@ -211,7 +211,7 @@ import Testing
   }
 
   @Test func started() {
-    var scene = Scene([provider("a"), provider("b", tier: 1)])
+    let scene = Scene([provider("a"), provider("b", tier: 1)])
     #expect(scene.tell(.started) == [.open(0)])
     #expect(scene.exchange.state == .seeking)
     #expect(scene.name(0) == "a")

@@ -18,7 +18,7 @@ private func outcome(_ bytes: [UInt8], _ cut: [Range<Int>], maximumHead: Int = 3
   }
 }
 
-private func summary(_ head: RequestHead, _ bytes: Span<UInt8>) -> String {
+private func summary(_ head: borrowing RequestHead, _ bytes: Span<UInt8>) -> String {
   var text = "\(head.method) \(bytes.extracting(head.path).text)?\(bytes.extracting(head.query).text)"
   text += " host=\(bytes.extracting(head.host).text) 1.\(head.minorVersion) \(head.framing)"
   text += head.keepAlive ? " keep" : " close"
@@ -178,17 +178,18 @@ private func checkAllCuts(_ bytes: [UInt8], _ expected: String, maximumHead: Int
         .bytes
       let progress = try parser.parse(bytes.span)
       #expect(progress == .complete)
-      let head = parser.head
-      let provider = try #require(head.value(of: .provider))
+      let provider = parser.head.value(of: .provider) ?? 0..<0
       #expect(bytes.span.extracting(provider).text == "p\(round)")
-      let own = head.value(of: "x-own", in: bytes.span) ?? 0..<0
+      let own = parser.head.value(of: "x-own", in: bytes.span) ?? 0..<0
       #expect(bytes.span.extracting(own).text == "1")
-      #expect(head.value(of: .authorization) == nil)
-      #expect(head.count(of: .cookie) == 2)
-      #expect(head.count(of: .origin) == 0)
+      let authorization = parser.head.value(of: .authorization)
+      #expect(authorization == nil)
+      let counts = [parser.head.count(of: .cookie), parser.head.count(of: .origin)]
+      #expect(counts == [2, 0])
       parser.reset()
       #expect(parser.head.fields.isEmpty)
-      #expect(parser.head.value(of: .provider) == nil)
+      let forgotten = parser.head.value(of: .provider)
+      #expect(forgotten == nil)
     }
   }
 

@@ -95,6 +95,10 @@ class Account:
             return self.end(entry, "refused")
         return self.end(entry, "error")
 
+    def unseen(self):
+        """What the cache may do with a request that it has done with none: nothing would be proven about it."""
+        return {"hit", "miss", "coalesced", "bypass"} - {entry.cache for entry in self.entries.values()}
+
     # MARK: the log
 
     def take(self, line):

@@ -321,11 +321,12 @@ class Gateway(Process):
         self.rejected += is_bad
 
     def usage(self):
-        """Resident bytes and descriptors: its own, those to providers, those to clients."""
-        resident = 0
+        """Resident bytes, those of memory of its own among them, and descriptors: its own, those to providers, those to
+        clients."""
+        sizes = {}
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                resident = int(line.split()[1]) * 1024
+            if line.startswith(("VmRSS:", "RssAnon:")):
+                sizes[line.split(":")[0]] = int(line.split()[1]) * 1024
         inodes = set()
         total = 0
         folder = f"/proc/{self.pid}/fd"
@@ -348,7 +349,10 @@ class Gateway(Process):
                 upstream += 1
             elif int(parts[1].split(":")[1], 16) in own and parts[3] != "0A":
                 clients += 1
-        return {"resident": resident, "own": total - upstream - clients, "upstream": upstream, "clients": clients}
+        return {
+            "resident": sizes["VmRSS"], "memory": sizes["RssAnon"],
+            "own": total - upstream - clients, "upstream": upstream, "clients": clients,
+        }
 
     async def stop(self, limit):
         status = await super().stop(limit)

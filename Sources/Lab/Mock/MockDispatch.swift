@@ -61,13 +61,15 @@ extension MockProvider {
     connection.isPost = connection.parser.head.method == .post
     connection.requestID.removeAll()
     connection.input.withBytes { bytes in
-      let head = connection.parser.head
-      if let id = head.value(of: .requestID) { connection.requestID.append(bytes.extracting(id)) }
+      if let id = connection.parser.head.value(of: .requestID) {
+        connection.requestID.append(bytes.extracting(id))
+      }
       ask.stream = false
       ask.includeUsage = false
-      ask.endpoint = MockEndpoint(path: bytes.extracting(head.path), isPost: connection.isPost)
+      ask.endpoint = MockEndpoint(
+        path: bytes.extracting(connection.parser.head.path), isPost: connection.isPost)
       if connection.isPost, ask.endpoint != .unknown {
-        let type = head.value(of: .contentType) ?? 0..<0
+        let type = connection.parser.head.value(of: .contentType) ?? 0..<0
         isReadable = ask.read(
           bytes.extracting(start..<end), contentType: bytes.extracting(type), &probe,
           defaultModel: library.defaultModel)

@@ -137,7 +137,8 @@ extension Runner {
     connection.inbound.withBytes {
       log.refusal(
         text, id: id, client: isReadable ? clientName(of: connection) : nil,
-        head: isReadable ? connection.parser.head : nil, in: $0, now: now)
+        path: isReadable ? connection.parser.head.path : nil, host: connection.parser.head.host,
+        origin: connection.parser.head.value(of: .origin), in: $0, now: now)
     }
     discardRequest(connection)
     finishAnswer(connection, keepsAlive: !error.row.closes, now: now.instant)

@@ -65,7 +65,7 @@ final class ExchangeRun {
   var pipe: Pipe?
 
   init(
-    id: SlotID, runtime: RuntimeConfiguration, exchange: Exchange, facts: RequestFacts,
+    id: SlotID, runtime: RuntimeConfiguration, exchange: consuming Exchange, facts: RequestFacts,
     arrival: consuming Arrival,
     lines: Span<UInt8>
   ) {

@@ -11,8 +11,8 @@ extension Runner {
   /// `GET /`. It holds no figures, and so wants no token; what it shows it asks for with one.
   func sendHome(_ connection: Connection, now: Moment) {
     let home = home
-    let head = connection.parser.head
-    let isKnown = head.value(of: "if-none-match", in: connection.inbound.bytes).map { known in
+    let isKnown = connection.parser.head.value(of: "if-none-match", in: connection.inbound.bytes).map {
+      known in
       connection.inbound.withBytes(known) { known in
         var tag = home.tag
         return tag.withUTF8 { known.firstRange(of: Span(_unsafeElements: $0)) != nil }
@@ -37,7 +37,7 @@ extension Runner {
     }
     appendConnectionField(connection, closes: false)
     scratch.appendHeadEnd()
-    if status == 200, head.method != .head { home.write(into: &scratch) }
+    if status == 200, connection.parser.head.method != .head { home.write(into: &scratch) }
     scratch.withBytes { connection.output.write($0) }
     scratch.recycle(keeping: Limits.keptBuffer)
     log.page(status: status, id: id)

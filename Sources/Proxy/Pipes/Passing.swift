@@ -64,7 +64,6 @@ final class Passing {
     lines: Span<UInt8>,
     requestID: RequestID, trace: TraceID?, client: String?, now: Instant
   ) {
-    let head = connection.parser.head
     func copy(_ range: Range<Int>) -> [UInt8] {
       connection.inbound.withBytes(range) { $0.array }
     }
@@ -76,22 +75,22 @@ final class Passing {
     self.client = client
     startedAt = now
     fedAt = now
-    method = copy(head.methodName)
+    method = copy(connection.parser.head.methodName)
     self.rest = copy(rest)
-    query = copy(head.query)
+    query = copy(connection.parser.head.query)
     self.lines = lines.array
-    switch head.framing {
+    switch connection.parser.head.framing {
     case .length(let length): body = .length(length)
     case .chunked: body = .chunked
     case .none:
-      switch head.method {
+      switch connection.parser.head.method {
       case .post, .put, .patch: body = .length(0)
       case .get, .head, .delete, .options, .other: body = .none
       }
     }
-    version = head.version
-    isHead = head.method == .head
-    isSafe = body == .none && (head.method == .get || isHead)
-    expectsContinue = head.expectsContinue
+    version = connection.parser.head.version
+    isHead = connection.parser.head.method == .head
+    isSafe = body == .none && (connection.parser.head.method == .get || isHead)
+    expectsContinue = connection.parser.head.expectsContinue
   }
 }

@@ -72,13 +72,13 @@ extension Runner {
   /// The client's fields that cross, in `scratch`. How the body is encoded is between the client and the provider.
   private func composePassedLines(_ connection: Connection) {
     scratch.removeAll()
-    let head = connection.parser.head
     connection.inbound.withBytes { bytes in
-      for field in head.fields where head.crosses(field, in: bytes) || field.known == .contentEncoding {
+      for field in connection.parser.head.fields
+      where connection.parser.head.crosses(field, in: bytes) || field.known == .contentEncoding {
         scratch.append(field, of: bytes)
       }
     }
-    appendUserAgent(head)
+    appendUserAgent(connection.parser.head)
   }
 
   /// Asks the provider. A request that must not be repeated takes a connection that is known to stand.

@@ -60,15 +60,16 @@ extension Runner {
 
   /// What the head of an upgrade says (RFC 6455 §4.1).
   private func readUpgrade(_ connection: Connection) throws(LocalError) -> Pipe {
-    let head = connection.parser.head
-    return try connection.inbound.withBytes { bytes throws(LocalError) in
-      guard let key = head.value(of: "sec-websocket-key", in: bytes),
+    try connection.inbound.withBytes { bytes throws(LocalError) in
+      guard let key = connection.parser.head.value(of: "sec-websocket-key", in: bytes),
         WebSocket.isKey(bytes.extracting(key))
       else { throw .invalidField("Sec-WebSocket-Key", reason: "it is no key of 16 bytes in base 64") }
-      guard let version = head.value(of: "sec-websocket-version", in: bytes),
+      guard let version = connection.parser.head.value(of: "sec-websocket-version", in: bytes),
         bytes.extracting(version).equals("13")
       else { throw .invalidField("Sec-WebSocket-Version", reason: "it is not 13") }
-      guard let model = QueryModel(bytes.extracting(head.query)) else { throw .missingField("model") }
+      guard let model = QueryModel(bytes.extracting(connection.parser.head.query)) else {
+        throw .missingField("model")
+      }
       if model.isRepeated { throw .invalidField("model", reason: "it stands twice in the query") }
       return Pipe(
         connection: connection.id, model: model,
@@ -93,9 +94,9 @@ extension Runner {
     composeUpgradeLines(connection)
     tasks[connection.id].reply = reply
     sharing.subscription(reply, at: subscription)
-    let head = connection.parser.head
+    let end = connection.parser.head.headLength
     let arrival = Arrival(
-      request: connection.takeRequest(), body: head.headLength..<head.headLength, query: head.query,
+      request: connection.takeRequest(), body: end..<end, query: connection.parser.head.query,
       isShared: false, storeKey: nil)
     start(arrival, facts: facts, shape: shape, for: subscription, pipe: pipe, now: now)
   }
@@ -104,9 +105,8 @@ extension Runner {
   private func composeUpgradeLines(_ connection: Connection) {
     scratch.removeAll()
     page.removeAll()
-    let head = connection.parser.head
     connection.inbound.withBytes { bytes in
-      for field in head.fields {
+      for field in connection.parser.head.fields {
         let name = bytes.extracting(field.name)
         if name.equalsIgnoringCase("sec-websocket-protocol") {
           bytes.forEachListElement(field.value) { element in
@@ -115,12 +115,14 @@ extension Runner {
             if !page.isEmpty { page.append(", ") }
             page.append(offered)
           }
-        } else if head.crosses(field, in: bytes) || name.hasPrefixIgnoringCase("sec-websocket-") {
+        } else if connection.parser.head.crosses(field, in: bytes)
+          || name.hasPrefixIgnoringCase("sec-websocket-")
+        {
           scratch.append(field, of: bytes)
         }
       }
     }
-    appendUserAgent(head)
+    appendUserAgent(connection.parser.head)
     if !page.isEmpty { page.withBytes { scratch.appendField("Sec-WebSocket-Protocol", $0) } }
   }
 

@@ -136,13 +136,14 @@ extension Runner {
     scratch.appendStatusLine(204)
     scratch.appendField("X-Request-ID", id.span)
     scratch.appendField("Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE")
-    let head = connection.parser.head
     connection.inbound.withBytes { bytes in
-      if let fields = head.value(of: .accessControlRequestHeaders), fields.count <= Limits.preflightFields {
+      if let fields = connection.parser.head.value(of: .accessControlRequestHeaders),
+        fields.count <= Limits.preflightFields
+      {
         scratch.appendField("Access-Control-Allow-Headers", bytes.extracting(fields))
       }
       // Private Network Access: a page of the public web asks for a server of the local one.
-      if head.value(of: "access-control-request-private-network", in: bytes) != nil {
+      if connection.parser.head.value(of: "access-control-request-private-network", in: bytes) != nil {
         scratch.appendField("Access-Control-Allow-Private-Network", "true")
       }
     }

@@ -143,13 +143,12 @@ extension Runner {
     _ connection: Connection, _ facts: RequestFacts, _ shape: ExchangeShape, key: Fingerprint?,
     stored: StoredRequest? = nil, batchInput: BatchInput? = nil, arrivedAt: Instant, _ now: Moment
   ) {
-    let head = connection.parser.head
     let body = connection.body
     if let account = connection.access.account { connection.permit = ClientPermit(account) }
     let reply = tasks.takeReply(for: connection.id)
     reply.begin(
       requestID(of: connection), trace: traceID(of: connection), endpoint: shape.endpoint, facts: facts,
-      bytesIn: body.count, version: head.version, client: clientName(of: connection),
+      bytesIn: body.count, version: connection.parser.head.version, client: clientName(of: connection),
       exposesHeaders: runtime.configuration.exposeHeaders, now: arrivedAt)
     let wish =
       key == nil
@@ -194,7 +193,7 @@ extension Runner {
       tasks[connection.id].reply = reply
       sharing.subscription(reply, at: subscription)
       let arrival = Arrival(
-        request: connection.takeRequest(), body: body, query: head.query,
+        request: connection.takeRequest(), body: body, query: connection.parser.head.query,
         isShared: wish.coalesces || wish.stores, storeKey: wish.stores ? key : nil, stored: stored,
         payer: account?.spendPerDay == nil ? nil : account, estimate: estimate(shape, for: account),
         batchInput: batchInput)
@@ -206,20 +205,19 @@ extension Runner {
   /// The client's fields that cross, as lines ended by CRLF, in `scratch`.
   private func composeLines(_ connection: Connection) {
     scratch.removeAll()
-    let head = connection.parser.head
     connection.inbound.withBytes { bytes in
-      for field in head.fields where head.crosses(field, in: bytes) {
+      for field in connection.parser.head.fields where connection.parser.head.crosses(field, in: bytes) {
         scratch.append(field, of: bytes)
       }
-      if head.value(of: .contentType) == nil {
+      if connection.parser.head.value(of: .contentType) == nil {
         scratch.append("Content-Type: application/json\r\n")
       }
     }
-    appendUserAgent(head)
+    appendUserAgent(connection.parser.head)
   }
 
   /// Who asks, where the client does not say.
-  func appendUserAgent(_ head: RequestHead) {
+  func appendUserAgent(_ head: borrowing RequestHead) {
     if head.value(of: .userAgent) == nil { scratch.append("User-Agent: synaxis\r\n") }
   }
 

@@ -65,7 +65,7 @@ final class Sharing {
   /// (RFC 9111 §5.2.1). 4. Who samples wants variety ("regenerate", several tries at once), or does so above the
   /// bound.
   func wish(
-    _ head: RequestHead, _ bytes: Span<UInt8>, endpoint: Endpoint, facts: RequestFacts, route: Route
+    _ head: borrowing RequestHead, _ bytes: Span<UInt8>, endpoint: Endpoint, facts: RequestFacts, route: Route
   ) -> Wish {
     var wish = Wish()
     wish.coalesces = settings.enabled && settings.coalesce && route.coalesces != false
@@ -109,7 +109,7 @@ final class Sharing {
 
   /// The key of a request, which its body is still to be taken into.
   func requestKey(
-    _ head: RequestHead, _ bytes: Span<UInt8>, endpoint: Endpoint, isStream: Bool, client: String?
+    _ head: borrowing RequestHead, _ bytes: Span<UInt8>, endpoint: Endpoint, isStream: Bool, client: String?
   ) -> RequestKey {
     var key = RequestKey(
       key: key, endpoint: endpoint.name, query: bytes.extracting(head.query), isStream: isStream)
@@ -127,7 +127,7 @@ final class Sharing {
   /// provider is told is the same, but for the input and for what speaks of one request only. Nil: the client has
   /// named its one request, so that the provider does nothing twice.
   func batchKey(
-    _ head: RequestHead, _ bytes: Span<UInt8>, endpoint: Endpoint, _ form: EmbeddingInput.Form
+    _ head: borrowing RequestHead, _ bytes: Span<UInt8>, endpoint: Endpoint, _ form: EmbeddingInput.Form
   ) -> RequestKey? {
     var key = RequestKey(
       key: key, endpoint: endpoint.name, query: bytes.extracting(head.query), isStream: false)

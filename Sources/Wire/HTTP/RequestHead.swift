@@ -24,8 +24,9 @@ package enum HTTPVersion: Sendable {
 
 /// The head of a request, as ranges over the bytes that `RequestParser` was given.
 ///
-/// Copying it shares the storage of `fields`; read it in place, so that the parser can reuse that storage.
-package struct RequestHead: Sendable {
+/// It is read in place, and never copied: looking a field up would count references else, and the parser could not
+/// use the storage of `fields` again.
+package struct RequestHead: ~Copyable, Sendable {
   package internal(set) var method = Method.other
   package internal(set) var methodName = 0..<0
   /// The whole request target as it was sent.

@@ -11,7 +11,7 @@ package enum HeadProgress: Hashable, Sendable {
 /// Every line must end in CRLF, and nothing is repaired: where another reader could see a different
 /// request, the request is refused. Each byte is looked for a line end once and read once, however the bytes
 /// arrive. After a fault the connection is done for; `reset()` is for the next request after a good one.
-package struct RequestParser: Sendable {
+package struct RequestParser: ~Copyable, Sendable {
   private enum State { case beforeRequestLine, fields, complete }
 
   package internal(set) var head = RequestHead()

@@ -87,55 +87,55 @@ package struct JSONProbe: Sendable {
     }
   }
 
+  /// Each step leaves the next one's place behind the white space.
   private mutating func readText(_ bytes: Span<UInt8>, _ limit: Int) throws(JSONFault) -> Bool {
     precondition(Limits.jsonDepth <= UInt128.bitWidth)
     var position = position
     if position.at == 0 { JSONGrammar.skipWhitespace(bytes, &position.at) }
     while true {
-      guard position.at < bytes.count else {
-        if case .end = position.expected { return true }
-        throw JSONFault(offset: position.at, reason: .unexpectedEnd)
-      }
-      if position.at >= limit {
+      if position.at >= limit, position.at < bytes.count {
         self.position = position
         return false
       }
-      let isValueEnd: Bool
       switch position.expected {
-      case .key, .firstKey: isValueEnd = try readKey(bytes, &position, limit)
-      case .value, .firstElement: isValueEnd = try readValue(bytes, &position, limit)
-      case .delimiter: isValueEnd = try readDelimiter(bytes, &position)
-      case .restOfKey:
-        try readRestOfKey(bytes, &position, limit)
-        isValueEnd = false
-      case .restOfString:
-        isValueEnd = try JSONGrammar.string(bytes, &position.at, upTo: limit, hasCode: &mayTellError)
-        if isValueEnd { endText(bytes, position) }
-      case .end: throw JSONFault(offset: position.at, reason: .trailingBytes)
+      case .key, .firstKey: try readKey(bytes, &position, limit)
+      case .restOfKey: try readRestOfKey(bytes, &position, limit)
+      case .restOfString: try readRestOfString(bytes, &position, limit)
+      case .value, .firstElement, .delimiter: break
+      case .end:
+        if position.at == bytes.count { return true }
+        throw JSONFault(offset: position.at, reason: .trailingBytes)
       }
-      if isValueEnd { try endValue(bytes, &position) }
-      // Within a string white space is its own.
-      if case .restOfString = position.expected { continue }
-      if case .restOfKey = position.expected { continue }
-      JSONGrammar.skipWhitespace(bytes, &position.at)
+      // Mostly a key's value follows it, and what stands behind that: no turn of the loop for each.
+      switch position.expected {
+      case .value, .firstElement: try readValue(bytes, &position, limit)
+      case .key, .firstKey, .restOfKey, .restOfString, .delimiter, .end: break
+      }
+      if position.expected == .delimiter { try readDelimiter(bytes, &position) }
     }
   }
 
-  /// Reads a key and its colon, or the end of an empty object. True where a value has ended.
+  /// The byte at the position.
+  @inline(__always)
+  private func byte(_ bytes: Span<UInt8>, _ position: borrowing Position) throws(JSONFault) -> UInt8 {
+    guard position.at < bytes.count else { throw JSONFault(offset: position.at, reason: .unexpectedEnd) }
+    return bytes[position.at]
+  }
+
+  /// Reads a key and its colon, or the end of an empty object.
   private mutating func readKey(_ bytes: Span<UInt8>, _ position: inout Position, _ limit: Int)
     throws(JSONFault)
-    -> Bool
   {
-    let byte = bytes[position.at]
+    let byte = try byte(bytes, position)
     if byte == UInt8(ascii: "}"), position.expected == .firstKey {
       position.leave()
-      return true
+      try endValue(bytes, &position)
+      return
     }
     if byte != UInt8(ascii: "\"") { throw JSONFault(offset: position.at, reason: .unexpectedByte) }
     position.at += 1
     position.text = position.at
     try readRestOfKey(bytes, &position, limit)
-    return false
   }
 
   private mutating func readRestOfKey(
@@ -154,87 +154,99 @@ package struct JSONProbe: Sendable {
       heard.hear(key: bytes.extracting(key), depth: position.depth)
     }
     JSONGrammar.skipWhitespace(bytes, &position.at)
-    guard position.at < bytes.count else {
-      throw JSONFault(offset: position.at, reason: .unexpectedEnd)
-    }
-    try readColon(bytes, &position)
-  }
-
-  private func readColon(_ bytes: Span<UInt8>, _ position: inout Position) throws(JSONFault) {
-    if bytes[position.at] != UInt8(ascii: ":") {
+    if try byte(bytes, position) != UInt8(ascii: ":") {
       throw JSONFault(offset: position.at, reason: .unexpectedByte)
     }
     position.at += 1
     position.expected = .value
+    JSONGrammar.skipWhitespace(bytes, &position.at)
   }
 
-  /// Reads a value, of a container only its opening, or the end of an empty array. True where a value has ended.
+  /// Reads a value, of a container only its opening, or the end of an empty array.
   private mutating func readValue(
     _ bytes: Span<UInt8>, _ position: inout Position, _ limit: Int
-  ) throws(JSONFault) -> Bool {
-    let byte = bytes[position.at]
+  ) throws(JSONFault) {
+    let byte = try byte(bytes, position)
     if byte == UInt8(ascii: "]"), position.expected == .firstElement {
       position.leave()
-      return true
+      try endValue(bytes, &position)
+      return
     }
     let start = position.at
-    let kind: JSONKind
-    var isValueEnd = true
-    switch byte {
-    case UInt8(ascii: "\""):
-      kind = .string
-      position.at += 1
-      position.text = position.at
-      isValueEnd = try JSONGrammar.string(bytes, &position.at, upTo: limit, hasCode: &mayTellError)
-      if isValueEnd {
-        endText(bytes, position)
-      } else {
-        position.expected = .restOfString
-      }
-    case UInt8(ascii: "{"):
-      kind = .object
-      isValueEnd = false
-    case UInt8(ascii: "["):
-      kind = .array
-      isValueEnd = false
-    default: kind = try readPlain(bytes, &position.at)
-    }
+    let kind = try Self.kind(beginningWith: byte, at: start)
     if position.depth == 0 { root = JSONMember(key: 0..<0, value: start..<start, kind: kind) }
     if position.depth == 1 {
       position.member.value = start..<start
       position.member.kind = kind
     }
-    if kind == .object || kind == .array { try position.enter(kind) }
-    return isValueEnd
+    switch kind {
+    case .string:
+      position.at += 1
+      position.text = position.at
+      try readRestOfString(bytes, &position, limit)
+    case .object, .array:
+      try position.enter(kind)
+      JSONGrammar.skipWhitespace(bytes, &position.at)
+    case .number:
+      try JSONGrammar.number(bytes, &position.at)
+      try endValue(bytes, &position)
+    case .bool:
+      try JSONGrammar.literal(bytes, &position.at, byte == UInt8(ascii: "t") ? "true" : "false")
+      try endValue(bytes, &position)
+    case .null:
+      try JSONGrammar.literal(bytes, &position.at, "null")
+      try endValue(bytes, &position)
+    }
   }
 
-  /// Notes a string that is a value.
-  private mutating func endText(_ bytes: Span<UInt8>, _ position: borrowing Position) {
+  private static func kind(beginningWith byte: UInt8, at place: Int) throws(JSONFault) -> JSONKind {
+    switch byte {
+    case UInt8(ascii: "\""): .string
+    case UInt8(ascii: "{"): .object
+    case UInt8(ascii: "["): .array
+    case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): .number
+    case UInt8(ascii: "t"), UInt8(ascii: "f"): .bool
+    case UInt8(ascii: "n"): .null
+    default: throw JSONFault(offset: place, reason: .unexpectedByte)
+    }
+  }
+
+  private mutating func readRestOfString(
+    _ bytes: Span<UInt8>, _ position: inout Position, _ limit: Int
+  ) throws(JSONFault) {
+    guard try JSONGrammar.string(bytes, &position.at, upTo: limit, hasCode: &mayTellError) else {
+      position.expected = .restOfString
+      return
+    }
     let text = position.text..<position.at - 1
     if ErrorWord.isOne(bytes, text) { mayTellError = true }
     if heard.isHearing { heard.hear(text: bytes.extracting(text), depth: position.depth) }
+    try endValue(bytes, &position)
   }
 
-  /// Reads what stands behind a value in a container. True where the container has ended.
-  private func readDelimiter(_ bytes: Span<UInt8>, _ position: inout Position) throws(JSONFault) -> Bool {
+  /// Reads what stands behind a value in a container.
+  private mutating func readDelimiter(_ bytes: Span<UInt8>, _ position: inout Position) throws(JSONFault) {
     let isObject = position.containers & 1 == 1
-    let byte = bytes[position.at]
+    let byte = try byte(bytes, position)
     if byte == UInt8(ascii: ",") {
       position.at += 1
       position.expected = isObject ? .key : .value
-      return false
+      JSONGrammar.skipWhitespace(bytes, &position.at)
+      return
     }
     guard byte == (isObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) else {
       throw JSONFault(offset: position.at, reason: .unexpectedByte)
     }
     position.leave()
-    return true
+    try endValue(bytes, &position)
   }
 
   /// Notes the end of a value.
   private mutating func endValue(_ bytes: Span<UInt8>, _ position: inout Position) throws(JSONFault) {
+    let end = position.at
+    JSONGrammar.skipWhitespace(bytes, &position.at)
     if position.depth == 0 {
-      root.value = root.value.lowerBound..<position.at
+      root.value = root.value.lowerBound..<end
       position.expected = .end
       return
     }
@@ -242,30 +254,11 @@ package struct JSONProbe: Sendable {
       if members.count == Limits.jsonMembers {
         throw JSONFault(offset: position.member.key.lowerBound, reason: .tooManyMembers)
       }
-      position.member.value = position.member.value.lowerBound..<position.at
+      position.member.value = position.member.value.lowerBound..<end
       members.append(position.member)
     }
     if heard.isHearing { heard.end(depth: position.depth) }
     position.expected = .delimiter
-  }
-
-  /// Reads a literal or a number.
-  private func readPlain(_ bytes: Span<UInt8>, _ at: inout Int) throws(JSONFault) -> JSONKind {
-    switch bytes[at] {
-    case UInt8(ascii: "t"):
-      try JSONGrammar.literal(bytes, &at, "true")
-      return .bool
-    case UInt8(ascii: "f"):
-      try JSONGrammar.literal(bytes, &at, "false")
-      return .bool
-    case UInt8(ascii: "n"):
-      try JSONGrammar.literal(bytes, &at, "null")
-      return .null
-    case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
-      try JSONGrammar.number(bytes, &at)
-      return .number
-    default: throw JSONFault(offset: at, reason: .unexpectedByte)
-    }
   }
 
   /// The last member with that key (as Python, Go and JavaScript have it), escapes in keys decoded.
