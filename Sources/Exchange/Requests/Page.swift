@@ -19,13 +19,31 @@ package enum Page: Equatable, Sendable {
   /// Something else behind `/admin/`: whoever may not see the others is not told which there are.
   case unknown
 
-  /// A path and the page that it leads to. `*` is a name, still percent-encoded, slashes included.
+  /// A path and the page that it leads to; or what stands before and behind a name in it, which is still percent-encoded,
+  /// slashes included.
   private struct Route {
     let path: StaticString
+    let end: StaticString?
     let page: Page
+
     init(_ path: StaticString, _ page: Page) {
       self.path = path
+      end = nil
       self.page = page
+    }
+
+    init(_ start: StaticString, nameBefore end: StaticString, _ page: Page) {
+      path = start
+      self.end = end
+      self.page = page
+    }
+
+    /// Where the name is, an empty range where there is to be none. Nil: that is another path.
+    func name(in asked: Span<UInt8>) -> Range<Int>? {
+      guard let end else { return asked.equals(path) ? asked.count..<asked.count : nil }
+      let name = path.utf8CodeUnitCount..<max(path.utf8CodeUnitCount, asked.count - end.utf8CodeUnitCount)
+      guard !name.isEmpty, asked.hasPrefix(path) else { return nil }
+      return asked.extracting(name.upperBound..<asked.count).equals(end) ? name : nil
     }
   }
 
@@ -39,12 +57,12 @@ package enum Page: Equatable, Sendable {
       Route("/metrics", .metrics),
       Route("/admin/health", .health),
       Route("/admin/providers", .providers),
-      Route("/admin/providers/*/status", .provider),
-      Route("/admin/providers/*/reset", .reset),
+      Route("/admin/providers/", nameBefore: "/status", .provider),
+      Route("/admin/providers/", nameBefore: "/reset", .reset),
       Route("/admin/activity", .activity),
       Route("/admin/events", .events),
       Route("/admin/cache/clear", .clearCache),
-      Route("/admin/*", .unknown),
+      Route("/admin/", nameBefore: "", .unknown),
     ]
   }
 
@@ -52,23 +70,9 @@ package enum Page: Equatable, Sendable {
   static func find(_ path: Span<UInt8>) -> (page: Page, name: Range<Int>)? {
     let routes = Self.routes
     for index in routes.indices {
-      if let name = name(in: path, by: routes[index].path) { return (routes[index].page, name) }
+      if let name = routes[index].name(in: path) { return (routes[index].page, name) }
     }
     return nil
-  }
-
-  /// What `*` stands for, which is not empty; an empty range where there is none. Nil: that is another path.
-  private static func name(in path: Span<UInt8>, by pattern: StaticString) -> Range<Int>? {
-    var before = 0
-    while before < pattern.utf8CodeUnitCount, pattern.utf8Start[before] != UInt8(ascii: "*") { before += 1 }
-    let hasName = before < pattern.utf8CodeUnitCount
-    let behind = hasName ? pattern.utf8CodeUnitCount - before - 1 : 0
-    guard hasName ? path.count > before + behind : path.count == before else { return nil }
-    for at in 0..<before where path[at] != pattern.utf8Start[at] { return nil }
-    for at in 0..<behind where path[path.count - behind + at] != pattern.utf8Start[before + 1 + at] {
-      return nil
-    }
-    return before..<path.count - behind
   }
 
   /// How a page may be asked for.

@@ -39,6 +39,11 @@ extension RequestTarget {
         return
       }
     }
+    // None of our own pages is where the endpoints are, which most requests ask for.
+    if !path.hasPrefix("/v1/"), let (page, name) = Page.find(path.extracting(0..<end)) {
+      self = .page(page, name: name)
+      return
+    }
     if let next = path.behind("openai", at: start, upTo: end) {
       start = next
       if let name = path.behind("deployments", at: start, upTo: end) {
@@ -57,8 +62,6 @@ extension RequestTarget {
       self = .page(.models, name: 0..<0)
     } else if let id = path.behind("models", at: start, upTo: end) {
       self = .page(.model, name: id..<end)
-    } else if let (page, name) = Page.find(path.extracting(0..<end)) {
-      self = .page(page, name: name)
     } else {
       self = .none
     }

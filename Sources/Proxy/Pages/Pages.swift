@@ -11,7 +11,7 @@ internal import Wire
 //
 // The gate has looked at Host and Origin: a page in a browser that runs on this machine must not end a cooldown.
 extension Runner {
-  /// - Parameter name: in the path, what stands for `*` in the page's own.
+  /// - Parameter name: what the path names, still percent-encoded.
   func answerPage(_ connection: Connection, _ asked: Page, name: Range<Int>, now: Moment) {
     if let refusal = refusal(of: connection, for: asked) {
       refuse(connection, refusal, now: now)
