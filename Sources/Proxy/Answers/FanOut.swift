@@ -50,18 +50,19 @@ extension Runner {
       let reply = sharing.reply(at: subscription),  // 2
       let connection = downstream.connection(reply.connection), let head = sharing.flights.head(of: flight)
     else { return }
-    scratch.removeAll()
+    var draft = takeDraft()
     if !reply.hasHead {
-      composeHead(head, reply, connection, run: run, length: run.length, stored: nil, now)
+      composeHead(
+        head, in: &draft, reply, connection, run: run, length: run.length, stored: nil, now)
     }
     reply.firstByteAt = now.instant
     sharing.flights.headSent(subscription)
     _ = sharing.flights.goDirect(subscription)
-    scratch.withBytes { head in
+    draft.head.withBytes { head in
       _ = upstream.commit(
         transfer, head: head, to: connection.output, framing: reply.framing, now: now.instant)
     }
-    scratch.recycle(keeping: Limits.keptBuffer)
+    giveBack(draft)
     downstream.settle(connection, now: now.instant)
   }
 
@@ -109,20 +110,20 @@ extension Runner {
     if run.pipe != nil {
       breakOffPipe(error, run, flight, now)
     } else if sharing.flights.head(of: flight)?.isStream == true {
-      page.removeAll()
+      var draft = takeDraft()
       // An event that was cut in the middle is ended first, or ours would be a part of it.
-      if !endsBetweenEvents(run) { page.append("\n\n") }
+      if !endsBetweenEvents(run) { draft.body.append("\n\n") }
       let dialect = run.exchange.shape.endpoint.errorDialect
-      ErrorText(error).writeEvent(dialect, of: run.record, now: now.instant, into: &page)
-      scratch.removeAll()
+      ErrorText(error).writeEvent(dialect, of: run.record, now: now.instant, into: &draft.body)
       if run.isShared, let recording = sharing.flights.recording(of: flight), recording.isFollowed {
-        page.withBytes { recording.append($0, at: now.instant) }
+        draft.body.withBytes { recording.append($0, at: now.instant) }
       } else if let subscription = sharing.flights.firstSubscription(of: flight),
         let reply = sharing.reply(at: subscription),
         let connection = downstream.connection(reply.connection)
       {
-        writePage(reply, connection)
+        draft.write(to: connection.output, reply.framing)
       }
+      giveBack(draft)
     }
     end(run, .cut, now)
   }
@@ -165,25 +166,29 @@ extension Runner {
     }
     let flight = sharing.flights.flight(of: subscription)
     let run = sharing.run(of: flight)
-    scratch.removeAll()
+    var draft = takeDraft()
     while true {
       switch sharing.flights.step(subscription) {
       case .head(let head):  // 1
         reply.firstByteAt = reply.firstByteAt ?? now.instant
         if !reply.hasHead {
-          composeHead(head, reply, connection, run: run, length: run?.length, stored: nil, now)
+          composeHead(
+            head, in: &draft, reply, connection, run: run, length: run?.length, stored: nil, now)
         }
         sharing.flights.headSent(subscription)
       case .bytes(let range):  // 2
         if connection.output.isBlocked {
-          flushScratch(to: connection)
+          draft.write(to: connection.output, .identity)
+          giveBack(draft)
           return downstream.settle(connection, now: now.instant)
         }
         guard let recording = sharing.flights.recording(of: flight) else { return }
-        let count = write(recording, from: range.lowerBound, upTo: range.upperBound, reply, connection)
+        let count = write(
+          recording, from: range.lowerBound, upTo: range.upperBound, behind: &draft, reply, connection)
         sharing.flights.advance(subscription, by: count)
       case .wait:
-        flushScratch(to: connection)
+        draft.write(to: connection.output, .identity)
+        giveBack(draft)
         if let run, run.exchange.ending == nil, sharing.flights.goDirect(subscription) {  // 3
           for case let transfer? in run.transfers {
             upstream.goDirect(transfer, to: connection.output, framing: reply.framing)
@@ -191,7 +196,8 @@ extension Runner {
         }
         return downstream.settle(connection, now: now.instant)
       case .ended(let ending):  // 4
-        flushScratch(to: connection)
+        draft.write(to: connection.output, .identity)
+        giveBack(draft)
         let isWhole = ending == .complete || reply.isStream
         if !isWhole { connection.lane?.isCut = true }
         if isWhole, reply.framing == .chunked { connection.output.write("0\r\n\r\n" as StaticString) }
@@ -200,7 +206,7 @@ extension Runner {
         return
       case .fellBehind:  // 5
         depart(subscription)
-        dropFollower(reply, connection, run, now)
+        dropFollower(reply, connection, run, isUnsent: !draft.head.isEmpty, now)
         return
       }
     }
@@ -230,9 +236,12 @@ extension Runner {
   }
 
   /// The bytes that a client is due next are gone: it is told so, as an error where its head is not out.
-  private func dropFollower(_ reply: Reply, _ connection: Connection, _ run: ExchangeRun?, _ now: Moment) {
+  ///
+  /// - Parameter isUnsent: the head was composed, and is not out.
+  private func dropFollower(
+    _ reply: Reply, _ connection: Connection, _ run: ExchangeRun?, isUnsent: Bool, _ now: Moment
+  ) {
     let error = LocalError.followerTooSlow
-    let isUnsent = !scratch.isEmpty
     if !isUnsent, !reply.isStream { connection.lane?.isCut = true }
     if isUnsent {
       sendError(error, reply, connection, run: run, now)
@@ -242,15 +251,16 @@ extension Runner {
     finish(reply, connection, run: run, word: error.row.code, keepsAlive: isUnsent, now)
   }
 
-  /// Writes what is in `scratch` and a piece of a recording, framed as the answer is; how many bytes of it.
+  /// Writes a draft's head and a piece of a recording, framed as the answer is; how many bytes of it.
   private func write(
-    _ recording: Recording, from offset: Int, upTo end: Int, _ reply: Reply, _ connection: Connection
+    _ recording: Recording, from offset: Int, upTo end: Int, behind draft: inout AnswerDraft, _ reply: Reply,
+    _ connection: Connection
   ) -> Int {
     recording.withBytes(from: offset) { whole in
       let piece = whole.extracting(0..<min(whole.count, min(end - offset, Limits.readPerTurn)))
       let isChunk = reply.framing == .chunked
-      if isChunk { scratch.appendChunkStart(piece.count) }
-      scratch.withBytes { head in
+      if isChunk { draft.head.appendChunkStart(piece.count) }
+      draft.head.withBytes { head in
         head.withUnsafeBufferPointer { head in
           piece.withUnsafeBufferPointer { piece in
             let lineEnd: StaticString = isChunk ? "\r\n" : ""
@@ -260,16 +270,10 @@ extension Runner {
           }
         }
       }
-      scratch.removeAll()
+      draft.head.removeAll()
       reply.bytesOut &+= UInt64(piece.count)
       return piece.count
     }
-  }
-
-  private func flushScratch(to connection: Connection) {
-    if scratch.isEmpty { return }
-    scratch.withBytes { connection.output.write($0) }
-    scratch.recycle(keeping: Limits.keptBuffer)
   }
 
   /// Takes a subscription out of its flight. The last one out of a running flight ends its exchange.
@@ -312,21 +316,32 @@ extension Runner {
     reply.source = .replay(entry, offset: 0, pacedSince: start)
     reply.firstByteAt = now.instant
     reply.storedUsage = entry.usage
-    scratch.removeAll()
+    var draft = takeDraft()
     composeHead(
-      entry.head, reply, connection, run: nil, length: Int64(entry.recording.end), stored: entry,
+      entry.head, in: &draft, reply, connection, run: nil, length: Int64(entry.recording.end), stored: entry,
       now)
-    pumpReplay(reply, connection, now)
+    pumpReplay(&draft, reply, connection, now)
+    giveBack(draft)
+  }
+
+  /// Goes on with a stored answer whose head is out.
+  func pumpReplay(_ reply: Reply, _ connection: Connection, _ now: Moment) {
+    var draft = takeDraft()
+    pumpReplay(&draft, reply, connection, now)
+    giveBack(draft)
   }
 
   /// 1. The client's socket is full: when it has drained. 2. Paced: when the recorded time has come. 3. Done.
-  func pumpReplay(_ reply: Reply, _ connection: Connection, _ now: Moment) {
+  private func pumpReplay(
+    _ draft: inout AnswerDraft, _ reply: Reply, _ connection: Connection, _ now: Moment
+  ) {
     guard case .replay(let entry, var offset, let start) = reply.source else { return }
     let reach = start.map { entry.recording.reach(after: now.instant - $0) } ?? entry.recording.end
     while offset < reach, !connection.output.isBlocked {
-      offset += write(entry.recording, from: offset, upTo: reach, reply, connection)
+      offset += write(
+        entry.recording, from: offset, upTo: reach, behind: &draft, reply, connection)
     }
-    flushScratch(to: connection)
+    draft.write(to: connection.output, .identity)
     reply.source = .replay(entry, offset: offset, pacedSince: start)
     if offset == entry.recording.end {  // 3
       reply.source = .over

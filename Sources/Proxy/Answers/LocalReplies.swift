@@ -15,6 +15,8 @@ extension Runner {
   /// live.
   func sendComment(_ run: ExchangeRun, _ now: Moment) {
     guard let flight = run.flight else { return }
+    var draft = takeDraft()
+    draft.body.append(": keep-alive\n\n")
     var next = sharing.flights.firstSubscription(of: flight)
     while let subscription = next {
       next = sharing.flights.subscription(after: subscription)
@@ -23,42 +25,25 @@ extension Runner {
       else {
         continue
       }
-      scratch.removeAll()
-      if !reply.hasHead { composeWaitingHead(reply, connection, run, now) }
-      page.removeAll()
-      page.append(": keep-alive\n\n")
-      writePage(reply, connection)
+      if !reply.hasHead { composeWaitingHead(&draft, reply, connection, run, now) }
+      draft.write(to: connection.output, reply.framing)
       downstream.settle(connection, now: now.instant)
     }
+    giveBack(draft)
   }
 
-  private func composeWaitingHead(_ reply: Reply, _ connection: Connection, _ run: ExchangeRun, _ now: Moment)
-  {
+  private func composeWaitingHead(
+    _ draft: inout AnswerDraft, _ reply: Reply, _ connection: Connection, _ run: ExchangeRun, _ now: Moment
+  ) {
     reply.status = 200
     reply.chooseFraming(length: nil)
     reply.isStream = true
     reply.hasHead = true
-    scratch.appendStatusLine(200)
-    scratch.appendField("Content-Type", "text/event-stream; charset=utf-8")
-    appendLength(reply, nil)
-    appendStreamFields()
-    appendOwnFields(reply, run: run, provider: nil, now)
-    appendConnectionField(connection, closes: reply.isCloseDelimited)
-    scratch.appendHeadEnd()
-  }
-
-  /// Sends what is in `scratch`, and `page` behind it, framed as the answer is.
-  func writePage(_ reply: Reply, _ connection: Connection) {
-    switch reply.framing {
-    case .chunked:
-      scratch.appendChunkStart(page.count)
-      page.withBytes { scratch.append($0) }
-      scratch.appendChunkEnd()
-    case .identity: page.withBytes { scratch.append($0) }
-    }
-    scratch.withBytes { connection.output.write($0) }
-    scratch.recycle(keeping: Limits.keptBuffer)
-    page.recycle(keeping: Limits.keptBuffer)
+    draft.begin(200, type: "text/event-stream; charset=utf-8")
+    draft.appendLength(nil, reply.framing)
+    draft.appendStreamFields()
+    appendOwnFields(to: &draft, reply, run: run, provider: nil, now)
+    end(&draft, connection, closes: reply.isCloseDelimited)
   }
 
   // MARK: - Errors
@@ -69,20 +54,18 @@ extension Runner {
   ) {
     reply.status = error.row.status
     reply.hasHead = true
-    page.removeAll()
+    reply.framing = .identity
     var text = ErrorText(error)
     text.model = reply.model
-    text.write(of: run?.record, now: now.instant, into: &page)
-    scratch.removeAll()
-    scratch.appendStatusLine(error.row.status)
-    scratch.appendField("Content-Type", "application/json")
-    scratch.appendField("Content-Length", decimal: page.count)
-    appendOwnFields(reply, run: run, provider: nil, now)
-    appendRetryAfter(error)
-    appendConnectionField(connection, closes: error.row.closes)
-    scratch.appendHeadEnd()
-    reply.framing = .identity
-    writePage(reply, connection)
+    var draft = takeDraft()
+    text.write(of: run?.record, now: now.instant, into: &draft.body)
+    draft.begin(error.row.status, type: "application/json")
+    draft.appendLength(Int64(draft.body.count), .identity)
+    appendOwnFields(to: &draft, reply, run: run, provider: nil, now)
+    draft.appendErrorFields(error)
+    end(&draft, connection, closes: error.row.closes)
+    draft.write(to: connection.output, .identity)
+    giveBack(draft)
   }
 
   /// An error inside a stream that has begun, and the stream's end, without `[DONE]`.
@@ -90,13 +73,14 @@ extension Runner {
     _ error: LocalError, _ reply: Reply, _ connection: Connection, run: ExchangeRun?, isBetweenEvents: Bool,
     _ now: Moment
   ) {
-    page.removeAll()
-    if !isBetweenEvents { page.append("\n\n") }
+    var draft = takeDraft()
+    if !isBetweenEvents { draft.body.append("\n\n") }
     var text = ErrorText(error)
     text.model = reply.model
-    text.writeEvent(reply.endpoint.errorDialect, of: run?.record, now: now.instant, into: &page)
-    scratch.removeAll()
-    writePage(reply, connection)
+    text.writeEvent(
+      reply.endpoint.errorDialect, of: run?.record, now: now.instant, into: &draft.body)
+    draft.write(to: connection.output, reply.framing)
+    giveBack(draft)
     if reply.framing == .chunked { connection.output.write("0\r\n\r\n" as StaticString) }
   }
 
@@ -116,23 +100,16 @@ extension Runner {
       }
       text.leftOut = runtime.catalog.leftOut(serving: model.span)
     }
-    page.removeAll()
-    text.write(of: nil, now: now.instant, into: &page)
-    scratch.removeAll()
-    scratch.appendStatusLine(error.row.status)
-    scratch.appendField("Content-Type", "application/json")
-    scratch.appendField("Content-Length", decimal: page.count)
-    scratch.appendField("X-Request-ID", id.span)
-    if error == .upgradeRequired { scratch.appendField("Upgrade", "websocket") }
-    if case .methodNotAllowed(let allow) = error { scratch.appendField("Allow", allow) }
-    // What would have been taken (RFC 9110 §12.5.3).
-    if error == .unsupportedEncoding { scratch.appendField("Accept-Encoding", "identity") }
-    if error.row.status == 401 { scratch.appendField("WWW-Authenticate", "Bearer") }
-    appendRetryAfter(error)
-    appendConnectionField(connection, closes: error.row.closes)
-    scratch.appendHeadEnd()
-    if connection.parser.head.method != .head { page.withBytes { scratch.append($0) } }
-    scratch.withBytes { connection.output.write($0) }
+    var draft = takeDraft()
+    text.write(of: nil, now: now.instant, into: &draft.body)
+    draft.begin(error.row.status, type: "application/json")
+    draft.appendLength(Int64(draft.body.count), .identity)
+    draft.head.appendField("X-Request-ID", id.span)
+    draft.appendErrorFields(error)
+    end(&draft, connection, closes: error.row.closes)
+    if connection.parser.head.method == .head { draft.body.removeAll() }
+    draft.write(to: connection.output, .identity)
+    giveBack(draft)
     metrics.record(refusal: error.row.code)
     connection.inbound.withBytes {
       log.refusal(

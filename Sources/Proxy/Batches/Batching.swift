@@ -202,19 +202,19 @@ extension Runner {
   func recordPart(
     of call: BatchCall, _ transfer: TransferID, _ run: ExchangeRun, _ flight: FlightID, _ now: Moment
   ) {
-    page.removeAll()
+    var draft = takeDraft()
     upstream.withHeld(transfer) { body in
       if let answer = call.answer, let place = call.place(of: run.id) {
-        answer.write(place, of: body, into: &page)
+        answer.write(place, of: body, into: &draft.body)
       } else {
-        page.append(body)
+        draft.body.append(body)
       }
     }
-    run.length = Int64(page.count)
+    run.length = Int64(draft.body.count)
     guard let recording = sharing.flights.recording(of: flight) else { return }
-    recording.widenWindow(by: page.count)
-    page.withBytes { recording.append($0, at: now.instant) }
-    page.recycle(keeping: Limits.keptBuffer)
+    recording.widenWindow(by: draft.body.count)
+    draft.body.withBytes { recording.append($0, at: now.instant) }
+    giveBack(draft)
     pumpAll(flight, now)
   }
 

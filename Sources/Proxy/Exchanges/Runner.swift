@@ -38,9 +38,8 @@ package final class Runner {
   var passingTimers = Timers()
   /// Effects that wait to be performed; kept for its memory.
   private var effects: [ExchangeEffect] = []
-  /// Heads and error bodies are composed here.
-  var scratch = ByteBuffer()
-  var page = ByteBuffer()
+  /// Where answers are written, one at a time.
+  var draft = AnswerDraft()
   /// The head that was last read, and whose it is: a transfer's head is looked at several times in a row.
   var responseHead = ResponseHead()
   var headOwner: TransferID?
@@ -171,15 +170,15 @@ package final class Runner {
     }
   }
 
-  /// Gives a request its exchange. There is room for it: the caller has looked. The client's fields are in
-  /// `scratch`.
+  /// Gives a request its exchange. There is room for it: the caller has looked. `lines`: the
+  /// client's fields that cross.
   func start(
     _ arrival: consuming Arrival, facts: RequestFacts, shape: ExchangeShape, for subscription: Subscription,
-    pipe: Pipe? = nil, now: Moment
+    lines: borrowing ByteBuffer, pipe: Pipe? = nil, now: Moment
   ) {
     var handed = Optional(arrival)
     let run = runs.insert { id in
-      scratch.withBytes { lines in
+      lines.withBytes { lines in
         ExchangeRun(
           id: id, runtime: runtime, exchange: Exchange(shape, now: now.instant), facts: facts,
           arrival: handed.take()!, lines: lines)

@@ -4,6 +4,7 @@ internal import Downstream
 internal import Exchange
 internal import Kernel
 internal import Observability
+internal import Upstream
 internal import Wire
 
 // The page for people, as a client gets it.
@@ -20,26 +21,21 @@ extension Runner {
     }
     let status = isKnown == true ? 304 : 200
     let id = requestID(of: connection)
-    scratch.removeAll()
-    scratch.appendStatusLine(status)
-    scratch.append("ETag: ")
-    scratch.append(home.tag)
-    scratch.append("\r\nContent-Security-Policy: ")
-    scratch.append(home.policy)
-    scratch.append("\r\n")
-    scratch.appendField("Cache-Control", "no-cache")
-    scratch.appendField("X-Request-ID", id.span)
+    var draft = takeDraft()
+    draft.begin(status, type: status == 200 ? "text/html; charset=utf-8" : nil)
+    draft.appendText("ETag", home.tag)
+    draft.appendText("Content-Security-Policy", home.policy)
+    draft.head.appendField("Cache-Control", "no-cache")
+    draft.head.appendField("X-Request-ID", id.span)
     if status == 200 {
-      scratch.appendField("Content-Type", "text/html; charset=utf-8")
-      scratch.appendField("X-Content-Type-Options", "nosniff")
-      scratch.appendField("Referrer-Policy", "no-referrer")
-      scratch.appendField("Content-Length", decimal: home.length)
+      draft.head.appendField("X-Content-Type-Options", "nosniff")
+      draft.head.appendField("Referrer-Policy", "no-referrer")
+      draft.appendLength(Int64(home.length), .identity)
     }
-    appendConnectionField(connection, closes: false)
-    scratch.appendHeadEnd()
-    if status == 200, connection.parser.head.method != .head { home.write(into: &scratch) }
-    scratch.withBytes { connection.output.write($0) }
-    scratch.recycle(keeping: Limits.keptBuffer)
+    end(&draft, connection, closes: false)
+    if status == 200, connection.parser.head.method != .head { home.write(into: &draft.body) }
+    draft.write(to: connection.output, .identity)
+    giveBack(draft)
     log.page(status: status, id: id)
     discardRequest(connection)
     finishAnswer(connection, keepsAlive: true, now: now.instant)

@@ -11,63 +11,38 @@ internal import Wire
 // How our own pages get out. A page that fits into one piece leaves at once; of a larger one a piece is written each
 // time that the client has taken the last one, and other work comes between: it holds neither the loop nor memory.
 extension Runner {
-  /// Sends what was composed in `page` and `rest` behind it. HEAD gets the head alone.
+  /// Sends the beginning that is in the draft's body, and `rest` behind it. HEAD gets the head alone.
   func sendPage(
-    _ connection: Connection, status: Int, type: StaticString, _ rest: PageText = .none, now: Moment
+    _ page: consuming AnswerDraft, _ rest: PageText = .none, to connection: Connection, status: Int,
+    type: StaticString, now: Moment
   ) {
+    var draft = page
     let id = requestID(of: connection)
     let isHead = connection.parser.head.method == .head
     let version = connection.parser.head.version
     var text = rest
-    let isComplete = text.write(upTo: Limits.pagePiece, now: now, into: &page) == .complete
+    let isComplete = text.write(upTo: Limits.pagePiece, now: now, into: &draft.body) == .complete
     // A length that is known is told; else chunks where the client knows them, else the connection's end.
-    let length = isComplete ? page.count : text.rest.map { page.count + $0 }
+    let length = isComplete ? draft.body.count : text.rest.map { draft.body.count + $0 }
+    let framing = length == nil && version == .http11 ? RelayFraming.chunked : .identity
     let isCloseDelimited = length == nil && version == .http10
-    scratch.removeAll()
-    scratch.appendStatusLine(status)
-    scratch.appendField("Content-Type", type)
-    if let length {
-      scratch.appendField("Content-Length", decimal: length)
-    } else if version == .http11 {
-      scratch.appendField("Transfer-Encoding", "chunked")
-    }
-    scratch.appendField("X-Request-ID", id.span)
-    if status == 503 { scratch.appendField("Retry-After", "5") }
-    appendConnectionField(connection, closes: isCloseDelimited)
-    scratch.appendHeadEnd()
+    draft.begin(status, type: type)
+    draft.appendLength(length.map { Int64($0) }, framing)
+    draft.head.appendField("X-Request-ID", id.span)
+    if status == 503 { draft.head.appendField("Retry-After", "5") }
+    end(&draft, connection, closes: isCloseDelimited)
     if isCloseDelimited { connection.keepsAlive = false }
     log.page(status: status, id: id)
     discardRequest(connection)
-    let framing = length == nil && version == .http11 ? RelayFraming.chunked : .identity
-    if isHead { page.removeAll() }
-    write(to: connection, framing)
+    if isHead { draft.body.removeAll() }
+    draft.write(to: connection.output, framing)
+    giveBack(draft)
     if isComplete || isHead {
       finishAnswer(connection, keepsAlive: true, now: now.instant)
     } else {
       tasks[connection.id].page = UnfinishedPage(text, framing)
       awaitRoom(connection, now)
     }
-  }
-
-  /// Sends what is in `scratch`, and `page` behind it in its framing.
-  func write(to connection: Connection, _ framing: RelayFraming) {
-    let isChunk = framing == .chunked && !page.isEmpty
-    if isChunk { scratch.appendChunkStart(page.count) }
-    let end: StaticString = isChunk ? "\r\n" : ""
-    scratch.withBytes { head in
-      page.withBytes { piece in
-        head.withUnsafeBufferPointer { head in
-          piece.withUnsafeBufferPointer { piece in
-            // Lifetime: a StaticString's bytes are always there; the buffers are not changed during the call.
-            connection.output.write(
-              UnsafeRawBufferPointer(head), UnsafeRawBufferPointer(piece),
-              UnsafeRawBufferPointer(start: end.utf8Start, count: end.utf8CodeUnitCount))
-          }
-        }
-      }
-    }
-    scratch.recycle(keeping: Limits.keptBuffer)
-    page.recycle(keeping: Limits.pagePiece * 2)
   }
 
   /// The next piece comes in a later turn, or when the client's socket has drained.
@@ -95,15 +70,15 @@ extension Runner {
 
   private func continuePage(_ connection: Connection, _ now: Moment) {
     guard let unfinished = tasks[connection.id].page.take() else { return }
-    page.removeAll()
-    scratch.removeAll()
-    let progress = unfinished.text.write(upTo: Limits.pagePiece, now: now, into: &page)
+    var draft = takeDraft()
+    let progress = unfinished.text.write(upTo: Limits.pagePiece, now: now, into: &draft.body)
     if case .outdated = progress {
       // Without its end the page shows that it was cut.
       downstream.close(connection)
       return
     }
-    write(to: connection, unfinished.framing)
+    draft.write(to: connection.output, unfinished.framing)
+    giveBack(draft)
     switch progress {
     case .more:
       tasks[connection.id].page = unfinished

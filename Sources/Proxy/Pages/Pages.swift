@@ -25,37 +25,39 @@ extension Runner {
       refuse(connection, .methodNotAllowed(allow: asked.use.allow), now: now)
       return
     }
-    page.removeAll()
+    var draft = takeDraft()
     var status = 200
     var rest = PageText.none
     switch asked {
     case .home: return sendHome(connection, now: now)
     case .events: return watch(connection, now: now)
     case .metrics: return sendMetrics(connection, now: now)
-    case .liveness: page.append(#"{"status":"ok"}"#)
-    case .readiness: status = pageSource().writeReadiness(now: now, into: &page)
+    case .liveness: draft.body.append(#"{"status":"ok"}"#)
+    case .readiness: status = pageSource().writeReadiness(now: now, into: &draft.body)
     case .models: rest = modelList(for: connection.access.account)
     case .model:
       let id = decoded(connection, name)
-      guard ModelPage.one(id.span, of: runtime.catalog, for: connection.access.account, into: &page) else {
+      guard ModelPage.one(id.span, of: runtime.catalog, for: connection.access.account, into: &draft.body)
+      else {
         return refuse(connection, .modelNotFound, model: id, now: now)
       }
     case .health:
-      pageSource().writeHealth(now: now, into: &page)
+      pageSource().writeHealth(now: now, into: &draft.body)
       rest = .providers(ProviderPage(allOf: runtime.health, ending: "]}"))
     case .providers:
-      page.append(#"{"providers":["#)
+      draft.body.append(#"{"providers":["#)
       rest = .providers(ProviderPage(allOf: runtime.health, ending: "]}"))
-    case .provider: rest = text(of: provider(named: decoded(connection, name)), status: &status)
+    case .provider:
+      rest = text(of: provider(named: decoded(connection, name)), status: &status, into: &draft.body)
     case .reset:
       let provider = provider(named: decoded(connection, name))
       if let provider { reset(provider) }
-      rest = text(of: provider, status: &status)
-    case .activity: rest = pageSource().writeActivity(now: now, into: &page)
-    case .clearCache: clearCache()
+      rest = text(of: provider, status: &status, into: &draft.body)
+    case .activity: rest = pageSource().writeActivity(now: now, into: &draft.body)
+    case .clearCache: clearCache(into: &draft.body)
     case .unknown: return
     }
-    sendPage(connection, status: status, type: "application/json", rest, now: now)
+    sendPage(draft, rest, to: connection, status: status, type: "application/json", now: now)
   }
 
   /// Nil for whoever may see a page:
@@ -84,7 +86,8 @@ extension Runner {
       MetricsFormat(accepting: $0)
     }
     let metrics = MetricsPage(metrics, runtime.health, operatingFacts(), format: format)
-    sendPage(connection, status: 200, type: format.contentType, .metrics(metrics), now: now)
+    sendPage(
+      takeDraft(), .metrics(metrics), to: connection, status: 200, type: format.contentType, now: now)
   }
 
   private func modelList(for account: ClientAccount?) -> PageText {
@@ -109,11 +112,11 @@ extension Runner {
     return disabled.map { runtime.catalog.providers.count + $0 }
   }
 
-  private func text(of provider: Int?, status: inout Int) -> PageText {
+  private func text(of provider: Int?, status: inout Int, into out: inout ByteBuffer) -> PageText {
     if let provider { return .providers(ProviderPage(provider, of: runtime.health)) }
-    page.append(
+    out.append(
       #"{"error":{"message":"There is no provider of that name. GET /admin/providers lists them.","#)
-    page.append(#""type":"invalid_request_error","param":null,"code":"not_found"}}"#)
+    out.append(#""type":"invalid_request_error","param":null,"code":"not_found"}}"#)
     status = 404
     return .none
   }
@@ -127,14 +130,14 @@ extension Runner {
       .info, "the operator has ended all cooldowns of a provider", runtime.catalog.providers[provider].name)
   }
 
-  private func clearCache() {
+  private func clearCache(into out: inout ByteBuffer) {
     let cleared = sharing.clear()
     log.note(.info, "the operator has cleared the cache", "\(cleared)")
-    page.append(#"{"cleared":"#)
-    page.append(decimal: cleared)
-    page.append(#","cache":""#)
-    page.append(cacheFacts.isEnabled ? "enabled" : "disabled")
-    page.append("\"}")
+    out.append(#"{"cleared":"#)
+    out.append(decimal: cleared)
+    out.append(#","cache":""#)
+    out.append(cacheFacts.isEnabled ? "enabled" : "disabled")
+    out.append("\"}")
   }
 }
 

@@ -39,14 +39,12 @@ extension Runner {
       return
     }
     let id = requestID(of: connection)
-    scratch.removeAll()
-    scratch.appendStatusLine(200)
-    scratch.appendField("Content-Type", "text/event-stream; charset=utf-8")
-    if isChunked(connection) { scratch.appendField("Transfer-Encoding", "chunked") }
-    appendStreamFields()
-    scratch.appendField("X-Request-ID", id.span)
-    appendConnectionField(connection, closes: !isChunked(connection))
-    scratch.appendHeadEnd()
+    var draft = takeDraft()
+    draft.begin(200, type: "text/event-stream; charset=utf-8")
+    draft.appendLength(nil, framing(of: connection))
+    draft.appendStreamFields()
+    draft.head.appendField("X-Request-ID", id.span)
+    end(&draft, connection, closes: framing(of: connection) == .identity)
     log.page(status: 200, id: id)
     discardRequest(connection)
     if watching.watchers.isEmpty {
@@ -55,17 +53,18 @@ extension Runner {
       watching.signDue = now.instant + Limits.watchSign
     }
     watching.watchers.append(Watching.Watcher(id: connection.id))
-    sendAll(to: connection, now: now)
+    sendAll(behind: &draft, to: connection, now: now)
+    giveBack(draft)
   }
 
-  /// Sends what is in `scratch`, and the whole behind it, in pieces where it is large.
-  private func sendAll(to connection: Connection, now: Moment) {
-    let framing = isChunked(connection) ? RelayFraming.chunked : .identity
-    page.removeAll()
-    page.append("event: all\ndata: ")
-    var text = pageSource().writeActivity(ending: "]}\n\n", now: now, into: &page)
-    let progress = text.write(upTo: Limits.pagePiece, now: now, into: &page)
-    write(to: connection, framing)
+  /// Sends a draft's head, and the whole behind it, in pieces where it is large.
+  private func sendAll(behind draft: inout AnswerDraft, to connection: Connection, now: Moment) {
+    let framing = framing(of: connection)
+    draft.body.removeAll()
+    draft.body.append("event: all\ndata: ")
+    var text = pageSource().writeActivity(ending: "]}\n\n", now: now, into: &draft.body)
+    let progress = text.write(upTo: Limits.pagePiece, now: now, into: &draft.body)
+    draft.write(to: connection.output, framing)
     switch progress {
     case .complete: downstream.settle(connection, now: now.instant)
     case .more, .outdated:
@@ -74,23 +73,26 @@ extension Runner {
     }
   }
 
-  private func isChunked(_ connection: Connection) -> Bool { connection.parser.head.version == .http11 }
+  private func framing(of connection: Connection) -> RelayFraming {
+    connection.parser.head.version == .http11 ? .chunked : .identity
+  }
 
   /// Tells everybody what has changed, once a time.
   func tellWatchers(now: Moment) {
     guard watching.nextDue <= now.instant else { return }
     watching.nextDue = now.instant + Limits.watchEvery
-    page.removeAll()
-    let isChanged = watching.told.writeChanges(of: pageSource(), now: now, into: &page)
-    if !isChanged, watching.signDue <= now.instant { page.append(": still here\n\n") }
-    if !page.isEmpty { watching.signDue = now.instant + Limits.watchSign }
+    var draft = takeDraft()
+    let isChanged = watching.told.writeChanges(of: pageSource(), now: now, into: &draft.body)
+    if !isChanged, watching.signDue <= now.instant { draft.body.append(": still here\n\n") }
+    if !draft.body.isEmpty { watching.signDue = now.instant + Limits.watchSign }
     for index in watching.watchers.indices {
       guard let connection = downstream.connection(watching.watchers[index].id) else { continue }
       if connection.output.isBlocked || tasks[connection.id].page != nil {
         // It still reads what it was told before. If it never does, its time runs out.
         watching.watchers[index].hasMissed = watching.watchers[index].hasMissed || isChanged
-      } else if !watching.watchers[index].hasMissed, !page.isEmpty {
-        sendEvent(to: connection, now: now)
+      } else if !watching.watchers[index].hasMissed, !draft.body.isEmpty {
+        draft.write(to: connection.output, framing(of: connection))
+        downstream.settle(connection, now: now.instant)
       }
     }
     for index in watching.watchers.indices where watching.watchers[index].hasMissed {
@@ -98,10 +100,9 @@ extension Runner {
         tasks[connection.id].page == nil
       else { continue }
       watching.watchers[index].hasMissed = false
-      scratch.removeAll()
-      sendAll(to: connection, now: now)
+      sendAll(behind: &draft, to: connection, now: now)
     }
-    page.recycle(keeping: Limits.keptBuffer)
+    giveBack(draft)
   }
 
   /// Ends every stream; the pages come again.
@@ -110,19 +111,8 @@ extension Runner {
     watching = Watching()
     for watcher in all {
       guard let connection = downstream.connection(watcher.id) else { continue }
-      if isChunked(connection) { connection.output.write("0\r\n\r\n" as StaticString) }
-      finishAnswer(connection, keepsAlive: isChunked(connection), now: now)
+      if framing(of: connection) == .chunked { connection.output.write("0\r\n\r\n" as StaticString) }
+      finishAnswer(connection, keepsAlive: framing(of: connection) == .chunked, now: now)
     }
-  }
-
-  /// Sends what is in `page`.
-  private func sendEvent(to connection: Connection, now: Moment) {
-    scratch.removeAll()
-    if isChunked(connection) { scratch.appendChunkStart(page.count) }
-    page.withBytes { scratch.append($0) }
-    if isChunked(connection) { scratch.appendChunkEnd() }
-    scratch.withBytes { connection.output.write($0) }
-    scratch.recycle(keeping: Limits.keptBuffer)
-    downstream.settle(connection, now: now.instant)
   }
 }

@@ -53,14 +53,16 @@ extension Runner {
     }
     guard let provider else { return }
     if let account { connection.permit = ClientPermit(account) }
-    composePassedLines(connection)
-    let passing = scratch.withBytes { lines in
+    var draft = takeDraft()
+    composePassedLines(connection, into: &draft.head)
+    let passing = draft.head.withBytes { lines in
       Passing(
         connection, runtime: runtime, provider: provider, rest: rest, lines: lines,
         requestID: requestID(of: connection), trace: traceID(of: connection),
         client: clientName(of: connection),
         now: now.instant)
     }
+    giveBack(draft)
     passing.permit = permit.take()
     discardRequest(connection)
     tasks[connection.id].passing = passing
@@ -69,16 +71,15 @@ extension Runner {
     passingTimers.arm(Int(connection.id.slot), at: now.instant + idleTime(of: passing))
   }
 
-  /// The client's fields that cross, in `scratch`. How the body is encoded is between the client and the provider.
-  private func composePassedLines(_ connection: Connection) {
-    scratch.removeAll()
+  /// The client's fields that cross. How the body is encoded is between the client and the provider.
+  private func composePassedLines(_ connection: Connection, into lines: inout ByteBuffer) {
     connection.inbound.withBytes { bytes in
       for field in connection.parser.head.fields
       where connection.parser.head.crosses(field, in: bytes) || field.known == .contentEncoding {
-        scratch.append(field, of: bytes)
+        lines.append(field, of: bytes)
       }
     }
-    appendUserAgent(connection.parser.head)
+    appendUserAgent(connection.parser.head, to: &lines)
   }
 
   /// Asks the provider. A request that must not be repeated takes a connection that is known to stand.
@@ -169,43 +170,37 @@ extension Runner {
   ) {
     passing.status = status
     passing.hasHead = true
-    scratch.removeAll()
-    scratch.appendStatusLine(status)
+    var draft = takeDraft()
+    draft.begin(status)
     withResponseHead(transfer) { raw in
       for field in responseHead.fields where responseHead.crosses(field, in: raw) {
-        scratch.append(field, of: raw)
+        draft.head.append(field, of: raw)
       }
       if let id = responseHead.value(of: .requestID) {
-        scratch.appendField("X-Upstream-Request-ID", raw.extracting(id))
+        draft.head.appendField("X-Upstream-Request-ID", raw.extracting(id))
       }
       let length = responseHead.contentLength(in: raw)
       let hasBody = status != 204 && status != 304 && !passing.isHead
-      if let length, status != 204 {
-        scratch.appendField("Content-Length", decimal: length)
-      } else if hasBody, passing.version == .http10 {
-        passing.isCloseDelimited = true
-      } else if hasBody, passing.version == .http11 {
-        passing.framing = .chunked
-        scratch.appendField("Transfer-Encoding", "chunked")
+      if hasBody, length == nil {
+        passing.isCloseDelimited = passing.version == .http10
+        if passing.version == .http11 { passing.framing = .chunked }
       }
+      // The length of what HEAD would bring is told too.
+      draft.appendLength(status == 204 ? nil : length, passing.framing)
     }
-    appendPassedFields(passing)
-    appendConnectionField(connection, closes: passing.isCloseDelimited)
-    scratch.appendHeadEnd()
-    scratch.withBytes { head in
+    appendPassedFields(of: passing, to: &draft)
+    end(&draft, connection, closes: passing.isCloseDelimited)
+    draft.head.withBytes { head in
       _ = upstream.commit(
         transfer, head: head, to: connection.output, framing: passing.framing, now: now.instant)
     }
-    scratch.recycle(keeping: Limits.keptBuffer)
+    giveBack(draft)
     downstream.settle(connection, now: now.instant)
   }
 
-  private func appendPassedFields(_ passing: Passing) {
-    scratch.appendField("X-Request-ID", passing.requestID.span)
-    guard passing.runtime.configuration.exposeHeaders else { return }
-    scratch.append("X-Synaxis-Provider: ")
-    scratch.append(passing.name)
-    scratch.append("\r\n")
+  private func appendPassedFields(of passing: Passing, to draft: inout AnswerDraft) {
+    draft.head.appendField("X-Request-ID", passing.requestID.span)
+    if passing.runtime.configuration.exposeHeaders { draft.appendText("X-Synaxis-Provider", passing.name) }
   }
 
   /// 1. The answer is complete. 2. A pooled connection was dead, and nobody minds a second try. 3. It cannot be finished.
@@ -246,21 +241,19 @@ extension Runner {
     _ error: LocalError, _ words: String, _ passing: Passing, _ connection: Connection
   ) {
     passing.status = error.row.status
-    page.removeAll()
     var text = ErrorText(error)
     text.provider = passing.name
     text.words = words
-    text.write(of: nil, now: passing.startedAt, into: &page)
-    scratch.removeAll()
-    scratch.appendStatusLine(error.row.status)
-    scratch.appendField("Content-Type", "application/json")
-    scratch.appendField("Content-Length", decimal: page.count)
-    appendPassedFields(passing)
-    appendRetryAfter(error)
-    appendConnectionField(connection, closes: error.row.closes || connection.feed != nil)
-    scratch.appendHeadEnd()
-    if !passing.isHead { page.withBytes { scratch.append($0) } }
-    scratch.withBytes { connection.output.write($0) }
+    var draft = takeDraft()
+    text.write(of: nil, now: passing.startedAt, into: &draft.body)
+    draft.begin(error.row.status, type: "application/json")
+    draft.appendLength(Int64(draft.body.count), .identity)
+    appendPassedFields(of: passing, to: &draft)
+    draft.appendErrorFields(error)
+    end(&draft, connection, closes: error.row.closes || connection.feed != nil)
+    if passing.isHead { draft.body.removeAll() }
+    draft.write(to: connection.output, .identity)
+    giveBack(draft)
   }
 
   // MARK: - The end

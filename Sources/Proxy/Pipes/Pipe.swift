@@ -91,20 +91,21 @@ extension Runner {
       refuse(connection, .overloaded, model: facts.model, now: now)
       return
     }
-    composeUpgradeLines(connection)
+    var draft = takeDraft()
+    composeUpgradeLines(connection, in: &draft)
     tasks[connection.id].reply = reply
     sharing.subscription(reply, at: subscription)
     let end = connection.parser.head.headLength
     let arrival = Arrival(
       request: connection.takeRequest(), body: end..<end, query: connection.parser.head.query,
       isShared: false, storeKey: nil)
-    start(arrival, facts: facts, shape: shape, for: subscription, pipe: pipe, now: now)
+    start(arrival, facts: facts, shape: shape, for: subscription, lines: draft.head, pipe: pipe, now: now)
+    giveBack(draft)
   }
 
-  /// The client's fields that cross, and its handshake's but for its key among the protocols, in `scratch`.
-  private func composeUpgradeLines(_ connection: Connection) {
-    scratch.removeAll()
-    page.removeAll()
+  /// The client's fields that cross, and its handshake's but for its key among the protocols. `draft.body` is used
+  /// for those.
+  private func composeUpgradeLines(_ connection: Connection, in draft: inout AnswerDraft) {
     connection.inbound.withBytes { bytes in
       for field in connection.parser.head.fields {
         let name = bytes.extracting(field.name)
@@ -112,18 +113,19 @@ extension Runner {
           bytes.forEachListElement(field.value) { element in
             let offered = bytes.extracting(element)
             if offered.isEmpty || offered.hasPrefix(WebSocket.keyProtocol) { return }
-            if !page.isEmpty { page.append(", ") }
-            page.append(offered)
+            if !draft.body.isEmpty { draft.body.append(", ") }
+            draft.body.append(offered)
           }
         } else if connection.parser.head.crosses(field, in: bytes)
           || name.hasPrefixIgnoringCase("sec-websocket-")
         {
-          scratch.append(field, of: bytes)
+          draft.head.append(field, of: bytes)
         }
       }
     }
-    appendUserAgent(connection.parser.head)
-    if !page.isEmpty { page.withBytes { scratch.appendField("Sec-WebSocket-Protocol", $0) } }
+    appendUserAgent(connection.parser.head, to: &draft.head)
+    let protocols = draft.body.withBytes { $0.array }
+    if !protocols.isEmpty { draft.head.appendField("Sec-WebSocket-Protocol", protocols.span) }
   }
 
   // MARK: - Attempts
@@ -137,11 +139,11 @@ extension Runner {
     request.needsFreshConnection = made.choice.needsFreshConnection
     request.isOpaque = true
     request.tag = run.tag(attempt)
-    page.removeAll()
-    run.withQueryAndLines { query, _ in writeQuery(query, pipe, made.choice, run) }
+    var named = ByteBuffer()
+    run.withQueryAndLines { query, _ in writeQuery(query, pipe, made.choice, run, into: &named) }
     let method = Array("GET".utf8)
     run.transfers[attempt] = run.withQueryAndLines { _, lines in
-      page.withBytes { query in
+      named.withBytes { query in
         upstream.open(
           request, method: method.span, behind: Span(), query: query, headerLines: lines, body: .upgrade,
           now: now.instant)
@@ -150,21 +152,24 @@ extension Runner {
     run.openedAt = run.openedAt ?? Clock.instant()
   }
 
-  /// The client's query with the model's name in the provider's spelling, in `page`.
-  private func writeQuery(_ query: Span<UInt8>, _ pipe: Pipe, _ choice: Choice, _ run: ExchangeRun) {
+  /// The client's query with the model's name in the provider's spelling.
+  private func writeQuery(
+    _ query: Span<UInt8>, _ pipe: Pipe, _ choice: Choice, _ run: ExchangeRun,
+    into out: inout ByteBuffer
+  ) {
     let catalog = run.runtime.catalog
     let route = run.exchange.shape.route
     let requested = pipe.model.name
     guard catalog.needsModelSplice(choice.candidate, route: route, requested: requested.span) else {
-      page.append(query)
+      out.append(query)
       return
     }
     let candidate = catalog[choice.candidate]
     if candidate.isWildcard {
-      pipe.model.write(query, naming: requested.span.extracting(route.passedName), into: &page)
+      pipe.model.write(query, naming: requested.span.extracting(route.passedName), into: &out)
     } else {
       let name = candidate.upstreamName
-      pipe.model.write(query, naming: name.span, into: &page)
+      pipe.model.write(query, naming: name.span, into: &out)
     }
   }
 
@@ -199,23 +204,24 @@ extension Runner {
     reply.hasHead = true
     reply.firstByteAt = now.instant
     connection.keepsAlive = false
-    scratch.removeAll()
-    scratch.append("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n")
+    var draft = takeDraft()
+    draft.head.append("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n")
     withResponseHead(transfer) { raw in
       for field in responseHead.fields where responseHead.crosses(field, in: raw) {
-        if field.known != .contentType { scratch.append(field, of: raw) }
+        if field.known != .contentType { draft.head.append(field, of: raw) }
       }
     }
     let provider = run.exchange.attempts[attempt].choice.provider
-    appendOwnFields(reply, run: run, provider: run.runtime.catalog.providers[provider].name, now)
-    appendAccessFields(connection)
-    scratch.appendHeadEnd()
+    appendOwnFields(
+      to: &draft, reply, run: run, provider: run.runtime.catalog.providers[provider].name, now)
+    draft.appendAccessFields(connection.access)
+    draft.head.appendHeadEnd()
     sharing.flights.headSent(subscription)
     _ = sharing.flights.goDirect(subscription)
-    scratch.withBytes { head in
+    draft.head.withBytes { head in
       _ = upstream.commit(transfer, head: head, to: connection.output, framing: .identity, now: now.instant)
     }
-    scratch.recycle(keeping: Limits.keptBuffer)
+    giveBack(draft)
     run.releaseRequest()
     downstream.settle(connection, now: now.instant)
     downstream.events.append(.fed(connection.id))

@@ -80,78 +80,31 @@ extension Runner {
     downstream.admission.measured(answers: bytes, now: now)
   }
 
-  // MARK: - Fields of answers
-
-  /// What an answer tells about its client's own limit and to its browser.
-  func appendAccessFields(_ connection: Connection) {
-    let access = connection.access
-    if let quota = access.quota {
-      scratch.appendField("x-ratelimit-limit-requests", decimal: quota.limit.value)
-      scratch.appendField("x-ratelimit-remaining-requests", decimal: quota.remaining.value)
-      scratch.append("x-ratelimit-reset-requests: ")
-      scratch.append(duration: quota.reset)
-      scratch.append("\r\n")
-    }
-    if access.variesByOrigin { scratch.appendField("Vary", "Origin") }
-    guard let origin = access.origin else { return }
-    scratch.append("Access-Control-Allow-Origin: ")
-    scratch.append(origin)
-    scratch.append("\r\n")
-    if access.isPreflight { return }
-    scratch.appendField(
-      "Access-Control-Expose-Headers",
-      """
-      X-Request-ID, X-Upstream-Request-ID, Retry-After, X-Synaxis-Provider, X-Synaxis-Attempts, X-Synaxis-Cache, X-Synaxis-Batch, \
-      x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests
-      """)
-  }
-
-  /// A provider's field that says what we say ourselves: a client with a limit of its own is told that one.
-  private func isOwnField(_ name: Span<UInt8>) -> Bool {
-    name.equalsIgnoringCase("x-ratelimit-limit-requests")
-      || name.equalsIgnoringCase("x-ratelimit-remaining-requests")
-      || name.equalsIgnoringCase("x-ratelimit-reset-requests")
-  }
-
-  /// The provider's fields as a client gets them: those that `appendAccessFields` says itself are left out.
-  func appendProviderFields(_ lines: Span<UInt8>, for connection: Connection) {
-    guard connection.access.quota != nil else {
-      scratch.append(lines)
-      return
-    }
-    var start = 0
-    while start < lines.count {
-      let rest = lines.extracting(start..<lines.count)
-      let end = rest.firstIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? rest.count
-      let name = rest.extracting(0..<(rest.firstIndex(of: UInt8(ascii: ":")) ?? 0))
-      if !isOwnField(name) { scratch.append(rest.extracting(0..<end)) }
-      start += end
-    }
-  }
+  // MARK: - Preflights
 
   /// Tells a browser that a page of an allowed origin may ask (Fetch standard, CORS-preflight fetch).
   func answerPreflight(_ connection: Connection, now: Moment) {
     let id = requestID(of: connection)
-    scratch.removeAll()
-    scratch.appendStatusLine(204)
-    scratch.appendField("X-Request-ID", id.span)
-    scratch.appendField("Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE")
+    var draft = takeDraft()
+    draft.begin(204)
+    draft.head.appendField("X-Request-ID", id.span)
+    draft.head.appendField("Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE")
     connection.inbound.withBytes { bytes in
       if let fields = connection.parser.head.value(of: .accessControlRequestHeaders),
         fields.count <= Limits.preflightFields
       {
-        scratch.appendField("Access-Control-Allow-Headers", bytes.extracting(fields))
+        draft.head.appendField("Access-Control-Allow-Headers", bytes.extracting(fields))
       }
       // Private Network Access: a page of the public web asks for a server of the local one.
       if connection.parser.head.value(of: "access-control-request-private-network", in: bytes) != nil {
-        scratch.appendField("Access-Control-Allow-Private-Network", "true")
+        draft.head.appendField("Access-Control-Allow-Private-Network", "true")
       }
     }
-    scratch.appendField("Access-Control-Max-Age", "600")
-    scratch.appendField("Vary", "Access-Control-Request-Method, Access-Control-Request-Headers")
-    appendConnectionField(connection, closes: false)
-    scratch.appendHeadEnd()
-    scratch.withBytes { connection.output.write($0) }
+    draft.head.appendField("Access-Control-Max-Age", "600")
+    draft.head.appendField("Vary", "Access-Control-Request-Method, Access-Control-Request-Headers")
+    end(&draft, connection, closes: false)
+    draft.write(to: connection.output, .identity)
+    giveBack(draft)
     log.page(status: 204, id: id)
     discardRequest(connection)
     finishAnswer(connection, keepsAlive: true, now: now.instant)

@@ -189,7 +189,8 @@ extension Runner {
         refuse(connection, refusal, model: facts.model, now: now)
         return
       }
-      composeLines(connection)
+      var draft = takeDraft()
+      composeLines(connection, into: &draft.head)
       tasks[connection.id].reply = reply
       sharing.subscription(reply, at: subscription)
       let arrival = Arrival(
@@ -197,28 +198,28 @@ extension Runner {
         isShared: wish.coalesces || wish.stores, storeKey: wish.stores ? key : nil, stored: stored,
         payer: account?.spendPerDay == nil ? nil : account, estimate: estimate(shape, for: account),
         batchInput: batchInput)
-      start(arrival, facts: facts, shape: shape, for: subscription, now: now)
+      start(arrival, facts: facts, shape: shape, for: subscription, lines: draft.head, now: now)
+      giveBack(draft)
     case .refused: refuse(connection, .overloaded, model: facts.model, now: now)
     }
   }
 
-  /// The client's fields that cross, as lines ended by CRLF, in `scratch`.
-  private func composeLines(_ connection: Connection) {
-    scratch.removeAll()
+  /// The client's fields that cross, as lines ended by CRLF.
+  private func composeLines(_ connection: Connection, into lines: inout ByteBuffer) {
     connection.inbound.withBytes { bytes in
       for field in connection.parser.head.fields where connection.parser.head.crosses(field, in: bytes) {
-        scratch.append(field, of: bytes)
+        lines.append(field, of: bytes)
       }
       if connection.parser.head.value(of: .contentType) == nil {
-        scratch.append("Content-Type: application/json\r\n")
+        lines.append("Content-Type: application/json\r\n")
       }
     }
-    appendUserAgent(connection.parser.head)
+    appendUserAgent(connection.parser.head, to: &lines)
   }
 
   /// Who asks, where the client does not say.
-  func appendUserAgent(_ head: borrowing RequestHead) {
-    if head.value(of: .userAgent) == nil { scratch.append("User-Agent: synaxis\r\n") }
+  func appendUserAgent(_ head: borrowing RequestHead, to lines: inout ByteBuffer) {
+    if head.value(of: .userAgent) == nil { lines.append("User-Agent: synaxis\r\n") }
   }
 
   /// The client's own name of the request, or a new one.

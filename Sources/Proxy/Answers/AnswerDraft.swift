@@ -1,0 +1,152 @@
+internal import Base
+internal import Downstream
+internal import Exchange
+internal import Policy
+internal import Upstream
+internal import Wire
+
+/// An answer while it is written: its head, and what of its body goes out with it. Every head of ours is composed here.
+///
+/// A head is begun, gets its fields, and is ended for its client. Lines stand in that order.
+struct AnswerDraft: ~Copyable {
+  var head = ByteBuffer()
+  var body = ByteBuffer()
+
+  mutating func begin(_ status: Int, type: StaticString? = nil) {
+    head.removeAll()
+    head.appendStatusLine(status)
+    if let type { head.appendField("Content-Type", type) }
+  }
+
+  /// Where the body ends (RFC 9112 §6.3): its length, if that is known, else chunks; else the connection's end, of which
+  /// nothing is said.
+  mutating func appendLength(_ length: Int64?, _ framing: RelayFraming) {
+    if let length {
+      head.appendField("Content-Length", decimal: length)
+    } else if framing == .chunked {
+      head.appendField("Transfer-Encoding", "chunked")
+    }
+  }
+
+  /// No proxy on the way may keep or hold back an event stream (nginx heeds the second).
+  mutating func appendStreamFields() {
+    head.appendField("Cache-Control", "no-cache, no-transform")
+    head.appendField("X-Accel-Buffering", "no")
+  }
+
+  mutating func appendText(_ name: StaticString, _ value: String) {
+    head.append(name)
+    head.append(": ")
+    head.append(value)
+    head.append("\r\n")
+  }
+
+  /// What an error asks of its client besides its words.
+  mutating func appendErrorFields(_ error: LocalError) {
+    if error == .upgradeRequired { head.appendField("Upgrade", "websocket") }
+    if case .methodNotAllowed(let allow) = error { head.appendField("Allow", allow) }
+    // What would have been taken (RFC 9110 §12.5.3).
+    if error == .unsupportedEncoding { head.appendField("Accept-Encoding", "identity") }
+    if error.row.status == 401 { head.appendField("WWW-Authenticate", "Bearer") }
+    if let time = error.retryAfter { head.appendField("Retry-After", decimal: max(1, time.wholeSecondsUp)) }
+  }
+
+  /// What the gate found out: the client's own limit, and what its browser may do.
+  mutating func appendAccessFields(_ access: AccessDecision) {
+    if let quota = access.quota {
+      head.appendField("x-ratelimit-limit-requests", decimal: quota.limit.value)
+      head.appendField("x-ratelimit-remaining-requests", decimal: quota.remaining.value)
+      head.append("x-ratelimit-reset-requests: ")
+      head.append(duration: quota.reset)
+      head.append("\r\n")
+    }
+    if access.variesByOrigin { head.appendField("Vary", "Origin") }
+    guard let origin = access.origin else { return }
+    appendText("Access-Control-Allow-Origin", origin)
+    if access.isPreflight { return }
+    head.appendField(
+      "Access-Control-Expose-Headers",
+      """
+      X-Request-ID, X-Upstream-Request-ID, Retry-After, X-Synaxis-Provider, X-Synaxis-Attempts, X-Synaxis-Cache, X-Synaxis-Batch, \
+      x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests
+      """)
+  }
+
+  /// A provider's fields, but for those that `appendAccessFields` says itself: a client with a limit of its own is told
+  /// that one.
+  mutating func appendProviderFields(_ lines: Span<UInt8>, besides access: AccessDecision) {
+    guard access.quota != nil else {
+      head.append(lines)
+      return
+    }
+    var start = 0
+    while start < lines.count {
+      let rest = lines.extracting(start..<lines.count)
+      let end = rest.firstIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? rest.count
+      let name = rest.extracting(0..<(rest.firstIndex(of: UInt8(ascii: ":")) ?? 0))
+      if !Self.isOfAccess(name) { head.append(rest.extracting(0..<end)) }
+      start += end
+    }
+  }
+
+  private static func isOfAccess(_ name: Span<UInt8>) -> Bool {
+    name.equalsIgnoringCase("x-ratelimit-limit-requests")
+      || name.equalsIgnoringCase("x-ratelimit-remaining-requests")
+      || name.equalsIgnoringCase("x-ratelimit-reset-requests")
+  }
+
+  /// The last lines of every head: for this client, and for its connection.
+  mutating func end(_ connection: Connection, closes: Bool) {
+    appendAccessFields(connection.access)
+    if closes {
+      head.appendField("Connection", "close")
+    } else if connection.parser.head.minorVersion == 0 {
+      head.appendField("Connection", "keep-alive")
+    }
+    head.appendHeadEnd()
+  }
+
+  /// Sends what is written, the body as a chunk where the answer has chunks. The head is empty then, the body stays.
+  mutating func write(to output: WriteBuffer, _ framing: RelayFraming) {
+    let isChunk = framing == .chunked && !body.isEmpty
+    if isChunk { head.appendChunkStart(body.count) }
+    let end: StaticString = isChunk ? "\r\n" : ""
+    head.withBytes { head in
+      body.withBytes { piece in
+        head.withUnsafeBufferPointer { head in
+          piece.withUnsafeBufferPointer { piece in
+            // Lifetime: a StaticString's bytes are always there; the buffers are not changed during the call.
+            output.write(
+              UnsafeRawBufferPointer(head), UnsafeRawBufferPointer(piece),
+              UnsafeRawBufferPointer(start: end.utf8Start, count: end.utf8CodeUnitCount))
+          }
+        }
+      }
+    }
+    head.removeAll()
+  }
+
+  /// Moves it out; what is left is empty.
+  mutating func take() -> AnswerDraft { AnswerDraft(head: head.take(), body: body.take()) }
+
+  /// Empties it, and gives back what is more than usual.
+  mutating func recycle() {
+    head.recycle(keeping: Limits.keptBuffer)
+    body.recycle(keeping: Limits.pagePiece * 2)
+  }
+}
+
+extension Runner {
+  /// The draft that is free, with the memory of the one before. Whoever has it gives it back.
+  func takeDraft() -> AnswerDraft { draft.take() }
+
+  func giveBack(_ used: consuming AnswerDraft) {
+    used.recycle()
+    draft = used
+  }
+
+  /// Ends a head, which says whether its connection goes on.
+  func end(_ draft: inout AnswerDraft, _ connection: Connection, closes: Bool) {
+    draft.end(connection, closes: closes || !connection.keepsAlive || isDraining)
+  }
+}
