@@ -1,6 +1,7 @@
 internal import Base
 internal import HTTP2
 internal import Kernel
+internal import Wire
 
 // How answers get on the streams of an HTTP/2 connection: what a turn has gathered for them is lent to the session, which
 // makes frames of it, as many as windows and socket take.
@@ -60,7 +61,7 @@ extension Downstream {
   /// 1. Heads, as they stand in the output. 2. What may follow them; until `takeBack`.
   private func lend(_ stream: Connection, to session: HTTP2Session) {
     guard let lane = stream.lane, stream.state != .closed else { return }
-    let ends = lane.isFinished && !lane.isCut
+    let ends = lane.isFinished && !stream.sink.isCut
     var isInterim = true
     while isInterim, !lane.hasHead {  // 1
       isInterim = false
@@ -92,8 +93,8 @@ extension Downstream {
     if hasEnded {  // 1
       lane.isOver = lane.isWhole
       close(stream)
-    } else if stream.output.waiting.isEmpty, !lane.isFinished || lane.isCut {
-      if lane.isFinished, lane.isCut {  // 2
+    } else if stream.output.waiting.isEmpty, !lane.isFinished || stream.sink.isCut {
+      if lane.isFinished {  // 2
         close(stream)
       } else if wasBlocked {  // 3
         unblocked(stream, now: now)
@@ -118,8 +119,9 @@ extension Downstream {
     guard let carriage = lane.carrier.carriage else { return }
     carriage.remove(lane.stream)
     if !lane.isOver {
-      let isAnswered = lane.isFinished && !lane.isCut && stream.output.waiting.isEmpty
-      carriage.session.reset(lane.stream, isAnswered ? .noError : lane.isCut ? .internalError : .cancel)
+      let isAnswered = lane.isFinished && !stream.sink.isCut && stream.output.waiting.isEmpty
+      carriage.session.reset(
+        lane.stream, isAnswered ? .noError : stream.sink.isCut ? .internalError : .cancel)
     }
     lane.carrier.wasAnswered = true
     soil(lane.carrier)

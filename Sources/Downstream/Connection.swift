@@ -10,7 +10,7 @@ package import Wire
 ///
 /// Owns the descriptor. `Downstream` moves it from state to state; nobody else changes one.
 package final class Connection {
-  package enum State {
+  enum State {
     /// The TLS handshake is under way.
     case securing
     /// It carries streams, each of which is a connection of its own.
@@ -35,18 +35,24 @@ package final class Connection {
   private let descriptor: Descriptor?
   let raw: Int32
   /// A stream's place on the connection that carries it; nil: it has a socket.
-  package let lane: Lane?
+  let lane: Lane?
   var carriage: Carriage?
-  /// What lies on the socket. All reading goes through it, and what `output` gathers.
+  /// What lies on the socket. All reading goes through it, and what `sink` gathers.
   var transport: Transport
-  package let output: WriteBuffer
+  /// The way out for its answers.
+  package let sink: ResponseSink
+  var output: WriteBuffer { sink.output }
   package let reach: Gate.Reach
   /// A client of the admin listener.
   package let isAdmin: Bool
 
-  package var state = State.idle
+  var state = State.idle
   package var inbound = ByteBuffer()
-  package var parser: RequestParser
+  var parser: RequestParser
+  /// The current request's head, in `inbound`.
+  package var head: RequestHead {
+    _read { yield parser.head }
+  }
   var decoder = ChunkedDecoder(limit: 0)
   /// The current request's body, where it is passed on as it comes, until its end was passed on.
   package var feed: ClientFeed?
@@ -83,7 +89,8 @@ package final class Connection {
     raw = descriptor.raw
     lane = nil
     transport = Transport(plain: raw)
-    output = queue.map { WriteBuffer(gathering: $0, place: id.slot) } ?? WriteBuffer(descriptor: raw)
+    sink = ResponseSink(
+      queue.map { WriteBuffer(gathering: $0, place: id.slot) } ?? WriteBuffer(descriptor: raw))
     self.descriptor = consume descriptor
     self.reach = reach
     self.isAdmin = isAdmin
@@ -97,11 +104,23 @@ package final class Connection {
     descriptor = nil
     raw = -1
     transport = Transport(plain: -1)
-    output = WriteBuffer(gathering: queue, place: id.slot)
+    sink = ResponseSink(WriteBuffer(gathering: queue, place: id.slot))
     reach = lane.carrier.reach
     isAdmin = lane.carrier.isAdmin
     parser = RequestParser(maximumHead: maximumHead)
     state = .readingHead
+  }
+
+  /// Its request is told of, and its answer not yet complete.
+  package var isAnswering: Bool {
+    if case .answering = state { true } else { false }
+  }
+
+  /// Bytes that it holds for its client: what was sent and is not yet read, and what waits to be taken.
+  package var bytesHeld: Int { inbound.count + output.backlogCount }
+  /// Those of them that no reservation counts.
+  package var bytesUncounted: Int {
+    output.backlogCount + max(0, inbound.count - (reservation?.bytes ?? 0))
   }
 
   /// Where the body of a complete request is in `inbound`.

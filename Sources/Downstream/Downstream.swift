@@ -317,12 +317,12 @@ package final class Downstream {
 
   // MARK: - The end of an answer
 
-  /// The whole answer has been handed to the output. Goes on with the next request, or closes.
-  package func finishAnswer(_ connection: Connection, keepsAlive: Bool, now: Instant) {
+  /// The whole answer is with its sink. Goes on with the next request, or closes the connection.
+  package func finishAnswer(_ connection: Connection, closes: Bool, now: Instant) {
     connection.feed = nil
     connection.permit = nil
     connection.reservation = nil
-    if !keepsAlive || isDraining { connection.keepsAlive = false }
+    if closes || connection.sink.endsConnection || isDraining { connection.keepsAlive = false }
     if let lane = connection.lane {
       finishStream(connection, lane)
       return

@@ -1,5 +1,5 @@
 /// A stream's place on the connection that carries it (RFC 9113 §5).
-package final class Lane {
+final class Lane {
   let carrier: Connection
   let stream: Int32
   /// Bytes of the request's body that have not been given back to the stream's window.
@@ -8,9 +8,8 @@ package final class Lane {
   var isWhole = false
   /// The answer's head is out.
   var hasHead = false
-  /// All of the answer is with the output; it may be one that was cut.
+  /// All of the answer is with the sink; it may be one that was cut.
   var isFinished = false
-  package var isCut = false
   /// Neither side has anything more to say.
   var isOver = false
   /// It is among those that have something to send.

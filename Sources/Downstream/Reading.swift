@@ -138,7 +138,7 @@ extension Downstream {
     connection.state = .readingBody
     let isMissing = connection.inbound.count < max(connection.requestLength, headLength + 1)
     if connection.parser.head.expectsContinue, isMissing {
-      connection.output.write("HTTP/1.1 100 Continue\r\n\r\n" as StaticString)
+      connection.sink.goOn()
     }
     advanceBody(connection, now: now)
   }

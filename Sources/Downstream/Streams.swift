@@ -154,7 +154,7 @@ extension Downstream {
     stream.pace = UploadPace(bytes: 0, now: now)
     timers.arm(Int(stream.id.slot), at: stream.pace.due)
     if stream.parser.head.expectsContinue {
-      stream.output.write("HTTP/1.1 100 Continue\r\n\r\n" as StaticString)
+      stream.sink.goOn()
     }
   }
 

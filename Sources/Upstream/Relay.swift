@@ -1,18 +1,11 @@
 package import Base
-internal import Wire
+package import Wire
 
 // The data plane: body bytes from the buffer that was read into to the client's socket, on the shortest way.
 //
 // An answer in chunks or frames comes as many small pieces in one turn. The first one is written at once, from where it
 // lies; further ones are gathered in one staging buffer that all transfers share, and written when the turn is over.
 extension Upstream {
-  private static let lineEnd: StaticString = "\r\n"
-  /// Lifetime: a StaticString's bytes are always there.
-  private static var lineEndBytes: UnsafeRawBufferPointer {
-    .init(start: lineEnd.utf8Start, count: lineEnd.utf8CodeUnitCount)
-  }
-  private static var nothing: UnsafeRawBufferPointer { .init(start: nil, count: 0) }
-
   /// Takes a piece of the body whole, or (false) nothing of it: the transfer is then paused.
   ///
   /// 1. Held back for a decision, as far as the request says. 2. The client's socket is full. 3. The first piece of
@@ -29,11 +22,11 @@ extension Upstream {
         return false
       }
       slot.held.append(piece)
-    case .forwarding(let output, let framing):
-      guard forward(piece, of: slot, to: output, framing) else { return false }
-    case .recording(let recording, let output, let framing):
-      if let output, !recording.isFollowed {
-        guard forward(piece, of: slot, to: output, framing) else { return false }
+    case .forwarding(let sink):
+      guard forward(piece, of: slot, to: sink) else { return false }
+    case .recording(let recording, let sink):
+      if let sink, !recording.isFollowed {
+        guard forward(piece, of: slot, to: sink) else { return false }
         recording.append(piece, at: now)
       } else {
         // 5
@@ -60,19 +53,17 @@ extension Upstream {
   }
 
   /// The short way: to the client's socket, unless it is full (false).
-  private func forward(
-    _ piece: UnsafeRawBufferPointer, of slot: Slot, to output: WriteBuffer, _ framing: RelayFraming
-  ) -> Bool {
+  private func forward(_ piece: UnsafeRawBufferPointer, of slot: Slot, to sink: ResponseSink) -> Bool {
     // 2
-    if output.isBlocked {
+    if sink.isBlocked {
       slot.isPaused = true
       return false
     }
     if slot.turn != turn {
       // 3
       slot.turn = turn
-      write(piece, to: output, framing)
-      noteBlocked(output, slot)
+      sink.send(&frame, piece)
+      noteBlocked(sink, slot)
     } else {
       // 4
       if stagingOwner != Int(slot.index) { flushStaging() }
@@ -137,26 +128,8 @@ extension Upstream {
     return true
   }
 
-  private func write(_ piece: UnsafeRawBufferPointer, to output: WriteBuffer, _ framing: RelayFraming) {
-    switch framing {
-    case .identity: output.write(piece)
-    case .chunked:
-      if piece.count == 0 { return }
-      frame.removeAll()
-      frame.append(hex: piece.count)
-      frame.append(Self.lineEnd)
-      if piece.count <= Limits.copiedPiece {
-        frame.append(piece)
-        frame.append(Self.lineEnd)
-        output.write(frame.unsafeBytes)
-      } else {
-        output.write(frame.unsafeBytes, piece, Self.lineEndBytes)
-      }
-    }
-  }
-
-  private func noteBlocked(_ output: WriteBuffer, _ slot: Slot) {
-    guard output.isBlocked || output.isBroken, !slot.isBlockNoted else { return }
+  private func noteBlocked(_ sink: ResponseSink, _ slot: Slot) {
+    guard sink.isBlocked || sink.isBroken, !slot.isBlockNoted else { return }
     slot.isBlockNoted = true
     note(.blocked, slot)
   }
@@ -166,41 +139,24 @@ extension Upstream {
     guard stagingOwner >= 0 else { return }
     let owner = slots[stagingOwner]
     stagingOwner = -1
-    if let slot = owner, let (output, framing) = slot.flow.way {
-      staging.withBytes { bytes in
-        bytes.withUnsafeBufferPointer { write(UnsafeRawBufferPointer($0), to: output, framing) }
-      }
-      noteBlocked(output, slot)
+    if let slot = owner, let sink = slot.flow.sink {
+      sink.send(&frame, staging.unsafeBytes)
+      noteBlocked(sink, slot)
     }
     staging.recycle(keeping: Limits.staging * 2)
   }
 
-  /// Writes `head` and all held bytes at once, then forwards what comes to `output`.
+  /// Sends `head` and all held bytes at once, then forwards what comes.
   ///
-  /// Also after `.ended`. Returns how many body bytes were held. Lifetime: the output is kept until `cancel`.
+  /// Also after `.ended`. Returns how many body bytes were held. Lifetime: the sink is kept until `cancel`.
   @discardableResult
   package func commit(
-    _ id: TransferID, head: Span<UInt8>, to output: WriteBuffer, framing: RelayFraming, now: Instant
+    _ id: TransferID, head: inout ByteBuffer, to sink: ResponseSink, now: Instant
   ) -> Int {
     guard let slot = live(id), case .holding = slot.flow else { return 0 }
     let count = slot.held.count
-    slot.flow = .forwarding(output, framing)
-    frame.removeAll()
-    frame.append(head)
-    let isChunk = framing == .chunked && count > 0
-    if isChunk {
-      frame.append(hex: count)
-      frame.append(Self.lineEnd)
-    }
-    let lineEnd = isChunk ? Self.lineEndBytes : Self.nothing
-    if count <= Limits.copiedPiece {
-      frame.append(slot.held.unsafeBytes)
-      frame.append(lineEnd)
-      output.write(frame.unsafeBytes)
-    } else {
-      output.write(frame.unsafeBytes, slot.held.unsafeBytes, lineEnd)
-    }
-    frame.recycle(keeping: Limits.keptSlotBuffer)
+    slot.flow = .forwarding(sink)
+    sink.send(&head, slot.held.unsafeBytes)
     slot.forwarded &+= UInt64(count)
     slot.held.recycle(keeping: Limits.keptSlotBuffer)
     resume(id, now: now)
@@ -212,9 +168,9 @@ extension Upstream {
     guard let slot = live(id), slot.phase == .running else { return }
     switch slot.flow {
     case .holding: return
-    case .forwarding(let output, _): if output.isBlocked { return }
-    case .recording(let recording, let output, _):
-      if !recording.isFollowed, output?.isBlocked == true { return }
+    case .forwarding(let sink): if sink.isBlocked { return }
+    case .recording(let recording, let sink):
+      if !recording.isFollowed, sink?.isBlocked == true { return }
     }
     slot.isHeldBack = false
     slot.isBlockNoted = false
@@ -229,15 +185,15 @@ extension Upstream {
     recording.widenWindow(by: slot.held.count)
     slot.held.withBytes { recording.append($0, at: now) }
     slot.held.recycle(keeping: Limits.keptSlotBuffer)
-    slot.flow = .recording(recording, nil, .identity)
+    slot.flow = .recording(recording, nil)
     resume(id, now: now)
   }
 
   /// The only client has had all that is recorded: it gets what comes straight away, as long as the recording
-  /// is not followed. Lifetime: the output is kept until `cancel`.
-  package func goDirect(_ id: TransferID, to output: WriteBuffer, framing: RelayFraming) {
-    guard let slot = live(id), case .recording(let recording, _, _) = slot.flow else { return }
-    slot.flow = .recording(recording, output, framing)
+  /// is not followed. Lifetime: the sink is kept until `cancel`.
+  package func goDirect(_ id: TransferID, to sink: ResponseSink) {
+    guard let slot = live(id), case .recording(let recording, _) = slot.flow else { return }
+    slot.flow = .recording(recording, sink)
   }
 
   /// Takes nothing more from the provider until `resume`.
@@ -246,11 +202,11 @@ extension Upstream {
 
 extension Slot.Flow {
   /// Where bytes go straight away.
-  fileprivate var way: (WriteBuffer, RelayFraming)? {
+  fileprivate var sink: ResponseSink? {
     switch self {
     case .holding: nil
-    case .forwarding(let output, let framing): (output, framing)
-    case .recording(_, let output, let framing): output.map { ($0, framing) }
+    case .forwarding(let sink): sink
+    case .recording(_, let sink): sink
     }
   }
 }

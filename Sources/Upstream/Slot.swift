@@ -9,11 +9,11 @@ final class Slot {
   enum Flow {
     /// Body bytes are kept in `held`.
     case holding
-    /// Body bytes go to the output. Lifetime: the strong reference is dropped by `cancel`.
-    case forwarding(WriteBuffer, RelayFraming)
-    /// Body bytes are recorded for whoever follows. While nobody does, they also go to the output, if there is
-    /// one: the only client's. Lifetime: as above.
-    case recording(Recording, WriteBuffer?, RelayFraming)
+    /// Body bytes go to the client. Lifetime: the strong reference is dropped by `cancel`.
+    case forwarding(ResponseSink)
+    /// Body bytes are recorded for whoever follows. While nobody does, they also go to the only client, if
+    /// there is one. Lifetime: as above.
+    case recording(Recording, ResponseSink?)
   }
 
   let index: UInt32

@@ -22,11 +22,3 @@ package struct TransferRequest: Sendable {
 
   package init(target: TargetID) { self.target = target }
 }
-
-/// How body bytes are laid out on the client's connection.
-package enum RelayFraming: Sendable {
-  /// As they are: the head gave their length, or closing the connection ends them.
-  case identity
-  /// RFC 9112 §7.1, one chunk for each write. The caller writes the last chunk when the transfer has ended.
-  case chunked
-}

@@ -2,6 +2,7 @@ import Base
 import Glibc
 import Testing
 import Upstream
+import Wire
 
 /// The owner of an Upstream: a loop over poll(2) that keeps to the contract of `WatchChange` to the letter.
 final class Driver {
@@ -166,7 +167,8 @@ final class Driver {
 
 /// A client's connection: an output on one end of a socket pair, the client on the other.
 final class Client {
-  let output: WriteBuffer
+  let sink: ResponseSink
+  var output: WriteBuffer { sink.output }
   private let ours: Int32
   private let theirs: Int32
   private(set) var received: [UInt8] = []
@@ -176,7 +178,7 @@ final class Client {
     precondition(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue), 0, &pair) == 0)
     (ours, theirs) = (pair[0], pair[1])
     if var sendBuffer { setsockopt(ours, SOL_SOCKET, SO_SNDBUF, &sendBuffer, 4) }
-    output = WriteBuffer(descriptor: ours)
+    sink = ResponseSink(WriteBuffer(descriptor: ours))
   }
 
   deinit {

@@ -182,7 +182,7 @@ import Testing
     let client = Client(sendBuffer: 32 << 10)
     let slow = driver.open(target)
     #expect(driver.run { driver.status(slow) == 200 })
-    driver.commit(slow, "HEAD", to: client, framing: .identity)
+    driver.commit(slow, "HEAD", to: client, isChunked: false)
     #expect(driver.run { driver.upstream.progress(slow)!.isPaused })
     for _ in 0..<3 {
       let other = driver.open(target)

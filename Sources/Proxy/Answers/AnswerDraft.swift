@@ -18,14 +18,9 @@ struct AnswerDraft: ~Copyable {
     if let type { head.appendField("Content-Type", type) }
   }
 
-  /// Where the body ends (RFC 9112 §6.3): its length, if that is known, else chunks; else the connection's end, of which
-  /// nothing is said.
-  mutating func appendLength(_ length: Int64?, _ framing: RelayFraming) {
-    if let length {
-      head.appendField("Content-Length", decimal: length)
-    } else if framing == .chunked {
-      head.appendField("Transfer-Encoding", "chunked")
-    }
+  /// Has the client's sink say where the body ends. `hasBody`: as for `ResponseSink.begin`.
+  mutating func appendFraming(for connection: Connection, length: Int64?, hasBody: Bool = true) {
+    connection.sink.begin(connection.head.version, length: length, hasBody: hasBody, in: &head)
   }
 
   /// No proxy on the way may keep or hold back an event stream (nginx heeds the second).
@@ -98,33 +93,11 @@ struct AnswerDraft: ~Copyable {
   /// The last lines of every head: for this client, and for its connection.
   mutating func end(_ connection: Connection, closes: Bool) {
     appendAccessFields(connection.access)
-    if closes {
-      head.appendField("Connection", "close")
-    } else if connection.parser.head.minorVersion == 0 {
-      head.appendField("Connection", "keep-alive")
-    }
-    head.appendHeadEnd()
+    connection.sink.endHead(&head, goesOn: !closes)
   }
 
-  /// Sends what is written, the body as a chunk where the answer has chunks. The head is empty then, the body stays.
-  mutating func write(to output: WriteBuffer, _ framing: RelayFraming) {
-    let isChunk = framing == .chunked && !body.isEmpty
-    if isChunk { head.appendChunkStart(body.count) }
-    let end: StaticString = isChunk ? "\r\n" : ""
-    head.withBytes { head in
-      body.withBytes { piece in
-        head.withUnsafeBufferPointer { head in
-          piece.withUnsafeBufferPointer { piece in
-            // Lifetime: a StaticString's bytes are always there; the buffers are not changed during the call.
-            output.write(
-              UnsafeRawBufferPointer(head), UnsafeRawBufferPointer(piece),
-              UnsafeRawBufferPointer(start: end.utf8Start, count: end.utf8CodeUnitCount))
-          }
-        }
-      }
-    }
-    head.removeAll()
-  }
+  /// Sends what is written, if anything. The head is empty then, the body stays.
+  mutating func send(to connection: Connection) { connection.sink.send(&head, body.unsafeBytes) }
 
   /// Moves it out; what is left is empty.
   mutating func take() -> AnswerDraft { AnswerDraft(head: head.take(), body: body.take()) }
@@ -146,7 +119,7 @@ extension Runner {
   }
 
   /// Ends a head, which says whether its connection goes on.
-  func end(_ draft: inout AnswerDraft, _ connection: Connection, closes: Bool) {
+  func end(_ draft: inout AnswerDraft, _ connection: Connection, closes: Bool = false) {
     draft.end(connection, closes: closes || !connection.keepsAlive || isDraining)
   }
 }

@@ -58,10 +58,7 @@ extension Runner {
     reply.firstByteAt = now.instant
     sharing.flights.headSent(subscription)
     _ = sharing.flights.goDirect(subscription)
-    draft.head.withBytes { head in
-      _ = upstream.commit(
-        transfer, head: head, to: connection.output, framing: reply.framing, now: now.instant)
-    }
+    upstream.commit(transfer, head: &draft.head, to: connection.sink, now: now.instant)
     giveBack(draft)
     downstream.settle(connection, now: now.instant)
   }
@@ -100,7 +97,7 @@ extension Runner {
         sendError(error, reply, connection, run: run, now)
       }
       depart(subscription)
-      finish(reply, connection, run: run, keepsAlive: !error.row.closes, now)
+      finish(reply, connection, run: run, closes: error.row.closes, now)
     }
   }
 
@@ -121,7 +118,7 @@ extension Runner {
         let reply = sharing.reply(at: subscription),
         let connection = downstream.connection(reply.connection)
       {
-        draft.write(to: connection.output, reply.framing)
+        draft.send(to: connection)
       }
       giveBack(draft)
     }
@@ -177,8 +174,8 @@ extension Runner {
         }
         sharing.flights.headSent(subscription)
       case .bytes(let range):  // 2
-        if connection.output.isBlocked {
-          draft.write(to: connection.output, .identity)
+        if connection.sink.isBlocked {
+          draft.send(to: connection)
           giveBack(draft)
           return downstream.settle(connection, now: now.instant)
         }
@@ -187,22 +184,21 @@ extension Runner {
           recording, from: range.lowerBound, upTo: range.upperBound, behind: &draft, reply, connection)
         sharing.flights.advance(subscription, by: count)
       case .wait:
-        draft.write(to: connection.output, .identity)
+        draft.send(to: connection)
         giveBack(draft)
         if let run, run.exchange.ending == nil, sharing.flights.goDirect(subscription) {  // 3
           for case let transfer? in run.transfers {
-            upstream.goDirect(transfer, to: connection.output, framing: reply.framing)
+            upstream.goDirect(transfer, to: connection.sink)
           }
         }
         return downstream.settle(connection, now: now.instant)
       case .ended(let ending):  // 4
-        draft.write(to: connection.output, .identity)
+        draft.send(to: connection)
         giveBack(draft)
         let isWhole = ending == .complete || reply.isStream
-        if !isWhole { connection.lane?.isCut = true }
-        if isWhole, reply.framing == .chunked { connection.output.write("0\r\n\r\n" as StaticString) }
+        if isWhole { connection.sink.end() } else { connection.sink.cut() }
         depart(subscription)
-        finish(reply, connection, run: run, keepsAlive: isWhole && !reply.isCloseDelimited, now)
+        finish(reply, connection, run: run, now)
         return
       case .fellBehind:  // 5
         depart(subscription)
@@ -215,7 +211,7 @@ extension Runner {
   /// Whether a client whose connection is gone has had every byte that there is.
   func isServed(_ subscription: Subscription, _ connection: Connection) -> Bool {
     guard case .wait = sharing.flights.step(subscription) else { return false }
-    return !connection.output.hasDropped
+    return !connection.sink.hasDropped
   }
 
   /// A client that left when it had had all keeps its subscription until the last bytes have come: 1. they are nothing to
@@ -242,35 +238,24 @@ extension Runner {
     _ reply: Reply, _ connection: Connection, _ run: ExchangeRun?, isUnsent: Bool, _ now: Moment
   ) {
     let error = LocalError.followerTooSlow
-    if !isUnsent, !reply.isStream { connection.lane?.isCut = true }
     if isUnsent {
       sendError(error, reply, connection, run: run, now)
     } else if reply.isStream {
       sendErrorEvent(error, reply, connection, run: run, isBetweenEvents: false, now)
+    } else {
+      connection.sink.cut()
     }
-    finish(reply, connection, run: run, word: error.row.code, keepsAlive: isUnsent, now)
+    finish(reply, connection, run: run, word: error.row.code, closes: !isUnsent, now)
   }
 
-  /// Writes a draft's head and a piece of a recording, framed as the answer is; how many bytes of it.
+  /// Sends a draft's head and a piece of a recording; how many bytes of it.
   private func write(
     _ recording: Recording, from offset: Int, upTo end: Int, behind draft: inout AnswerDraft, _ reply: Reply,
     _ connection: Connection
   ) -> Int {
     recording.withBytes(from: offset) { whole in
       let piece = whole.extracting(0..<min(whole.count, min(end - offset, Limits.readPerTurn)))
-      let isChunk = reply.framing == .chunked
-      if isChunk { draft.head.appendChunkStart(piece.count) }
-      draft.head.withBytes { head in
-        head.withUnsafeBufferPointer { head in
-          piece.withUnsafeBufferPointer { piece in
-            let lineEnd: StaticString = isChunk ? "\r\n" : ""
-            connection.output.write(
-              UnsafeRawBufferPointer(head), UnsafeRawBufferPointer(piece),
-              UnsafeRawBufferPointer(start: lineEnd.utf8Start, count: lineEnd.utf8CodeUnitCount))
-          }
-        }
-      }
-      draft.head.removeAll()
+      connection.sink.send(&draft.head, piece)
       reply.bytesOut &+= UInt64(piece.count)
       return piece.count
     }
@@ -337,16 +322,16 @@ extension Runner {
   ) {
     guard case .replay(let entry, var offset, let start) = reply.source else { return }
     let reach = start.map { entry.recording.reach(after: now.instant - $0) } ?? entry.recording.end
-    while offset < reach, !connection.output.isBlocked {
+    while offset < reach, !connection.sink.isBlocked {
       offset += write(
         entry.recording, from: offset, upTo: reach, behind: &draft, reply, connection)
     }
-    draft.write(to: connection.output, .identity)
+    draft.send(to: connection)
     reply.source = .replay(entry, offset: offset, pacedSince: start)
     if offset == entry.recording.end {  // 3
       reply.source = .over
-      finish(reply, connection, run: nil, keepsAlive: true, now)
-    } else if connection.output.isBlocked {  // 1
+      finish(reply, connection, run: nil, now)
+    } else if connection.sink.isBlocked {  // 1
       downstream.settle(connection, now: now.instant)
     } else if let start {  // 2
       replayTimers.arm(Int(connection.id.slot), at: start + entry.recording.arrival(of: offset))

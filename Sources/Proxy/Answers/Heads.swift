@@ -53,17 +53,16 @@ extension Runner {
     run: ExchangeRun?, length: Int64?, stored: CachedAnswer?, _ now: Moment
   ) {
     reply.status = head.status
-    reply.chooseFraming(length: length)
     reply.isStream = head.isStream
     draft.begin(head.status)
     if !head.contentType.isEmpty { draft.head.appendField("Content-Type", head.contentType.span) }
     draft.appendProviderFields(head.fields.span, besides: connection.access)
     // An answer that has no body by its status says nothing of it (RFC 9110 §8.6, RFC 9112 §6.1).
-    if reply.hasBody { draft.appendLength(length, reply.framing) }
+    draft.appendFraming(for: connection, length: reply.hasBody ? length : nil, hasBody: reply.hasBody)
     if head.isStream { draft.appendStreamFields() }
     if let stored { draft.head.appendField("Age", decimal: Int64(stored.age(at: now.instant).seconds)) }
     appendOwnFields(to: &draft, reply, run: run, provider: head.providerName, now)
-    end(&draft, connection, closes: reply.isCloseDelimited)
+    end(&draft, connection)
     reply.hasHead = true
   }
 

@@ -26,7 +26,7 @@ extension Runner {
         continue
       }
       if !reply.hasHead { composeWaitingHead(&draft, reply, connection, run, now) }
-      draft.write(to: connection.output, reply.framing)
+      draft.send(to: connection)
       downstream.settle(connection, now: now.instant)
     }
     giveBack(draft)
@@ -36,14 +36,13 @@ extension Runner {
     _ draft: inout AnswerDraft, _ reply: Reply, _ connection: Connection, _ run: ExchangeRun, _ now: Moment
   ) {
     reply.status = 200
-    reply.chooseFraming(length: nil)
     reply.isStream = true
     reply.hasHead = true
     draft.begin(200, type: "text/event-stream; charset=utf-8")
-    draft.appendLength(nil, reply.framing)
+    draft.appendFraming(for: connection, length: nil)
     draft.appendStreamFields()
     appendOwnFields(to: &draft, reply, run: run, provider: nil, now)
-    end(&draft, connection, closes: reply.isCloseDelimited)
+    end(&draft, connection)
   }
 
   // MARK: - Errors
@@ -54,17 +53,16 @@ extension Runner {
   ) {
     reply.status = error.row.status
     reply.hasHead = true
-    reply.framing = .identity
     var text = ErrorText(error)
     text.model = reply.model
     var draft = takeDraft()
     text.write(of: run?.record, now: now.instant, into: &draft.body)
     draft.begin(error.row.status, type: "application/json")
-    draft.appendLength(Int64(draft.body.count), .identity)
+    draft.appendFraming(for: connection, length: Int64(draft.body.count))
     appendOwnFields(to: &draft, reply, run: run, provider: nil, now)
     draft.appendErrorFields(error)
     end(&draft, connection, closes: error.row.closes)
-    draft.write(to: connection.output, .identity)
+    draft.send(to: connection)
     giveBack(draft)
   }
 
@@ -79,9 +77,9 @@ extension Runner {
     text.model = reply.model
     text.writeEvent(
       reply.endpoint.errorDialect, of: run?.record, now: now.instant, into: &draft.body)
-    draft.write(to: connection.output, reply.framing)
+    draft.send(to: connection)
     giveBack(draft)
-    if reply.framing == .chunked { connection.output.write("0\r\n\r\n" as StaticString) }
+    connection.sink.end()
   }
 
   /// Answers a request that never became an exchange.
@@ -103,41 +101,42 @@ extension Runner {
     var draft = takeDraft()
     text.write(of: nil, now: now.instant, into: &draft.body)
     draft.begin(error.row.status, type: "application/json")
-    draft.appendLength(Int64(draft.body.count), .identity)
+    draft.appendFraming(for: connection, length: Int64(draft.body.count))
     draft.head.appendField("X-Request-ID", id.span)
     draft.appendErrorFields(error)
     end(&draft, connection, closes: error.row.closes)
-    if connection.parser.head.method == .head { draft.body.removeAll() }
-    draft.write(to: connection.output, .identity)
+    if connection.head.method == .head { draft.body.removeAll() }
+    draft.send(to: connection)
     giveBack(draft)
     metrics.record(refusal: error.row.code)
     connection.inbound.withBytes {
       log.refusal(
         text, id: id, client: isReadable ? clientName(of: connection) : nil,
-        path: isReadable ? connection.parser.head.path : nil, host: connection.parser.head.host,
-        origin: connection.parser.head.value(of: .origin), in: $0, now: now)
+        path: isReadable ? connection.head.path : nil, host: connection.head.host,
+        origin: connection.head.value(of: .origin), in: $0, now: now)
     }
     discardRequest(connection)
-    finishAnswer(connection, keepsAlive: !error.row.closes, now: now.instant)
+    finishAnswer(connection, closes: error.row.closes, now: now.instant)
   }
 
   /// The one place where a client's answer ends: its log line, and the connection's next step. `word`: as for
   /// `record`.
   func finish(
-    _ reply: Reply, _ connection: Connection, run: ExchangeRun?, word: StaticString? = nil, keepsAlive: Bool,
+    _ reply: Reply, _ connection: Connection, run: ExchangeRun?, word: StaticString? = nil,
+    closes: Bool = false,
     _ now: Moment
   ) {
     reply.source = .over
     tasks[connection.id].reply = nil
     record(reply, run: run, word: word, now)
     tasks.giveBack(reply)
-    finishAnswer(connection, keepsAlive: keepsAlive, now: now.instant)
+    finishAnswer(connection, closes: closes, now: now.instant)
   }
 
   /// All of an answer is with its connection: the client's task is over, and the connection goes on.
-  func finishAnswer(_ connection: Connection, keepsAlive: Bool, now: Instant) {
+  func finishAnswer(_ connection: Connection, closes: Bool = false, now: Instant) {
     _ = tasks.end(connection.id)
-    downstream.finishAnswer(connection, keepsAlive: keepsAlive, now: now)
+    downstream.finishAnswer(connection, closes: closes, now: now)
   }
 
   /// What is kept of a reply that is over. `word`: how it ended, where not as its exchange did.

@@ -42,9 +42,6 @@ final class Reply {
   /// The head is out: an error can only be told as an event, or by a cut.
   var hasHead = false
   var isStream = false
-  var framing = RelayFraming.identity
-  /// The client's connection ends with this answer: nothing else can show its length.
-  var isCloseDelimited = false
   var status = 0
   var firstByteAt: Instant?
   var bytesOut: UInt64 = 0
@@ -73,8 +70,6 @@ final class Reply {
     worth = .none
     hasHead = false
     isStream = false
-    framing = .identity
-    isCloseDelimited = false
     status = 0
     firstByteAt = nil
     bytesOut = 0
@@ -112,14 +107,6 @@ final class Reply {
       if CauseText.isNeeded(run.exchange) { record.failure = run.record }
     }
     return record
-  }
-
-  /// A length that is known is told; else chunks where the client knows them, else the connection's end, or the stream's.
-  /// `status` comes first: by it there may be no body.
-  func chooseFraming(length: Int64?) {
-    let isOpen = length == nil && hasBody
-    framing = isOpen && version == .http11 ? .chunked : .identity
-    isCloseDelimited = isOpen && version == .http10
   }
 
   /// RFC 9112 §6.3; a 304 is never relayed with one either.

@@ -19,7 +19,7 @@ extension Runner {
     return connection.inbound.withBytes { bytes in
       let body = bytes.extracting(connection.body)
       guard let input = EmbeddingInput(reader.probe, in: body),
-        let key = sharing.batchKey(connection.parser.head, bytes, endpoint: shape.endpoint, input.form),
+        let key = sharing.batchKey(connection.head, bytes, endpoint: shape.endpoint, input.form),
         let print = key.finish(body, reader.probe)
       else { return nil }
       return BatchInput(key: print, input: input)

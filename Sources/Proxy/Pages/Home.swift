@@ -12,7 +12,7 @@ extension Runner {
   /// `GET /`. It holds no figures, and so wants no token; what it shows it asks for with one.
   func sendHome(_ connection: Connection, now: Moment) {
     let home = home
-    let isKnown = connection.parser.head.value(of: "if-none-match", in: connection.inbound.bytes).map {
+    let isKnown = connection.head.value(of: "if-none-match", in: connection.inbound.bytes).map {
       known in
       connection.inbound.withBytes(known) { known in
         var tag = home.tag
@@ -30,14 +30,15 @@ extension Runner {
     if status == 200 {
       draft.head.appendField("X-Content-Type-Options", "nosniff")
       draft.head.appendField("Referrer-Policy", "no-referrer")
-      draft.appendLength(Int64(home.length), .identity)
     }
-    end(&draft, connection, closes: false)
-    if status == 200, connection.parser.head.method != .head { home.write(into: &draft.body) }
-    draft.write(to: connection.output, .identity)
+    draft.appendFraming(
+      for: connection, length: status == 200 ? Int64(home.length) : nil, hasBody: status == 200)
+    end(&draft, connection)
+    if status == 200, connection.head.method != .head { home.write(into: &draft.body) }
+    draft.send(to: connection)
     giveBack(draft)
     log.page(status: status, id: id)
     discardRequest(connection)
-    finishAnswer(connection, keepsAlive: true, now: now.instant)
+    finishAnswer(connection, now: now.instant)
   }
 }

@@ -18,36 +18,31 @@ extension Runner {
   ) {
     var draft = page
     let id = requestID(of: connection)
-    let isHead = connection.parser.head.method == .head
-    let version = connection.parser.head.version
+    let isHead = connection.head.method == .head
     var text = rest
     let isComplete = text.write(upTo: Limits.pagePiece, now: now, into: &draft.body) == .complete
-    // A length that is known is told; else chunks where the client knows them, else the connection's end.
     let length = isComplete ? draft.body.count : text.rest.map { draft.body.count + $0 }
-    let framing = length == nil && version == .http11 ? RelayFraming.chunked : .identity
-    let isCloseDelimited = length == nil && version == .http10
     draft.begin(status, type: type)
-    draft.appendLength(length.map { Int64($0) }, framing)
+    draft.appendFraming(for: connection, length: length.map { Int64($0) }, hasBody: !isHead)
     draft.head.appendField("X-Request-ID", id.span)
     if status == 503 { draft.head.appendField("Retry-After", "5") }
-    end(&draft, connection, closes: isCloseDelimited)
-    if isCloseDelimited { connection.keepsAlive = false }
+    end(&draft, connection)
     log.page(status: status, id: id)
     discardRequest(connection)
     if isHead { draft.body.removeAll() }
-    draft.write(to: connection.output, framing)
+    draft.send(to: connection)
     giveBack(draft)
     if isComplete || isHead {
-      finishAnswer(connection, keepsAlive: true, now: now.instant)
+      finishAnswer(connection, now: now.instant)
     } else {
-      tasks[connection.id].page = UnfinishedPage(text, framing)
+      tasks[connection.id].page = UnfinishedPage(text)
       awaitRoom(connection, now)
     }
   }
 
   /// The next piece comes in a later turn, or when the client's socket has drained.
   func awaitRoom(_ connection: Connection, _ now: Moment) {
-    if connection.output.isBlocked || connection.output.isBroken {
+    if connection.sink.isBlocked || connection.sink.isBroken {
       downstream.settle(connection, now: now.instant)
     } else {
       openPages.append(connection.id)
@@ -77,7 +72,7 @@ extension Runner {
       downstream.close(connection)
       return
     }
-    draft.write(to: connection.output, unfinished.framing)
+    draft.send(to: connection)
     giveBack(draft)
     switch progress {
     case .more:
@@ -85,8 +80,8 @@ extension Runner {
       awaitRoom(connection, now)
     case .complete where unfinished.isFollowed: downstream.settle(connection, now: now.instant)
     case .complete:
-      if unfinished.framing == .chunked { connection.output.write("0\r\n\r\n" as StaticString) }
-      finishAnswer(connection, keepsAlive: true, now: now.instant)
+      connection.sink.end()
+      finishAnswer(connection, now: now.instant)
     case .outdated: break
     }
   }

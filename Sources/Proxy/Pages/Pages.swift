@@ -21,7 +21,7 @@ extension Runner {
       refuse(connection, .notFound, now: now)
       return
     }
-    guard asked.use.allows(connection.parser.head.method) else {
+    guard asked.use.allows(connection.head.method) else {
       refuse(connection, .methodNotAllowed(allow: asked.use.allow), now: now)
       return
     }
@@ -73,7 +73,7 @@ extension Runner {
     case .operators: break
     }
     guard let token = runtime.configuration.admin.token else { return .adminOff }  // 4
-    guard let shown = connection.parser.head.value(of: .authorization) else { return .invalidToken }
+    guard let shown = connection.head.value(of: .authorization) else { return .invalidToken }
     let isRight = connection.inbound.withBytes(shown) { bytes in
       guard bytes.hasPrefixIgnoringCase("bearer ") else { return false }
       return bytes.extracting(bytes.trimmed(7..<bytes.count)).equalsInConstantTime(token.exposed)
@@ -82,7 +82,7 @@ extension Runner {
   }
 
   private func sendMetrics(_ connection: Connection, now: Moment) {
-    let format = connection.inbound.withBytes(connection.parser.head.value(of: .accept) ?? 0..<0) {
+    let format = connection.inbound.withBytes(connection.head.value(of: .accept) ?? 0..<0) {
       MetricsFormat(accepting: $0)
     }
     let metrics = MetricsPage(metrics, runtime.health, operatingFacts(), format: format)
@@ -97,7 +97,7 @@ extension Runner {
 
   /// A part of the path, without its percent-encoding.
   private func decoded(_ connection: Connection, _ part: Range<Int>) -> [UInt8] {
-    let start = connection.parser.head.path.lowerBound
+    let start = connection.head.path.lowerBound
     var decoded = ByteBuffer()
     connection.inbound.withBytes(start + part.lowerBound..<start + part.upperBound) {
       PercentEncoding.decode($0, into: &decoded)
@@ -162,7 +162,7 @@ extension Runner {
     var buffered = 0
     for place in downstream.connections.places {
       guard let connection = downstream.connections[place] else { continue }
-      buffered += connection.inbound.count + connection.output.backlogCount
+      buffered += connection.bytesHeld
     }
     var facts = OperatingFacts()
     facts.isDraining = isDraining

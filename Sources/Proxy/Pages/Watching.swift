@@ -41,10 +41,10 @@ extension Runner {
     let id = requestID(of: connection)
     var draft = takeDraft()
     draft.begin(200, type: "text/event-stream; charset=utf-8")
-    draft.appendLength(nil, framing(of: connection))
+    draft.appendFraming(for: connection, length: nil)
     draft.appendStreamFields()
     draft.head.appendField("X-Request-ID", id.span)
-    end(&draft, connection, closes: framing(of: connection) == .identity)
+    end(&draft, connection)
     log.page(status: 200, id: id)
     discardRequest(connection)
     if watching.watchers.isEmpty {
@@ -59,22 +59,17 @@ extension Runner {
 
   /// Sends a draft's head, and the whole behind it, in pieces where it is large.
   private func sendAll(behind draft: inout AnswerDraft, to connection: Connection, now: Moment) {
-    let framing = framing(of: connection)
     draft.body.removeAll()
     draft.body.append("event: all\ndata: ")
     var text = pageSource().writeActivity(ending: "]}\n\n", now: now, into: &draft.body)
     let progress = text.write(upTo: Limits.pagePiece, now: now, into: &draft.body)
-    draft.write(to: connection.output, framing)
+    draft.send(to: connection)
     switch progress {
     case .complete: downstream.settle(connection, now: now.instant)
     case .more, .outdated:
-      tasks[connection.id].page = UnfinishedPage(text, framing, isFollowed: true)
+      tasks[connection.id].page = UnfinishedPage(text, isFollowed: true)
       awaitRoom(connection, now)
     }
-  }
-
-  private func framing(of connection: Connection) -> RelayFraming {
-    connection.parser.head.version == .http11 ? .chunked : .identity
   }
 
   /// Tells everybody what has changed, once a time.
@@ -87,16 +82,16 @@ extension Runner {
     if !draft.body.isEmpty { watching.signDue = now.instant + Limits.watchSign }
     for index in watching.watchers.indices {
       guard let connection = downstream.connection(watching.watchers[index].id) else { continue }
-      if connection.output.isBlocked || tasks[connection.id].page != nil {
+      if connection.sink.isBlocked || tasks[connection.id].page != nil {
         // It still reads what it was told before. If it never does, its time runs out.
         watching.watchers[index].hasMissed = watching.watchers[index].hasMissed || isChanged
       } else if !watching.watchers[index].hasMissed, !draft.body.isEmpty {
-        draft.write(to: connection.output, framing(of: connection))
+        draft.send(to: connection)
         downstream.settle(connection, now: now.instant)
       }
     }
     for index in watching.watchers.indices where watching.watchers[index].hasMissed {
-      guard let connection = downstream.connection(watching.watchers[index].id), !connection.output.isBlocked,
+      guard let connection = downstream.connection(watching.watchers[index].id), !connection.sink.isBlocked,
         tasks[connection.id].page == nil
       else { continue }
       watching.watchers[index].hasMissed = false
@@ -111,8 +106,8 @@ extension Runner {
     watching = Watching()
     for watcher in all {
       guard let connection = downstream.connection(watcher.id) else { continue }
-      if framing(of: connection) == .chunked { connection.output.write("0\r\n\r\n" as StaticString) }
-      finishAnswer(connection, keepsAlive: framing(of: connection) == .chunked, now: now)
+      connection.sink.end()
+      finishAnswer(connection, now: now)
     }
   }
 }

@@ -38,8 +38,6 @@ final class Passing {
   /// The answer's head is out.
   var hasHead = false
   var status = 0
-  var framing = RelayFraming.identity
-  var isCloseDelimited = false
   /// When the provider was last given something of the body.
   var fedAt: Instant
   var bytesIn: UInt64 = 0
@@ -75,22 +73,22 @@ final class Passing {
     self.client = client
     startedAt = now
     fedAt = now
-    method = copy(connection.parser.head.methodName)
+    method = copy(connection.head.methodName)
     self.rest = copy(rest)
-    query = copy(connection.parser.head.query)
+    query = copy(connection.head.query)
     self.lines = lines.array
-    switch connection.parser.head.framing {
+    switch connection.head.framing {
     case .length(let length): body = .length(length)
     case .chunked: body = .chunked
     case .none:
-      switch connection.parser.head.method {
+      switch connection.head.method {
       case .post, .put, .patch: body = .length(0)
       case .get, .head, .delete, .options, .other: body = .none
       }
     }
-    version = connection.parser.head.version
-    isHead = connection.parser.head.method == .head
-    isSafe = body == .none && (connection.parser.head.method == .get || isHead)
-    expectsContinue = connection.parser.head.expectsContinue
+    version = connection.head.version
+    isHead = connection.head.method == .head
+    isSafe = body == .none && (connection.head.method == .get || isHead)
+    expectsContinue = connection.head.expectsContinue
   }
 }

@@ -17,7 +17,7 @@ extension Runner {
   /// bound; 5. the provider is not open to this; 6. the path could lead out of the provider's own; 7. there are as many
   /// exchanges as may be, and what is not read cannot wait in line.
   func passOn(_ connection: Connection, to name: Range<Int>, _ rest: Range<Int>, now: Moment) {
-    let start = connection.parser.head.path.lowerBound
+    let start = connection.head.path.lowerBound
     let rest = start + rest.lowerBound..<start + rest.upperBound
     var provider: Int?
     var decoded = ByteBuffer()
@@ -41,7 +41,7 @@ extension Runner {
       refusal = .rawOff
     } else if let fault = connection.inbound.withBytes(rest, { RawPath.fault(in: $0) }) {  // 6
       refusal = .invalidField("path", reason: fault)
-    } else if connection.parser.head.framing == .length(Int.max) {
+    } else if connection.head.framing == .length(Int.max) {
       refusal = .requestTooLarge(limit: Int.max)
     }
     var permit = refusal == nil ? downstream.admission.enterAtOnce() : nil
@@ -74,12 +74,12 @@ extension Runner {
   /// The client's fields that cross. How the body is encoded is between the client and the provider.
   private func composePassedLines(_ connection: Connection, into lines: inout ByteBuffer) {
     connection.inbound.withBytes { bytes in
-      for field in connection.parser.head.fields
-      where connection.parser.head.crosses(field, in: bytes) || field.known == .contentEncoding {
+      for field in connection.head.fields
+      where connection.head.crosses(field, in: bytes) || field.known == .contentEncoding {
         lines.append(field, of: bytes)
       }
     }
-    appendUserAgent(connection.parser.head, to: &lines)
+    appendUserAgent(connection.head, to: &lines)
   }
 
   /// Asks the provider. A request that must not be repeated takes a connection that is known to stand.
@@ -148,11 +148,11 @@ extension Runner {
       return
     }
     // Who has just been closed is told of in the same turn.
-    if case .closed = connection.state { return }
+    guard connection.isAnswering else { return }
     switch event.fact {
     case .connected:
       if passing.expectsContinue, connection.feed != nil, connection.inbound.isEmpty {
-        connection.output.write("HTTP/1.1 100 Continue\r\n\r\n" as StaticString)
+        connection.sink.goOn()
       }
       passing.expectsContinue = false
       fed(passing, now)
@@ -180,20 +180,14 @@ extension Runner {
         draft.head.appendField("X-Upstream-Request-ID", raw.extracting(id))
       }
       let length = responseHead.contentLength(in: raw)
-      let hasBody = status != 204 && status != 304 && !passing.isHead
-      if hasBody, length == nil {
-        passing.isCloseDelimited = passing.version == .http10
-        if passing.version == .http11 { passing.framing = .chunked }
-      }
       // The length of what HEAD would bring is told too.
-      draft.appendLength(status == 204 ? nil : length, passing.framing)
+      draft.appendFraming(
+        for: connection, length: status == 204 ? nil : length,
+        hasBody: status != 204 && status != 304 && !passing.isHead)
     }
     appendPassedFields(of: passing, to: &draft)
-    end(&draft, connection, closes: passing.isCloseDelimited)
-    draft.head.withBytes { head in
-      _ = upstream.commit(
-        transfer, head: head, to: connection.output, framing: passing.framing, now: now.instant)
-    }
+    end(&draft, connection)
+    upstream.commit(transfer, head: &draft.head, to: connection.sink, now: now.instant)
     giveBack(draft)
     downstream.settle(connection, now: now.instant)
   }
@@ -209,10 +203,10 @@ extension Runner {
     _ now: Moment
   ) {
     guard let fault = outcome.fault else {  // 1
-      if passing.framing == .chunked { connection.output.write("0\r\n\r\n" as StaticString) }
+      connection.sink.end()
       let isRead = connection.feed == nil
       conclude(passing, Ending.complete.word, now)
-      finishAnswer(connection, keepsAlive: isRead && !passing.isCloseDelimited, now: now.instant)
+      finishAnswer(connection, closes: !isRead, now: now.instant)
       return
     }
     let isStale = fault == .reusedConnectionDied || fault == .refusedStream
@@ -230,11 +224,10 @@ extension Runner {
     guard let connection = downstream.connection(passing.connection) else { return }
     let words = passing.transfer.map { upstream.message($0) } ?? ""
     let hasHead = passing.hasHead
-    if hasHead { connection.lane?.isCut = true } else { sendError(error, words, passing, connection) }
+    if hasHead { connection.sink.cut() } else { sendError(error, words, passing, connection) }
     let isRead = connection.feed == nil
     conclude(passing, error.row.code, words: error == .providerFailed ? words : "", now)
-    finishAnswer(
-      connection, keepsAlive: isRead && !hasHead && !error.row.closes, now: now.instant)
+    finishAnswer(connection, closes: !isRead || error.row.closes, now: now.instant)
   }
 
   private func sendError(
@@ -247,12 +240,12 @@ extension Runner {
     var draft = takeDraft()
     text.write(of: nil, now: passing.startedAt, into: &draft.body)
     draft.begin(error.row.status, type: "application/json")
-    draft.appendLength(Int64(draft.body.count), .identity)
+    draft.appendFraming(for: connection, length: Int64(draft.body.count))
     appendPassedFields(of: passing, to: &draft)
     draft.appendErrorFields(error)
     end(&draft, connection, closes: error.row.closes || connection.feed != nil)
     if passing.isHead { draft.body.removeAll() }
-    draft.write(to: connection.output, .identity)
+    draft.send(to: connection)
     giveBack(draft)
   }
 

@@ -61,13 +61,13 @@ extension Runner {
   /// What the head of an upgrade says (RFC 6455 §4.1).
   private func readUpgrade(_ connection: Connection) throws(LocalError) -> Pipe {
     try connection.inbound.withBytes { bytes throws(LocalError) in
-      guard let key = connection.parser.head.value(of: "sec-websocket-key", in: bytes),
+      guard let key = connection.head.value(of: "sec-websocket-key", in: bytes),
         WebSocket.isKey(bytes.extracting(key))
       else { throw .invalidField("Sec-WebSocket-Key", reason: "it is no key of 16 bytes in base 64") }
-      guard let version = connection.parser.head.value(of: "sec-websocket-version", in: bytes),
+      guard let version = connection.head.value(of: "sec-websocket-version", in: bytes),
         bytes.extracting(version).equals("13")
       else { throw .invalidField("Sec-WebSocket-Version", reason: "it is not 13") }
-      guard let model = QueryModel(bytes.extracting(connection.parser.head.query)) else {
+      guard let model = QueryModel(bytes.extracting(connection.head.query)) else {
         throw .missingField("model")
       }
       if model.isRepeated { throw .invalidField("model", reason: "it stands twice in the query") }
@@ -95,9 +95,9 @@ extension Runner {
     composeUpgradeLines(connection, in: &draft)
     tasks[connection.id].reply = reply
     sharing.subscription(reply, at: subscription)
-    let end = connection.parser.head.headLength
+    let end = connection.head.headLength
     let arrival = Arrival(
-      request: connection.takeRequest(), body: end..<end, query: connection.parser.head.query,
+      request: connection.takeRequest(), body: end..<end, query: connection.head.query,
       isShared: false, storeKey: nil)
     start(arrival, facts: facts, shape: shape, for: subscription, lines: draft.head, pipe: pipe, now: now)
     giveBack(draft)
@@ -107,7 +107,7 @@ extension Runner {
   /// for those.
   private func composeUpgradeLines(_ connection: Connection, in draft: inout AnswerDraft) {
     connection.inbound.withBytes { bytes in
-      for field in connection.parser.head.fields {
+      for field in connection.head.fields {
         let name = bytes.extracting(field.name)
         if name.equalsIgnoringCase("sec-websocket-protocol") {
           bytes.forEachListElement(field.value) { element in
@@ -116,14 +116,14 @@ extension Runner {
             if !draft.body.isEmpty { draft.body.append(", ") }
             draft.body.append(offered)
           }
-        } else if connection.parser.head.crosses(field, in: bytes)
+        } else if connection.head.crosses(field, in: bytes)
           || name.hasPrefixIgnoringCase("sec-websocket-")
         {
           draft.head.append(field, of: bytes)
         }
       }
     }
-    appendUserAgent(connection.parser.head, to: &draft.head)
+    appendUserAgent(connection.head, to: &draft.head)
     let protocols = draft.body.withBytes { $0.array }
     if !protocols.isEmpty { draft.head.appendField("Sec-WebSocket-Protocol", protocols.span) }
   }
@@ -203,7 +203,6 @@ extension Runner {
     reply.status = 101
     reply.hasHead = true
     reply.firstByteAt = now.instant
-    connection.keepsAlive = false
     var draft = takeDraft()
     draft.head.append("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n")
     withResponseHead(transfer) { raw in
@@ -218,9 +217,8 @@ extension Runner {
     draft.head.appendHeadEnd()
     sharing.flights.headSent(subscription)
     _ = sharing.flights.goDirect(subscription)
-    draft.head.withBytes { head in
-      _ = upstream.commit(transfer, head: head, to: connection.output, framing: .identity, now: now.instant)
-    }
+    connection.sink.switchProtocols()
+    upstream.commit(transfer, head: &draft.head, to: connection.sink, now: now.instant)
     giveBack(draft)
     run.releaseRequest()
     downstream.settle(connection, now: now.instant)
@@ -278,7 +276,8 @@ extension Runner {
         isDraining
         ? WebSocket.closeFrame(.goingAway, "This instance is shutting down", isMasked: false)
         : WebSocket.closeFrame(.internalError, "The provider is gone", isMasked: false)
-      connection.output.write(frame.span)
+      var nothing = ByteBuffer()
+      connection.sink.send(&nothing, frame.span)
     }
     if isDraining, let frames = run.pipe?.frames, frames.isBetweenFrames, !frames.sawClose {
       let frame = WebSocket.closeFrame(.goingAway, "", isMasked: true)

@@ -72,9 +72,7 @@ extension Runner {
     for transfer in batches.sent.keys { bytes += upstream.kept(transfer) }
     for place in downstream.connections.places {
       guard let connection = downstream.connections[place] else { continue }
-      bytes +=
-        connection.output.backlogCount
-        + max(0, connection.inbound.count - (connection.reservation?.bytes ?? 0))
+      bytes += connection.bytesUncounted
     }
     bytes += sharing.flights.bytes
     downstream.admission.measured(answers: bytes, now: now)
@@ -90,23 +88,24 @@ extension Runner {
     draft.head.appendField("X-Request-ID", id.span)
     draft.head.appendField("Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE")
     connection.inbound.withBytes { bytes in
-      if let fields = connection.parser.head.value(of: .accessControlRequestHeaders),
+      if let fields = connection.head.value(of: .accessControlRequestHeaders),
         fields.count <= Limits.preflightFields
       {
         draft.head.appendField("Access-Control-Allow-Headers", bytes.extracting(fields))
       }
       // Private Network Access: a page of the public web asks for a server of the local one.
-      if connection.parser.head.value(of: "access-control-request-private-network", in: bytes) != nil {
+      if connection.head.value(of: "access-control-request-private-network", in: bytes) != nil {
         draft.head.appendField("Access-Control-Allow-Private-Network", "true")
       }
     }
     draft.head.appendField("Access-Control-Max-Age", "600")
     draft.head.appendField("Vary", "Access-Control-Request-Method, Access-Control-Request-Headers")
-    end(&draft, connection, closes: false)
-    draft.write(to: connection.output, .identity)
+    draft.appendFraming(for: connection, length: nil, hasBody: false)
+    end(&draft, connection)
+    draft.send(to: connection)
     giveBack(draft)
     log.page(status: 204, id: id)
     discardRequest(connection)
-    finishAnswer(connection, keepsAlive: true, now: now.instant)
+    finishAnswer(connection, now: now.instant)
   }
 }

@@ -61,8 +61,7 @@ extension Runner {
 
   /// True: the request has what it needs, was refused, or its client has left.
   private func goOn(_ reading: BodyReading, _ now: Moment) -> Bool {
-    guard let connection = downstream.connection(reading.connection), case .answering = connection.state
-    else {
+    guard let connection = downstream.connection(reading.connection), connection.isAnswering else {
       return true
     }
     reading.limit += Limits.bodySlice
@@ -92,7 +91,7 @@ extension Runner {
   private func read(_ connection: Connection, _ reading: BodyReading) throws(LocalError) -> RequestFacts? {
     try connection.inbound.withBytes { bytes throws(LocalError) in
       if reading.limit == Limits.bodySlice {
-        let type = connection.parser.head.value(of: .contentType) ?? 0..<0
+        let type = connection.head.value(of: .contentType) ?? 0..<0
         try reading.reader.begin(contentType: bytes.extracting(type))
       }
       return try reading.reader.goOn(bytes.extracting(connection.body), upTo: reading.limit)

@@ -12,9 +12,9 @@ extension Runner {
       answerPreflight(connection, now: now)
       return
     }
-    let path = connection.parser.head.path
+    let path = connection.head.path
     let target = connection.inbound.withBytes(path) { RequestTarget(path: $0) }
-    let method = connection.parser.head.method
+    let method = connection.head.method
     // An admin listener is no second way to the providers.
     if connection.isAdmin {
       guard case .page = target else {
@@ -59,7 +59,7 @@ extension Runner {
     let facts: RequestFacts
     do throws(LocalError) {
       facts = try connection.inbound.withBytes { bytes throws(LocalError) in
-        let type = bytes.extracting(connection.parser.head.value(of: .contentType) ?? 0..<0)
+        let type = bytes.extracting(connection.head.value(of: .contentType) ?? 0..<0)
         return try reader.read(bytes.extracting(body), contentType: type)
       }
     } catch {
@@ -96,7 +96,7 @@ extension Runner {
     shape.answerTokens = facts.answerTokens
     runtime.health.note(Day(now))
     shape.hedge = runtime.configuration.hedge
-    if let wish = connection.parser.head.value(of: .provider) {
+    if let wish = connection.head.value(of: .provider) {
       shape.preference = connection.inbound.withBytes(wish) { runtime.catalog.providerIndex(named: $0) }
     }
     return shape
@@ -111,13 +111,13 @@ extension Runner {
       let body = $0.extracting(connection.body)
       shape.response = reader.response(continuedBy: body, at: shape.endpoint)
       shape.conversation = reader.conversation(
-        of: facts, body, at: shape.endpoint, connection.parser.head, $0, client: clientName(of: connection))
+        of: facts, body, at: shape.endpoint, connection.head, $0, client: clientName(of: connection))
     }
   }
 
   private func wish(_ connection: Connection, _ facts: RequestFacts, _ shape: ExchangeShape) -> Sharing.Wish {
     connection.inbound.withBytes {
-      sharing.wish(connection.parser.head, $0, endpoint: shape.endpoint, facts: facts, route: shape.route)
+      sharing.wish(connection.head, $0, endpoint: shape.endpoint, facts: facts, route: shape.route)
     }
   }
 
@@ -131,7 +131,7 @@ extension Runner {
     let client = clientName(of: connection)
     return connection.inbound.withBytes {
       sharing.requestKey(
-        connection.parser.head, $0, endpoint: endpoint, isStream: facts.wantsStream, client: client)
+        connection.head, $0, endpoint: endpoint, isStream: facts.wantsStream, client: client)
     }
   }
 
@@ -148,7 +148,7 @@ extension Runner {
     let reply = tasks.takeReply(for: connection.id)
     reply.begin(
       requestID(of: connection), trace: traceID(of: connection), endpoint: shape.endpoint, facts: facts,
-      bytesIn: body.count, version: connection.parser.head.version, client: clientName(of: connection),
+      bytesIn: body.count, version: connection.head.version, client: clientName(of: connection),
       exposesHeaders: runtime.configuration.exposeHeaders, now: arrivedAt)
     let wish =
       key == nil
@@ -194,7 +194,7 @@ extension Runner {
       tasks[connection.id].reply = reply
       sharing.subscription(reply, at: subscription)
       let arrival = Arrival(
-        request: connection.takeRequest(), body: body, query: connection.parser.head.query,
+        request: connection.takeRequest(), body: body, query: connection.head.query,
         isShared: wish.coalesces || wish.stores, storeKey: wish.stores ? key : nil, stored: stored,
         payer: account?.spendPerDay == nil ? nil : account, estimate: estimate(shape, for: account),
         batchInput: batchInput)
@@ -207,14 +207,14 @@ extension Runner {
   /// The client's fields that cross, as lines ended by CRLF.
   private func composeLines(_ connection: Connection, into lines: inout ByteBuffer) {
     connection.inbound.withBytes { bytes in
-      for field in connection.parser.head.fields where connection.parser.head.crosses(field, in: bytes) {
+      for field in connection.head.fields where connection.head.crosses(field, in: bytes) {
         lines.append(field, of: bytes)
       }
-      if connection.parser.head.value(of: .contentType) == nil {
+      if connection.head.value(of: .contentType) == nil {
         lines.append("Content-Type: application/json\r\n")
       }
     }
-    appendUserAgent(connection.parser.head, to: &lines)
+    appendUserAgent(connection.head, to: &lines)
   }
 
   /// Who asks, where the client does not say.
@@ -224,7 +224,7 @@ extension Runner {
 
   /// The client's own name of the request, or a new one.
   func requestID(of connection: Connection) -> RequestID {
-    if let value = connection.parser.head.value(of: .requestID) {
+    if let value = connection.head.value(of: .requestID) {
       let own = connection.inbound.withBytes(value) { RequestID(client: $0) }
       if let own { return own }
     }
@@ -232,7 +232,7 @@ extension Runner {
   }
 
   func traceID(of connection: Connection) -> TraceID? {
-    guard let value = connection.parser.head.value(of: .traceparent) else { return nil }
+    guard let value = connection.head.value(of: .traceparent) else { return nil }
     return connection.inbound.withBytes(value) { TraceID(traceparent: $0) }
   }
 

@@ -20,7 +20,7 @@ extension Runner {
     _ connection: Connection, name: Range<Int>, _ wanted: StoredResponse, _ rest: Range<Int>, now: Moment
   ) {
     let method: TransferMethod
-    switch (wanted, connection.parser.head.method) {
+    switch (wanted, connection.head.method) {
     case (.itself, .get), (.inputItems, .get): method = .get
     case (.itself, .delete): method = .delete
     case (.cancellation, .post): method = .post
@@ -33,10 +33,10 @@ extension Runner {
     var shape = ExchangeShape(
       endpoint: .storedResponse, wantsStream: false, route: runtime.catalog.everyone,
       timeouts: runtime.configuration.timeouts)
-    if let wish = connection.parser.head.value(of: .provider) {
+    if let wish = connection.head.value(of: .provider) {
       shape.preference = connection.inbound.withBytes(wish) { runtime.catalog.providerIndex(named: $0) }
     }
-    let path = connection.parser.head.path
+    let path = connection.head.path
     func text(_ range: Range<Int>) -> String {
       connection.inbound.withBytes(path) { $0.extracting(range).text }
     }
