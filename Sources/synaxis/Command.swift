@@ -221,31 +221,18 @@ struct FileOptions {
   /// Nil: help was asked for.
   static func parse(_ list: [String]) throws(UsageError) -> FileOptions? {
     var options = FileOptions()
-    var at = 0
-    func value(_ option: String, of text: String) throws(UsageError) -> String {
-      if let equals = text.utf8.firstIndex(of: UInt8(ascii: "=")), option != "-c" {
-        return String(text[text.utf8.index(after: equals)...])
-      }
-      at += 1
-      guard at < list.count else { throw UsageError("\(option) needs a value") }
-      return list[at]
-    }
-    while at < list.count {
-      let text = list[at]
-      let name = text.utf8.firstIndex(of: UInt8(ascii: "=")).map { String(text[..<$0]) } ?? text
-      switch name {
+    var arguments = Arguments(list)
+    while let argument = try arguments.next() {
+      switch argument {
       case "-h", "--help": return nil
-      case "-c", "--config": options.file = try value(name, of: text)
-      case "--log-level": options.logLevel = try value(name, of: text)
-      case "--route": options.route = try value(name, of: text)
+      case "-c", "--config": options.file = try arguments.value()
+      case "--log-level": options.logLevel = try arguments.value()
+      case "--route": options.route = try arguments.value()
       case "--strict": options.isStrict = true
       default:
-        if text.utf8.first != UInt8(ascii: "-") {
-          throw UsageError("unexpected `\(text)`; a tier file is given with -c FILE")
-        }
-        throw UsageError("unknown option `\(text)`")
+        if argument.hasPrefix("-") { throw arguments.unknown() }
+        throw UsageError("unexpected '\(argument)'; a tier file is given with -c FILE")
       }
-      at += 1
     }
     return options
   }
