@@ -87,7 +87,9 @@ let package = Package(
     tests("UpstreamTests", ["Upstream", "Transport", "COpenSSL"]),
     tests("DownstreamTests", ["Downstream", "Wire", "Exchange", "Policy", "Base", "TestSupport"]),
     tests("AdminTests", ["Admin", "Observability", "Wire", "Policy", "Base"]),
-    tests("ProxyTests", ["Proxy", "Policy", "Base"]),
+    tests(
+      "ProxyTests",
+      ["Proxy", "Policy", "Base", "Downstream", "Upstream", "Observability", "Kernel", "Wire", "TestSupport"]),
     tests("LabTests", ["Lab", "TestSupport"]),
     tests("BatchTests", ["Batch"]),
   ],

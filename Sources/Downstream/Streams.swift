@@ -77,7 +77,7 @@ extension Downstream {
         // What other streams may bring does not wait for this one.
         session.tookIn(event.bytes.count)
         if let stream = stream(event, of: carrier) {
-          takeBody(event.bytes, stream, session, now: now)
+          takeBody(event.bytes, of: stream, now: now)
         } else {
           session.passedOn(event.bytes.count, of: event.stream)
         }
@@ -116,10 +116,15 @@ extension Downstream {
       refuse(stream, .headTooLarge)
       return
     }
-    stream.inbound.append(event.bytes)
+    takeHead(event.bytes, isWhole: event.fact == .head, of: stream, now: now)
+  }
+
+  /// A request's head has come. `isWhole`: there is no body.
+  func takeHead(_ bytes: UnsafeRawBufferPointer, isWhole: Bool, of stream: Connection, now: Instant) {
+    stream.inbound.append(bytes)
     do throws(WireFault) {
       try stream.inbound.withBytes { bytes throws(WireFault) in
-        try stream.parser.parse(fieldSection: bytes, isWhole: event.fact == .head)
+        try stream.parser.parse(fieldSection: bytes, isWhole: isWhole)
       }
     } catch {
       refuse(stream, LocalError(error))
@@ -158,9 +163,8 @@ extension Downstream {
     }
   }
 
-  private func takeBody(
-    _ bytes: UnsafeRawBufferPointer, _ stream: Connection, _ session: HTTP2Session, now: Instant
-  ) {
+  /// A piece of a request's body has come.
+  func takeBody(_ bytes: UnsafeRawBufferPointer, of stream: Connection, now: Instant) {
     guard let lane = stream.lane else { return }
     if stream.feed != nil {
       stream.inbound.append(bytes)
@@ -169,7 +173,7 @@ extension Downstream {
       return
     }
     guard stream.state == .readingBody else {
-      session.passedOn(bytes.count, of: lane.stream)
+      lane.carrier.carriage?.session.passedOn(bytes.count, of: lane.stream)
       return
     }
     let count = stream.inbound.count - stream.parser.head.headLength + bytes.count
@@ -198,7 +202,8 @@ extension Downstream {
     soil(lane.carrier)
   }
 
-  private func endRequest(_ stream: Connection) {
+  /// All of a request has come.
+  func endRequest(_ stream: Connection) {
     stream.lane?.isWhole = true
     if stream.feed != nil {
       stream.feed?.end()

@@ -46,9 +46,8 @@ extension Runner {
       pumpAll(flight, now)
       return
     }
-    guard let subscription = sharing.flights.firstSubscription(of: flight),
-      let reply = sharing.reply(at: subscription),  // 2
-      let connection = downstream.connection(reply.connection), let head = sharing.flights.head(of: flight)
+    guard let (subscription, reply, connection) = firstClient(of: flight),  // 2
+      let head = sharing.flights.head(of: flight)
     else { return }
     var draft = takeDraft()
     if !reply.hasHead {
@@ -83,14 +82,7 @@ extension Runner {
       return
     }
     _ = sharing.flights.end(flight, .failed(code: Int32(error.row.status)))
-    var next = sharing.flights.firstSubscription(of: flight)
-    while let subscription = next {
-      next = sharing.flights.subscription(after: subscription)
-      guard let reply = sharing.reply(at: subscription),
-        let connection = downstream.connection(reply.connection)
-      else {
-        continue
-      }
+    forEachClient(of: flight) { subscription, reply, connection in
       if reply.hasHead {
         sendErrorEvent(error, reply, connection, run: run, isBetweenEvents: true, now)
       } else {
@@ -114,10 +106,7 @@ extension Runner {
       ErrorText(error).writeEvent(dialect, of: run.record, now: now.instant, into: &draft.body)
       if run.isShared, let recording = sharing.flights.recording(of: flight), recording.isFollowed {
         draft.body.withBytes { recording.append($0, at: now.instant) }
-      } else if let subscription = sharing.flights.firstSubscription(of: flight),
-        let reply = sharing.reply(at: subscription),
-        let connection = downstream.connection(reply.connection)
-      {
+      } else if let (_, _, connection) = firstClient(of: flight) {
         draft.send(to: connection)
       }
       giveBack(draft)
@@ -133,6 +122,28 @@ extension Runner {
   }
 
   // MARK: - Subscriptions
+
+  /// The only client of a flight that nobody shares, or the first of several; nil: it is gone.
+  func firstClient(of flight: FlightID) -> (Subscription, Reply, Connection)? {
+    guard let subscription = sharing.flights.firstSubscription(of: flight),
+      let reply = sharing.reply(at: subscription),
+      let connection = downstream.connection(reply.connection)
+    else { return nil }
+    return (subscription, reply, connection)
+  }
+
+  /// Each client of a flight that is still there. `body` may end its subscription.
+  func forEachClient(of flight: FlightID, _ body: (Subscription, Reply, Connection) -> Void) {
+    var next = sharing.flights.firstSubscription(of: flight)
+    while let subscription = next {
+      next = sharing.flights.subscription(after: subscription)
+      if let reply = sharing.reply(at: subscription),
+        let connection = downstream.connection(reply.connection)
+      {
+        body(subscription, reply, connection)
+      }
+    }
+  }
 
   /// Lets every subscription of a flight go as far as it can, and holds the provider back where all are slow.
   func pumpAll(_ flight: FlightID, _ now: Moment) {

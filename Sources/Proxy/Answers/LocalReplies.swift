@@ -17,14 +17,7 @@ extension Runner {
     guard let flight = run.flight else { return }
     var draft = takeDraft()
     draft.body.append(": keep-alive\n\n")
-    var next = sharing.flights.firstSubscription(of: flight)
-    while let subscription = next {
-      next = sharing.flights.subscription(after: subscription)
-      guard let reply = sharing.reply(at: subscription),
-        let connection = downstream.connection(reply.connection)
-      else {
-        continue
-      }
+    forEachClient(of: flight) { _, reply, connection in
       if !reply.hasHead { composeWaitingHead(&draft, reply, connection, run, now) }
       draft.send(to: connection)
       downstream.settle(connection, now: now.instant)

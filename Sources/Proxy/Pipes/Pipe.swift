@@ -196,10 +196,7 @@ extension Runner {
   func commitPipe(
     _ attempt: Int, _ transfer: TransferID, _ run: ExchangeRun, _ flight: FlightID, _ now: Moment
   ) {
-    guard let subscription = sharing.flights.firstSubscription(of: flight),
-      let reply = sharing.reply(at: subscription),
-      let connection = downstream.connection(reply.connection)
-    else { return }
+    guard let (subscription, reply, connection) = firstClient(of: flight) else { return }
     reply.status = 101
     reply.hasHead = true
     reply.firstByteAt = now.instant
@@ -268,9 +265,7 @@ extension Runner {
     let isDraining = error == .draining
     guard case let transfer?? = run.transfers.last(where: { $0 != nil }) else { return }
     if let frames = upstream.frames(transfer), frames.isBetweenFrames, !frames.sawClose,
-      let subscription = sharing.flights.firstSubscription(of: flight),
-      let reply = sharing.reply(at: subscription),
-      let connection = downstream.connection(reply.connection)
+      let (_, _, connection) = firstClient(of: flight)
     {
       let frame =
         isDraining
