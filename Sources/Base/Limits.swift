@@ -95,9 +95,8 @@ package enum Limits {
   /// Bytes of a page of our own that are written in one go, give or take one entry, and such pieces in one turn.
   package static let pagePiece = 16 * 1024
   package static let pagePiecesPerTurn = 4
-  /// How long `synaxis status` waits for an instance, and bytes of its answer.
+  /// How long `synaxis status` waits for an instance.
   package static let pageTime = Interval.seconds(5)
-  package static let pageAnswer = 16 << 20
   /// The bins that the page's figures are kept in, and the last exchanges it shows.
   package static let activityBin = Interval.seconds(10)
   package static let activityBins = 90

@@ -199,7 +199,7 @@ def test_strange_answers(provider, body, code):
         [BINARY, "status", "--url", f"http://{provider.address}/behind/proxy"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     provider.read()
-    assert provider.head.start == "GET /behind/proxy/admin/health HTTP/1.0"
+    assert provider.head.start == "GET /behind/proxy/admin/health HTTP/1.1"
     provider.current.send(b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
     provider.current.close()
     output, errors = child.communicate(timeout=DEADLINE)

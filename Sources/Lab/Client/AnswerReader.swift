@@ -56,6 +56,9 @@ package struct AnswerReader: ~Copyable {
     return progress
   }
 
+  /// Takes the body that was kept.
+  mutating func takeBody() -> ByteBuffer { body.take() }
+
   /// The peer sends nothing more: whether the answer is whole.
   package mutating func readEnd() -> Bool {
     progress != .malformed && framing.isWholeAtClose

@@ -89,6 +89,9 @@ package struct HTTPClient: ~Copyable {
     }
   }
 
+  /// Takes the body of an answer that is whole.
+  package mutating func takeBody() -> ByteBuffer { answer.takeBody() }
+
   /// Gives up what is under way, and the connection.
   package mutating func close() {
     socket.close()
