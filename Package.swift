@@ -39,7 +39,7 @@ let package = Package(
   targets: [
     .target(name: "CLinux"),
     .target(name: "CStarter"),
-    .target(name: "CPage", exclude: ["page.html", "page.css", "page.js"]),
+    .target(name: "CPage", exclude: ["page.html", "page.css", "words.js", "page.js"]),
     .systemLibrary(
       name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),

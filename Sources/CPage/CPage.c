@@ -12,6 +12,8 @@ static const uint8_t css[] = {
 };
 
 static const uint8_t script[] = {
+#embed "words.js"
+    ,
 #embed "page.js"
 };
 

@@ -16,6 +16,8 @@ JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 10
 ANSWER = b'{"id":"a"}'
 # What a connection may take besides what the process has anyway.
 MEMORY = 6 << 20
+# Of a large body.
+SIZE = 200 << 20
 RAW = ", raw: true"
 
 

@@ -120,7 +120,7 @@ def test_where_it_asks(at, tmp_path):
         (["--url", "unix:/nonexistent/socket"], 69, "is it running?"),
         (["--url", "https://127.0.0.1:1"], 69, "is it running?"),
         (["--url", "nonsense"], 64, "HOST:PORT"),
-        (["--url"], 64, "needs a value"),
+        (["--url"], 64, "wants a value"),
         (["--nothing"], 64, "--nothing"),
         (["-c", "/nonexistent.yaml"], 78, "nonexistent"),
     ],

@@ -26,6 +26,9 @@ struct ClientSocket: ~Copyable {
   private(set) var generation: UInt32 = 0
   /// Answers that came on this socket.
   var answers = 0
+  /// What TLS had to say when it broke: a server that wants a certificate says so only after the handshake (RFC 8446
+  /// §4.4.2).
+  private(set) var fault: ConnectFault?
 
   /// - Parameters:
   ///   - kind: what its events are called in the loop, with `slot`.
@@ -98,7 +101,23 @@ struct ClientSocket: ~Copyable {
 
   /// Reads once. `.reset`: the connection broke.
   mutating func receive(into buffer: inout ByteBuffer) -> Kernel.Received {
-    transport.receive(into: &buffer)
+    var end: Transport.End?
+    let count = buffer.fill(room: Limits.loadRead) { free in
+      // Lifetime: written to during the call only.
+      let got = transport.receive(into: UnsafeMutableRawBufferPointer(rebasing: free.prefix(Limits.loadRead)))
+      end = got.end
+      return got.count
+    }
+    // What ended it is told again.
+    if count > 0 { return .received(count) }
+    switch end {
+    case nil: return .wouldBlock
+    case .closed: return .endOfStream
+    case .broken(let broken):
+      fault = .tls(broken, name: transport.peerName)
+      return .reset
+    case .cutOff, .failed: return .reset
+    }
   }
 
   /// The next request, or this one once more, is sent from its start.
@@ -111,6 +130,7 @@ struct ClientSocket: ~Copyable {
     socket = nil
     interest = []
     answers = 0
+    fault = nil
   }
 }
 
@@ -120,24 +140,6 @@ extension Transport {
       // Lifetime: they are read during the call only.
       var piece = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
       return withUnsafePointer(to: &piece) { send(UnsafeBufferPointer(start: $0, count: 1)) }
-    }
-  }
-
-  /// Reads once, behind what the buffer holds.
-  func receive(into buffer: inout ByteBuffer) -> Kernel.Received {
-    var end: End?
-    let count = buffer.fill(room: Limits.loadRead) { free in
-      // Lifetime: written to during the call only.
-      let got = receive(into: UnsafeMutableRawBufferPointer(rebasing: free.prefix(Limits.loadRead)))
-      end = got.end
-      return got.count
-    }
-    // What ended it is told again.
-    if count > 0 { return .received(count) }
-    switch end {
-    case nil: return .wouldBlock
-    case .closed: return .endOfStream
-    case .cutOff, .failed, .broken: return .reset
     }
   }
 }

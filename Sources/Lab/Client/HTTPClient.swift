@@ -18,7 +18,7 @@ package struct HTTPClient: ~Copyable {
     case more
     /// The answer is whole, and in `answer` until the next request.
     case complete
-    /// No connection could be made.
+    /// No connection could be made, or the server wants none with us.
     case unreachable(ConnectFault)
     /// The connection broke off, or what came is no HTTP answer.
     case cut
@@ -161,6 +161,10 @@ package struct HTTPClient: ~Copyable {
     if answer.readEnd() {
       close()
       return .complete
+    }
+    if let fault = socket.fault {
+      close()
+      return .unreachable(fault)
     }
     // A server may close an idle connection just when it is used again: that says nothing about the answer.
     if socket.answers > 0, answer.isUntouched {
