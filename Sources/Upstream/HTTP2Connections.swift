@@ -147,7 +147,7 @@ extension Upstream {
   private func takeHead(_ bytes: UnsafeRawBufferPointer, _ slot: Slot) {
     var start = 0
     for at in bytes.indices where bytes[at] == UInt8(ascii: "\n") {
-      if !takeHeaderLine(UnsafeRawBufferPointer(rebasing: bytes[start...at]), slot) {
+      if !takeHeaderLine(UnsafeRawBufferPointer(rebasing: bytes[start...at]), slot, isStatus: start == 0) {
         slot.say(Self.tooLong)
         end(slot, .protocolError)
         return
