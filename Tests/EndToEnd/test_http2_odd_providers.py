@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from gateway import DEADLINE, Gateway
+from gateway import DEADLINE, Gateway, eventually
 from test_http2_frames import ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PADDED, PING, PREFACE, PRIORITY
 from test_http2_frames import PUSH, RST, SETTINGS, WINDOW, frame, literal
 from wire import Provider, Reader, post
@@ -98,6 +98,7 @@ class Odd:
 
     def __init__(self, said):
         self.said = said
+        self.connections = self.ended = 0
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         threading.Thread(target=self.run, daemon=True).start()
@@ -106,6 +107,7 @@ class Odd:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = self.listener.accept()
+                self.connections += 1
                 connection.settimeout(DEADLINE)
                 threading.Thread(target=self.serve, args=[connection], daemon=True).start()
 
@@ -133,6 +135,7 @@ class Odd:
                     connection.sendall(frame(SETTINGS, ACK))
                 elif kind in (HEADERS, DATA) and flags & END_STREAM:
                     connection.sendall(self.said(stream))
+        self.ended += 1
 
     def stop(self):
         self.listener.close()
@@ -153,3 +156,17 @@ def test_odd_frames(start, name, stream):
         good.current.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n" + BODY)
     answer, got = reader.read()
     assert answer.status == 200 and answer["x-synaxis-provider"] == ("b" if name in REFUSED else "a") and got == BODY
+
+
+@pytest.mark.parametrize("when", ["with", "behind"])
+def test_connections_without_streams(start, when):
+    """Who lets a connection have no further streams makes every request need a new one: the old ones do not stay."""
+    none = frame(SETTINGS, 0, 0, b"\0\3" + number(0))
+    odd = start(Odd, lambda to: none + whole(to) if when == "with" else whole(to) + none)
+    at = start(Gateway, f'providers:\n  a: {{ type: openai, endpoint: "http://{odd.address}/v1", http: 2, models: [m] }}\n')
+    for asked in range(1, 11):
+        reader = Reader(at.connect())
+        reader.socket.sendall(post('{"model":"m","messages":[]}'))
+        assert reader.read()[1] == BODY
+        reader.socket.close()
+        eventually(lambda: odd.ended == asked, f"connection {asked} of {odd.connections} ends")
