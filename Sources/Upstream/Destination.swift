@@ -64,7 +64,8 @@ struct Destination {
     return framing.contains(name.filter { $0 != " " })
   }
 
-  /// Composes a request's head.
+  /// Composes a request's head. A body is framed whatever the method: without its length the provider would take it for
+  /// the next request on that connection (RFC 9112 §6.3).
   func compose(
     _ method: TransferMethod, query: Span<UInt8>, lines: Span<UInt8>, but names: FieldNames, bodySize: Int,
     into head: inout ByteBuffer
@@ -75,7 +76,7 @@ struct Destination {
     case .delete: head.append("DELETE")
     }
     begin(behind: Span(), query: query, lines: lines, but: names, into: &head)
-    if method == .post {
+    if method == .post || bodySize > 0 {
       head.append("Content-Length: ")
       head.append(decimal: bodySize)
       head.append("\r\n")

@@ -143,6 +143,21 @@ def test_one_that_nobody_has(at, keepers):
     assert make(reader)[0].status == 200
 
 
+@pytest.mark.parametrize("method, tail", [("GET", ""), ("DELETE", ""), ("GET", "/input_items"), ("POST", "/cancel")])
+def test_a_body_is_none_of_the_next_request(at, keepers, method, tail):
+    """A body is framed whatever the method, or the provider reads it as the next request of that connection."""
+    reader = Reader(at.connect())
+    body, wanted = "GET /v1/responses/resp_else HTTP/1.1\r\nX-Swallows: ", {"/v1/responses"}
+    for _ in range(6):
+        name = make(reader)[1]["id"]
+        reader.socket.sendall(
+            f"{method} /v1/responses/{name}{tail} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        head, answer = reader.read()
+        assert (head.status, json.loads(answer)["id"]) == (200, name)
+        wanted.add(f"/v1/responses/{name}{tail}")
+    assert {path for keeper in keepers for _, path, _ in keeper.asked} == wanted
+
+
 def test_nobody_else_is_asked_while_its_maker_cannot_be(at, keepers):
     reader = Reader(at.connect())
     name = make(reader)[1]["id"]
