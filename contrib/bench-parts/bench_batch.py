@@ -1,5 +1,5 @@
 """`contrib/bench --batch`: requests for embeddings, each sent alone and sent together, at a provider that thinks."""
-import json, os, statistics, urllib.request
+import json, statistics, urllib.request
 
 from processes import LOAD_CORE, PROXY_CORE, Stage, machine
 
