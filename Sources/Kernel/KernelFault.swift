@@ -69,6 +69,7 @@ package struct KernelFault: Error, Equatable, Sendable {
     case (.inherit, _): return "no listening stream socket came with that number; see the socket unit"
     case (.connect, ECONNREFUSED): return "nothing listens there"
     case (.connect, ENOENT): return "no such socket"
+    case (.connect, EACCES) where isPath: return "no right to use that socket"
     default: return nil
     }
   }

@@ -118,6 +118,18 @@ private func option(_ raw: Int32, _ level: Int32, _ name: Int32) -> Int32 {
     #expect(total > 0)
   }
 
+  @Test(arguments: ["/nowhere/x.sock", "@nowhere-\(getpid())", "/" + String(repeating: "x", count: 106)])
+  func aSocketThatIsNotThereIsNamed(path: String) throws {
+    let address = try SocketAddress(unix: path)
+    #expect(address.text == "unix:\(path)")
+    do throws(KernelFault) {
+      _ = try Socket.connect(to: address)
+      Issue.record("nobody listens there")
+    } catch {
+      #expect(error.text.hasPrefix("cannot connect to unix:\(path): "))
+    }
+  }
+
   @Test func refusedConnectIsNamed() throws {
     let listener = try Listener(host: "127.0.0.1", port: 0)
     let address = listener.address

@@ -9,6 +9,8 @@ from axe_playwright_python.sync_playwright import Axe
 from conftest import TOKEN, complete
 from pages import ask
 from test_activity import Watcher
+from test_savings import Teller, ask as tell, two
+from wire import Reader
 
 LIMITED = "--fail 429:2 --retry-after 1800 --gap-ms 0 --think-ms 20"
 STEADY = "--gap-ms 0 --think-ms 30"
@@ -80,6 +82,16 @@ def test_lives(gateway, open_page):
     page.waits_for("document.getElementById('said').textContent === 'limited is online'")
     assert ask(at, "/admin/providers/limited/status", token=TOKEN).json["status"] == "online"
     assert not page.tab.is_visible("#providers button")
+
+
+def test_savings(start, open_page):
+    """What conversations that stayed have saved, and the money."""
+    at = two(start, start(Teller))
+    assert tell(Reader(at.connect()))[0].status == 200
+    page = open_page(at, token="t")
+    page.waits_for("document.getElementById('tokens').textContent === '1,100'")
+    assert page.text("#saved-more") == "80.0 % of the input was in prompt caches, $0.0040 of $0.0045"
+    assert page.tab.evaluate("document.documentElement.scrollWidth") == 1200
 
 
 def test_hidden_tab(gateway, open_page):
