@@ -18,7 +18,7 @@ package struct SocketAddress: Sendable {
   /// A host name's first address. Asks the system's resolver and may block: not for the proxy's loop.
   package init(resolving host: String, port: UInt16) throws(KernelFault) {
     var raw = linux_address()
-    guard linux_resolve(host, port, 1, &raw) == 0 else { throw KernelFault(.resolve, host, code: EINVAL) }
+    guard linux_resolve(host, port, 1, &raw) == 0 else { throw KernelFault(.lookUp, host, code: EINVAL) }
     self.raw = raw
   }
 
