@@ -108,13 +108,9 @@ extension Upstream {
         at = piece.upperBound
         piece = 0..<0
       }
-      switch slot.framing.next(span, &at) {
-      case .line(let line):
-        if !takeHeaderLine(UnsafeRawBufferPointer(rebasing: bytes[line]), slot) {
-          slot.say(Self.tooLong)
-          end(slot, .protocolError)
-          return at
-        }
+      switch slot.framing.next(span, &at, head: &slot.answer) {
+      case .head(let lines, let isWhole):
+        if !takeHead(UnsafeRawBufferPointer(rebasing: bytes[lines]), isWhole: isWhole, slot) { return at }
       case .body(let range): piece = range
       case .needMore: return at
       case .complete:
