@@ -75,11 +75,12 @@ extension Upstream {
     }
   }
 
-  /// What has to be done once a turn's bytes are sent: the connection is of no more use.
+  /// What has to be done once a turn's bytes are sent: the connection is of no more use, or it idles beside enough others.
+  /// A provider may let it have no streams at all (RFC 9113 §5.1.2): each request would leave one behind.
   private func settle(_ connection: Connection, _ session: HTTP2Session) {
     if session.isBroken {
       lose(connection, .broken)
-    } else if connection.isClosing, session.streamCount == 0 {
+    } else if session.streamCount == 0, !connection.hasRoom || pool.sharesTooMany {
       pool.remove(connection)
       shut(connection)
     }

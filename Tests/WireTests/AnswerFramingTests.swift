@@ -76,6 +76,7 @@ private let ok = "HTTP/1.1 200 OK\r\n"
     // Line ends and status lines that are allowed.
     ("HTTP/1.1 200\nContent-Length: 1\n\nx", "13,18,200 x."),
     ("HTTP/1.1 200 \r\nContent-Length: 1\r\n\r\nx", "15,19,200 x."),
+    (ok + "HTTP/1.1: 100 x\r\nContent-Length: 1\r\n\r\nx", "17,17,19,200 x."),
     // Not HTTP/1.1, or not to be believed.
     ("SSH-2.0-OpenSSH_9.2\r\n", "!"), ("SSH", "!"), ("HTTP/1.", "…"), ("", "…"), ("\r\n", "!"),
     ("HTTP/2 200 OK\r\n", "!"), ("HTTP/1.1  200 OK\r\n", "!"), ("HTTP/1.1 2000 OK\r\n", "!"),

@@ -12,6 +12,8 @@ package struct ResponseHead: Sendable {
   private var present: UInt64 = 0
   /// Bytes of the lines so far, from the status line on. Ranges count from there.
   package private(set) var length = 0
+  /// The next line is a head's first one: only there does a status line stand. A field's name may look like it.
+  private var isAtStart = true
   /// Whether the Content-Type is that of an event stream; nil where there is none.
   package private(set) var tellsEventStream: Bool?
 
@@ -35,19 +37,25 @@ package struct ResponseHead: Sendable {
     return status != 0
   }
 
-  /// Reads the line that comes next. A status line starts over: what came before it belonged to an interim response.
+  /// Reads the line that comes next. A further status line starts over: what came before it belonged to an interim
+  /// response.
   /// The field that is returned lies in `bytes`.
   mutating func read(_ line: Range<Int>, in bytes: Span<UInt8>) -> Line {
     let text = bytes.withoutLineEnd(line)
     let start = length
     length += line.count
-    if text.isEmpty { return .end }
-    if bytes.extracting(text).hasPrefixIgnoringCase("http/") {
+    if text.isEmpty {
+      isAtStart = true
+      return .end
+    }
+    if isAtStart, bytes.extracting(text).hasPrefixIgnoringCase("http/") {
       clear()
+      isAtStart = false
       length = line.count
       status = Self.status(bytes.extracting(text))
       return .status
     }
+    isAtStart = false
     guard let field = readField(text, in: bytes) else { return .other }
     present |= 1 << UInt64(field.known.rawValue)
     fields.append(field.moved(by: start - line.lowerBound))
@@ -89,6 +97,7 @@ package struct ResponseHead: Sendable {
     if !fields.isEmpty { fields.removeAll(keepingCapacity: true) }
     present = 0
     length = 0
+    isAtStart = true
     tellsEventStream = nil
   }
 
