@@ -192,7 +192,7 @@ package enum Limits {
   package static let lastBytes = Interval.seconds(1)
   /// Time between comments to a streaming client that waits for its first content.
   package static let keepAliveComment = Interval.seconds(15)
-  /// Idle upstream connections kept over all providers.
+  /// Idle upstream connections kept over all providers, of HTTP/1.1 and of HTTP/2.
   package static let pooledConnections = 256
   /// Time after which an idle connection is not used again, after which it is closed where nobody needed it, how many
   /// are kept all the same for a provider that is seldom asked, and time between two closings.

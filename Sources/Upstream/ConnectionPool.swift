@@ -91,6 +91,14 @@ struct ConnectionPool {
     for place in places { for connection in place.shared { body(connection) } }
   }
 
+  /// More idle than are kept.
+  var sharesTooMany: Bool {
+    if sharedCount <= Limits.pooledConnections { return false }
+    var idle = 0
+    eachShared { if $0.idles { idle += 1 } }
+    return idle > Limits.pooledConnections
+  }
+
   // MARK: - Both
 
   /// Forgets a connection that idles or is shared.

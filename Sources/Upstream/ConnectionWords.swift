@@ -20,7 +20,9 @@ extension TransferTarget {
     let place = proxy == nil ? socket ?? place : "the proxy"
     switch fault {
     case .couldNotResolve:
-      let name = code == CURLE_COULDNT_RESOLVE_PROXY ? "the proxy's name" : "the name \(hostName)"
+      // A proxy for HTTP looks the host up itself, and may be dialled as a host is.
+      let isProxy = code == CURLE_COULDNT_RESOLVE_PROXY || proxy?.hasPrefix("http") == true
+      let name = isProxy ? "the proxy's name" : "the name \(hostName)"
       return "\(name) is not found: DNS does not know it, or does not answer"
     case .couldNotConnect where error == ECONNREFUSED:
       return "\(place) refuses connections: nothing listens there"

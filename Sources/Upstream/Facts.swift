@@ -106,7 +106,7 @@ extension Upstream {
   ///
   /// 1. A line after the head is a trailer, which is not relayed. 2. A status line begins a head, also after
   /// an interim one. 3. An empty line ends it; an interim head (1xx) is forgotten.
-  func takeHeaderLine(_ line: UnsafeRawBufferPointer, _ slot: Slot) -> Bool {
+  func takeHeaderLine(_ line: UnsafeRawBufferPointer, _ slot: Slot, isStatus: Bool) -> Bool {
     // 1
     if slot.isHeadSeen { return true }
     if slot.firstByteAt == nil { slot.firstByteAt = now }
@@ -114,7 +114,7 @@ extension Upstream {
     // Lifetime: the span is over the caller's bytes and does not leave this function.
     let text = Span<UInt8>(_unsafeBytes: line)
     // 2
-    if text.hasPrefix("HTTP/") {
+    if isStatus {
       slot.head.removeAll()
       slot.status = Self.status(in: text)
     }

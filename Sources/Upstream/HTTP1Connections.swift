@@ -108,9 +108,11 @@ extension Upstream {
         at = piece.upperBound
         piece = 0..<0
       }
-      switch slot.framing.next(span, &at) {
-      case .line(let line):
-        if !takeHeaderLine(UnsafeRawBufferPointer(rebasing: bytes[line]), slot) {
+      let part = slot.framing.next(span, &at)
+      switch part {
+      case .statusLine(let line), .line(let line):
+        let isStatus = part == .statusLine(line)
+        if !takeHeaderLine(UnsafeRawBufferPointer(rebasing: bytes[line]), slot, isStatus: isStatus) {
           slot.say(Self.tooLong)
           end(slot, .protocolError)
           return at

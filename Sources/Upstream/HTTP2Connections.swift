@@ -75,11 +75,12 @@ extension Upstream {
     }
   }
 
-  /// What has to be done once a turn's bytes are sent: the connection is of no more use.
+  /// What has to be done once a turn's bytes are sent: the connection is of no more use, or it idles beside enough others.
+  /// A provider may let it have no streams at all (RFC 9113 §5.1.2): each request would leave one behind.
   private func settle(_ connection: Connection, _ session: HTTP2Session) {
     if session.isBroken {
       lose(connection, .broken)
-    } else if connection.isClosing, session.streamCount == 0 {
+    } else if session.streamCount == 0, !connection.hasRoom || pool.sharesTooMany {
       pool.remove(connection)
       shut(connection)
     }
@@ -147,7 +148,7 @@ extension Upstream {
   private func takeHead(_ bytes: UnsafeRawBufferPointer, _ slot: Slot) {
     var start = 0
     for at in bytes.indices where bytes[at] == UInt8(ascii: "\n") {
-      if !takeHeaderLine(UnsafeRawBufferPointer(rebasing: bytes[start...at]), slot) {
+      if !takeHeaderLine(UnsafeRawBufferPointer(rebasing: bytes[start...at]), slot, isStatus: start == 0) {
         slot.say(Self.tooLong)
         end(slot, .protocolError)
         return

@@ -61,6 +61,8 @@ extension Upstream {
   func end(
     _ slot: Slot, _ fault: TransferFault?, error: Int32 = 0, code: Int32 = 0, isAtRest: Bool = false
   ) {
+    // Whatever came: without a head it is no answer.
+    let fault = fault ?? (slot.isHeadSeen ? nil : .protocolError)
     flushStaging()
     finishObserving(slot)
     if let connection = slot.connection { leave(slot, connection, isAtRest: isAtRest) }

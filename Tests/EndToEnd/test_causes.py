@@ -155,6 +155,14 @@ def test_name_not_found(start):
     check(at, 502, "cannot be reached (the name no-such-host.invalid is not found", True)
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_proxy_not_found(start, scheme):
+    text = f'providers:\n  prov: {{ type: openai, endpoint: "{scheme}://127.0.0.1:1/v1", proxy: "http://us:pass@no-such-proxy.invalid:1", models: [m] }}\n'
+    at = start(Gateway, f"admin: {{ token: {TOKEN} }}\n{text}")
+    check(at, 502, "cannot be reached (the proxy's name is not found", True)
+    assert "us:pass" not in at.output()
+
+
 def test_no_connection(start):
     """A listener whose backlog is full: the kernel drops what comes after."""
     with socket.socket() as full:

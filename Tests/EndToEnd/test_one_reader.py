@@ -27,6 +27,8 @@ TAKEN = {
     "until close": OK + b"\r\n" + BODY,
     "interim": b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK + LENGTH + b"\r\n" + BODY,
     "1.0": b"HTTP/1.0 200 OK\r\n\r\n" + BODY,
+    **{f"a field that looks like a status line of {status}": OK + b"HTTP/1.1: %d x\r\n" % status + LENGTH + b"\r\n" + BODY
+       for status in (0, 100, 101, 204, 304, 500)},
     "blank before colon": OK + b"Content-Length : 10\r\n\r\n" + BODY,
 }
 

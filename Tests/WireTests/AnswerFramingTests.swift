@@ -20,6 +20,7 @@ private func read(
     var at = 0
     reading: while !isOver {
       switch buffer.withBytes({ framing.next($0, &at) }) {
+      case .statusLine(let line): told += "\(line.count),"
       case .line(let line): told += line.count > 2 ? "\(line.count)," : "\(framing.status) "
       case .body(let range): told += buffer.withBytes { $0.extracting(range).text }
       case .needMore: break reading
@@ -71,6 +72,7 @@ private let ok = "HTTP/1.1 200 OK\r\n"
     // Line ends and status lines that are allowed.
     ("HTTP/1.1 200\nContent-Length: 1\n\nx", "13,18,200 x."),
     ("HTTP/1.1 200 \r\nContent-Length: 1\r\n\r\nx", "15,19,200 x."),
+    (ok + "HTTP/1.1: 100 x\r\nContent-Length: 1\r\n\r\nx", "17,17,19,200 x."),
     // Not HTTP/1.1, or not to be believed.
     ("SSH-2.0-OpenSSH_9.2\r\n", "!"), ("SSH", "!"), ("HTTP/1.", "…"), ("", "…"), ("\r\n", "!"),
     ("HTTP/2 200 OK\r\n", "!"), ("HTTP/1.1  200 OK\r\n", "!"), ("HTTP/1.1 2000 OK\r\n", "!"),

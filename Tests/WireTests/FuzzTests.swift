@@ -96,6 +96,7 @@ private func answerReads(_ bytes: [UInt8], _ ends: [Int]) -> String {
       let part = framing.next(span, &at)
       if at < before || at > end { return "out of bounds" }
       switch part {
+      case .statusLine(let line): told += "status line \(line) "
       case .line(let line): told += "line \(line) "
       case .body(let piece): for i in piece { told += "\(bytes[i]) " }
       case .needMore: break reading

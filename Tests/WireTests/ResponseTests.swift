@@ -82,7 +82,7 @@ import Testing
   @Test func readsAProvidersHead() {
     let raw =
       ("HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/2 200 \r\nContent-Type:  text/event-stream \r\nempty:\r\n"
-      + "no colon\r\n: none\r\nb d: x\r\nConnection: close, X-Hop\r\nx-hop: 1\r\nX-Stay: 1\nset-cookie: a\r\n\r\n")
+      + "no colon\r\n: none\r\nb d: x\r\nhttp/1.1: 100 x\r\nHTTP/1.1 204 b: x\r\nConnection: close, X-Hop\r\nx-hop: 1\r\nX-Stay: 1\nset-cookie: a\r\n\r\n")
       .bytes
     var head = ResponseHead()
     #expect(head.parse(raw.span) == true)

@@ -5,7 +5,8 @@
 
 // MARK: What has come
 
-/// A header field. Of the pseudo-header fields an answer has only `:status` (RFC 9113 §8.3.2); trailers have none.
+/// A header field. Of the pseudo-header fields an answer has only `:status` (RFC 9113 §8.3.2), from 100 on (RFC 9110
+/// §15), which nghttp2 does not look at; trailers have none.
 static inline int ch2_header(
   nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_count, const uint8_t *value,
   size_t value_count, uint8_t flags, void *context) {
@@ -13,7 +14,7 @@ static inline int ch2_header(
   size_t before = self->text_count;
   (void)session, (void)frame, (void)flags;
   if(name[0] == ':') {
-    if(value_count != 3) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    if(value_count != 3 || value[0] == '0') return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     for(int i = 0; i < 3; i++) self->status = self->status * 10 + (uint32_t)(value[i] - '0');
     ch2_write(self, "HTTP/2 ", 7);
     ch2_write(self, value, 3);

@@ -66,7 +66,7 @@ package struct AnswerReader: ~Copyable {
     var at = 0
     while progress == .needMore {
       switch framing.next(bytes, &at) {
-      case .line(let line):
+      case .statusLine(let line), .line(let line):
         if keeps { head.append(bytes.extracting(line)) }
         isEventStream = ResponseHead.tellsEventStream(bytes.extracting(line)) ?? isEventStream
       case .body(let piece):

@@ -27,7 +27,7 @@ extension Fault {
     case .tooLong: "finds the request too long"
     case .unsuited: "cannot serve this request"
     case .clientFault: "refused the request"
-    case .staleConnection: "closed an idle connection"
+    case .staleConnection: "did not take the request up"
     case .clientGone: "was not waited for"
     case .raceLost: "was not asked"
     case .takenApart: "was asked together with others, and then alone"

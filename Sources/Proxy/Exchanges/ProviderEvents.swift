@@ -97,7 +97,7 @@ extension Runner {
     noteRoundTrip(outcome, provider: choice.provider, health: run.runtime.health)
     let verdict: Verdict
     if case .committed(attempt) = run.exchange.state {
-      let sawError = upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
+      let sawError = sawFault(run, transfer)
       let isOver = hasSaidEnd(run) || isWhole(run, transfer, outcome)
       verdict =
         sawError && (isOver || outcome.fault == nil)
@@ -149,9 +149,15 @@ extension Runner {
     return upstream.withObserver(transfer) { $0.sawFinish } ?? false
   }
 
+  /// A stream has told of an error that is its provider's.
+  private func sawFault(_ run: ExchangeRun, _ transfer: TransferID) -> Bool {
+    if run.exchange.shape.endpoint.tellsOfThePast { return false }
+    return upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
+  }
+
   /// Its end, before that of its connection has come.
   func saidEnd(_ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID) -> ExchangeEvent {
-    let sawError = upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
+    let sawError = sawFault(run, transfer)
     upstream.withObserver(transfer) { run.usage = $0.usage }
     noteCost(run, attempt)
     return .ended(attempt, sawError ? .fault(.errorInside) : .good, tokens: run.usage.sum)

@@ -30,7 +30,7 @@ extension Runner {
     if downstream.refusesExchanges(now: now.instant) {  // 1
       refusal = .draining
     } else if provider == nil {  // 2
-      refusal = .notFound
+      refusal = .providerNotFound
     } else if let account, runtime.gate.index(of: account) == nil {  // 3
       refusal = .invalidKey
     } else if let account, account.isBusy {

@@ -8,7 +8,10 @@ internal import Base
 /// make the answer malformed, and one with both a length and chunks ends its connection.
 package struct AnswerFraming: Sendable {
   package enum Part: Hashable, Sendable {
-    /// A whole line of a head with its line end. The empty one ends the head; interim heads (1xx) come first.
+    /// The whole first line of a head with its line end; interim heads (1xx) come first. Where it stands says what it
+    /// is: a field's name may look like it.
+    case statusLine(Range<Int>)
+    /// Each line behind it. The empty one ends the head.
     case line(Range<Int>)
     case body(Range<Int>)
     /// The answer is over; bytes behind it were not asked for.
@@ -66,13 +69,11 @@ package struct AnswerFraming: Sendable {
   /// What the bytes from `at` on begin with; `at` moves behind it.
   package mutating func next(_ bytes: Span<UInt8>, _ at: inout Int) -> Part {
     switch state {
-    case .statusLine, .fields:
-      let rest = bytes.extracting(at..<bytes.count)
-      guard let end = rest.firstIndex(of: UInt8(ascii: "\n")) else { return unfinishedLine(rest) }
-      let line = at..<at + end + 1
-      readLine(bytes.extracting(line))
-      if case .malformed = state { return .malformed }
-      at = line.upperBound
+    case .statusLine:
+      guard let line = takeLine(bytes, &at) else { return unfinished(bytes, at) }
+      return .statusLine(line)
+    case .fields:
+      guard let line = takeLine(bytes, &at) else { return unfinished(bytes, at) }
       return .line(line)
     case .length(let left):
       let piece = at..<at + Int(min(left, Int64(bytes.count - at)))
@@ -99,12 +100,25 @@ package struct AnswerFraming: Sendable {
     return .malformed
   }
 
+  /// Reads the line at `at`, which moves behind it; nil: it is not whole yet, or makes the answer malformed.
+  private mutating func takeLine(_ bytes: Span<UInt8>, _ at: inout Int) -> Range<Int>? {
+    let rest = bytes.extracting(at..<bytes.count)
+    guard let end = rest.firstIndex(of: UInt8(ascii: "\n")) else { return nil }
+    let line = at..<at + end + 1
+    readLine(bytes.extracting(line))
+    if case .malformed = state { return nil }
+    at = line.upperBound
+    return line
+  }
+
   /// What speaks no HTTP is known by its first bytes, and a line without an end by its length.
-  private mutating func unfinishedLine(_ bytes: Span<UInt8>) -> Part {
-    if bytes.count > Limits.upstreamHead { return fail() }
+  private mutating func unfinished(_ bytes: Span<UInt8>, _ at: Int) -> Part {
+    if case .malformed = state { return .malformed }
+    if bytes.count - at > Limits.upstreamHead { return fail() }
     let version: StaticString = "HTTP/1."
     guard case .statusLine = state else { return .needMore }
-    for i in 0..<min(bytes.count, version.utf8CodeUnitCount) where bytes[i] != version.utf8Start[i] {
+    for i in 0..<min(bytes.count - at, version.utf8CodeUnitCount)
+    where bytes[at + i] != version.utf8Start[i] {
       return fail()
     }
     return .needMore

@@ -14,22 +14,24 @@ package struct ResponseHead: Sendable {
 
   package init() {}
 
-  /// Reads the lines, forgetting what was read before but keeping its memory. A later status line (the first
-  /// belonged to an interim response) starts over. False where there is no status line.
+  /// Reads the lines, forgetting what was read before but keeping its memory. A status line behind an empty line (the
+  /// first belonged to an interim response) starts over. False where there is no status line.
   @discardableResult package mutating func parse(_ raw: Span<UInt8>) -> Bool {
     status = 0
     clear()
     var start = 0
+    var beginsHead = true
     while start < raw.count {
       let distance = raw.extracting(start..<raw.count).firstIndex(of: UInt8(ascii: "\n"))
       let end = distance.map { start + $0 } ?? raw.count
       let line = start..<(end > start && raw[end - 1] == UInt8(ascii: "\r") ? end - 1 : end)
-      if raw.extracting(line).hasPrefixIgnoringCase("http/") {
+      if beginsHead, raw.extracting(line).hasPrefixIgnoringCase("http/") {
         clear()
         status = Self.status(raw.extracting(line))
       } else {
         readField(line, in: raw)
       }
+      beginsHead = line.isEmpty
       start = end + 1
     }
     return status != 0
