@@ -114,10 +114,13 @@ package struct ErrorText {
         "by the `model` in their body; what has none (files, batches, fine-tuning) is asked at /providers/NAME/, "
       )
       out.append("of a provider with `raw: true`.")
-    case .methodNotAllowed(let allow):
+    case .methodNotAllowed(let allow, let isAPI):
       out.append("This place answers to ")
       out.append(allow)
       out.append(" only.")
+      if isAPI {
+        out.append(" What else a provider has is asked at /providers/NAME/, of one with `raw: true`.")
+      }
     case .requestTimeout: out.append("The request did not arrive in time.")
     case .requestTooLarge: out.append("The request body is larger than `limits.request_body`.")
     case .targetTooLong: out.append("The request target is too long.")

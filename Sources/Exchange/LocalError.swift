@@ -19,7 +19,8 @@ package enum LocalError: Error, Equatable, Sendable {
   case invalidToken
   case modelNotFound
   case notFound
-  case methodNotAllowed(allow: StaticString)
+  /// `isAPI`: providers may know other methods there.
+  case methodNotAllowed(allow: StaticString, isAPI: Bool = false)
   case requestTimeout
   case requestTooLarge(limit: Int)
   case targetTooLong

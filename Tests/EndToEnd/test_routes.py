@@ -85,6 +85,8 @@ def test_unknown_paths(gateway, provider, path):
 def test_wrong_method(gateway, provider, method, path, allow):
     reader, head, body = get(gateway(provider), path, method)
     assert head.status == 405 and head["allow"] == allow and error_code(body) == "method_not_allowed"
+    # What providers have beyond that is told, but not of what is ours alone.
+    assert (b"/providers/NAME/" in body) == path.startswith("/v1/")
     reader.socket.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert reader.read()[0].status == 200
 

@@ -39,7 +39,7 @@ struct AnswerDraft: ~Copyable {
   /// What an error asks of its client besides its words.
   mutating func appendErrorFields(_ error: LocalError) {
     if error == .upgradeRequired { head.appendField("Upgrade", "websocket") }
-    if case .methodNotAllowed(let allow) = error { head.appendField("Allow", allow) }
+    if case .methodNotAllowed(let allow, _) = error { head.appendField("Allow", allow) }
     // What would have been taken (RFC 9110 §12.5.3).
     if error == .unsupportedEncoding { head.appendField("Accept-Encoding", "identity") }
     if error.row.status == 401 { head.appendField("WWW-Authenticate", "Bearer") }

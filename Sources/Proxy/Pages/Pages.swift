@@ -22,7 +22,8 @@ extension Runner {
       return
     }
     guard asked.use.allows(connection.head.method) else {
-      refuse(connection, .methodNotAllowed(allow: asked.use.allow), now: now)
+      refuse(
+        connection, .methodNotAllowed(allow: asked.use.allow, isAPI: asked.audience == .clients), now: now)
       return
     }
     var draft = takeDraft()

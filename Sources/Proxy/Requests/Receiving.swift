@@ -32,7 +32,7 @@ extension Runner {
         return
       }
       guard method == .post else {
-        refuse(connection, .methodNotAllowed(allow: "POST"), now: now)
+        refuse(connection, .methodNotAllowed(allow: "POST", isAPI: true), now: now)
         return
       }
       if downstream.refusesExchanges(now: now.instant) {

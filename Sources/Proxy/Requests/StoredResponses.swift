@@ -24,9 +24,11 @@ extension Runner {
     case (.itself, .get), (.inputItems, .get): method = .get
     case (.itself, .delete): method = .delete
     case (.cancellation, .post): method = .post
-    case (.itself, _): return refuse(connection, .methodNotAllowed(allow: "GET, DELETE"), now: now)
-    case (.inputItems, _): return refuse(connection, .methodNotAllowed(allow: "GET"), now: now)
-    case (.cancellation, _): return refuse(connection, .methodNotAllowed(allow: "POST"), now: now)
+    case (.itself, _):
+      return refuse(connection, .methodNotAllowed(allow: "GET, DELETE", isAPI: true), now: now)
+    case (.inputItems, _): return refuse(connection, .methodNotAllowed(allow: "GET", isAPI: true), now: now)
+    case (.cancellation, _):
+      return refuse(connection, .methodNotAllowed(allow: "POST", isAPI: true), now: now)
     }
     if downstream.refusesExchanges(now: now.instant) { return refuse(connection, .draining, now: now) }
     if let refusal = refusal(of: connection) { return refuse(connection, refusal, now: now) }
