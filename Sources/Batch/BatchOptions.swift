@@ -35,6 +35,7 @@ package struct BatchOptions: Sendable {
       throw UsageError("the file is missing, as in: synaxis batch IN.jsonl -o OUT.jsonl")
     }
     if options.output.isEmpty { throw UsageError("-o OUT.jsonl is missing: where the answers go") }
+    if options.output == input { throw UsageError("-o names the input: answers go to a file of their own") }
     options.input = input
     if let key = options.key, !isOneWord(key) {
       throw UsageError("the key has a space or a control character in it")

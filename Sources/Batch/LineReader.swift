@@ -71,6 +71,11 @@ struct LineReader: ~Copyable {
       throw .read(linux_errno())
     }
     hasEnded = count == 0
+    // A byte order mark, which some editors and shells put at a file's start.
+    if at == 0, buffer.withBytes({ $0.count >= 3 && $0[0] == 0xEF && $0[1] == 0xBB && $0[2] == 0xBF }) {
+      buffer.consume(3)
+      offset = 3
+    }
   }
 }
 

@@ -88,6 +88,9 @@ function drawFigures() {
   if (saved.hits) ways.push(`${number(saved.hits)} from the cache`);
   if (saved.coalesced) ways.push(`${number(saved.coalesced)} shared`);
   if (saved.tokens) ways.push(`${number(saved.tokens)} tokens`);
+  const [sent, cached] = [...providers.values()].reduce(
+    ([sent, cached], { tokens }) => [sent + tokens.input, cached + tokens.cached], [0, 0]);
+  if (cached) ways.push(`${(100 * cached / sent).toFixed(1)} % of the input was in prompt caches`);
   if (saved.dollars) ways.push(`$${saved.dollars.toFixed(4)} of $${(saved.dollars + saved.spent).toFixed(4)}`);
   say($('saved-more'), ways.join(', ') || (saved.cache === 'enabled' ? 'by cache and sharing' : 'the cache is off'));
   say($('flying'), number(known.inFlight));

@@ -3,6 +3,8 @@ package import Policy
 
 /// What the gate found out about a request, from its head to the end of its answer.
 package struct AccessDecision {
+  /// What its path asks for; not looked at where the gate refuses it before.
+  package internal(set) var target = RequestTarget.none
   package internal(set) var account: ClientAccount?
   /// What to tell a client about its own limit.
   package internal(set) var quota: ClientAccount.Quota?

@@ -1,5 +1,6 @@
 package import Base
 internal import Exchange
+internal import HTTP2
 package import Kernel
 package import Policy
 package import Transport
@@ -34,6 +35,7 @@ package final class Downstream {
   let gathered = WriteQueue()
   /// Connections that carry streams, where something may be to be sent when the turn is over.
   var soiled: [Connection] = []
+  let desk = FrameDesk()
   /// Connections with TLS or HTTP/2 are read through it.
   var inbox = ByteBuffer()
 

@@ -65,6 +65,7 @@ package final class Gate {
       return access
     }
     let target = RequestTarget(path: bytes.extracting(head.path))
+    access.target = target
     if head.value(of: .origin) != nil {  // 2
       for field in head.fields where field.known == .origin {
         if case .page(let page, _) = target, page.audience == .operators,

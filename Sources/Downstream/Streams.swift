@@ -11,7 +11,7 @@ internal import Wire
 extension Downstream {
   /// A connection speaks HTTP/2 from now on. `sent`: what it has sent already.
   func carry(_ connection: Connection, now: Instant) {
-    guard let session = HTTP2Session(answering: limits.header) else {
+    guard let session = HTTP2Session(answering: limits.header, at: desk) else {
       close(connection)
       return
     }

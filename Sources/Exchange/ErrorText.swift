@@ -96,6 +96,8 @@ package struct ErrorText {
         "This client may use some models only (`models`), and a provider's own API knows no such bound.")
     case .rawOff:
       out.append("The provider's own API is not open here. Set `raw: true` at the provider to open it.")
+    case .providerNotFound:
+      out.append("No provider of this name is used here. `synaxis check` says who is, and who is left out.")
     case .adminOff:
       out.append(
         "This page is not served here without a token, and none is set. Set `admin.token` in the tier file, ")

@@ -31,7 +31,7 @@ package enum Judge {
     -> Verdict
   {
     if answer.head.status >= 300 { return status(answer, now: now) }
-    return sawError ? errorInside(answer, now: now) : .good
+    return sawError && !shape.endpoint.tellsOfThePast ? errorInside(answer, now: now) : .good
   }
 
   /// A plain answer of which only the beginning is there: a whole look at its JSON is not possible.
@@ -61,11 +61,15 @@ package enum Judge {
     reading probe: inout AnswerProbe
   ) -> Verdict {
     if answer.head.status >= 300 { return error(answer, hasHeadOut: hasHeadOut, shape: shape, now: now) }
-    if answer.isEventStream { return sawError ? errorInside(answer, now: now) : .fault(.emptyStream) }
+    if answer.isEventStream {
+      if !sawError { return .fault(.emptyStream) }
+      return shape.endpoint.tellsOfThePast ? .good : errorInside(answer, now: now)
+    }
     if hasHeadOut { return .fault(.foreign) }
     guard shape.endpoint.answersJSON else { return .good }
     probe.read(answer.body)
     if !probe.isJSON { return .fault(answer.body.isEmpty ? .emptyStream : .foreign) }
+    if shape.endpoint.tellsOfThePast, probe.responseName(in: answer.body) != nil { return .good }
     return probe.hasError ? errorInside(answer, now: now) : .good
   }
 

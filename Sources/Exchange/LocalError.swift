@@ -13,6 +13,8 @@ package enum LocalError: Error, Equatable, Sendable {
   /// `/providers/NAME/…` is not for clients that `models` restricts, and not open at this provider.
   case rawNotAllowed
   case rawOff
+  /// `/providers/NAME/…` names nobody who is used.
+  case providerNotFound
   case adminOff
   case invalidToken
   case modelNotFound
@@ -88,6 +90,7 @@ package enum LocalError: Error, Equatable, Sendable {
     case .hostNotAllowed: Row(status: 403, code: "host_not_allowed", kind: .permission, side: .client)
     case .modelNotAllowed: Row(status: 403, code: "model_not_allowed", kind: .permission, side: .client)
     case .rawNotAllowed: Row(status: 403, code: "raw_not_allowed", kind: .permission, side: .client)
+    case .providerNotFound: Row(status: 404, code: "provider_not_found", kind: .request, side: .client)
     case .rawOff: Row(status: 403, code: "raw_off", kind: .permission, side: .client)
     case .adminOff: Row(status: 403, code: "admin_off", kind: .permission, side: .client)
     case .invalidToken: Row(status: 401, code: "invalid_admin_token", kind: .authentication, side: .client)

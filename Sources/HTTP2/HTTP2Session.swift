@@ -34,6 +34,8 @@ package struct HTTP2Event {
 package final class HTTP2Session {
   // Lifetime: made in init, freed in deinit.
   let session: UnsafeMutablePointer<ch2_session>
+  /// Where a server's frames are made. Lifetime: kept until the session is freed.
+  private let desk: FrameDesk?
   private var eventsRead = 0
   /// What was given and waits until the events before it have been taken.
   private var rest = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -47,16 +49,18 @@ package final class HTTP2Session {
         UInt32(Limits.streamWindow), Int32(Limits.connectionWindow), UInt32(Limits.upstreamHead))
     else { return nil }
     self.session = session
+    desk = nil
   }
 
   /// A server's session, its settings ready to be sent; nil: memory is out.
-  package init?(answering headLimit: Int) {
-    guard
+  package init?(answering headLimit: Int, at desk: FrameDesk) {
+    guard let room = desk.room,
       let session = ch2_server(
-        UInt32(Limits.clientStreams), UInt32(Limits.clientStreamWindow), Int32(Limits.clientWindow),
+        room, UInt32(Limits.clientStreams), UInt32(Limits.clientStreamWindow), Int32(Limits.clientWindow),
         UInt32(headLimit), Limits.continuations, Limits.outboundAcks)
     else { return nil }
     self.session = session
+    self.desk = desk
   }
 
   deinit { ch2_free(session) }
@@ -174,7 +178,7 @@ package final class HTTP2Session {
     nghttp2_session_terminate_session(session.pointee.session, NGHTTP2_NO_ERROR.rawValue)
   }
 
-  /// The next bytes to send; nil: there are none. Lifetime: until the session is next called.
+  /// The next bytes to send; nil: there are none. Lifetime: until this session is next called, or another at its desk.
   package func output() -> UnsafeRawBufferPointer? {
     var bytes: UnsafePointer<UInt8>?
     let count = ch2_output(session, &bytes)

@@ -3,13 +3,13 @@ internal import CLinux
 /// A system call that failed: what was tried, on what, and the errno.
 package struct KernelFault: Error, Equatable, Sendable {
   package enum Operation: Equatable, Sendable {
-    case resolve, socket, bind, listen, inherit, connect, poll, signals
+    case resolve, lookUp, socket, bind, listen, inherit, connect, poll, signals
   }
 
   package var operation: Operation
   /// The address or descriptor that it was about, as the operator wrote it.
   package var subject: String
-  /// An errno value (for `.resolve`: EINVAL).
+  /// An errno value (for `.resolve` and `.lookUp`: EINVAL).
   package var code: Int32
 
   package init(_ operation: Operation, _ subject: String, code: Int32) {
@@ -27,7 +27,7 @@ package struct KernelFault: Error, Equatable, Sendable {
   package var text: String {
     var line = "cannot \(verb)"
     if !subject.isEmpty { line += " \(subject)" }
-    line += ": " + Self.reason(code)
+    line += ": " + (operation == .lookUp ? "DNS does not know it, or does not answer" : Self.reason(code))
     if let advice { line += " (\(advice))" }
     return line
   }
@@ -41,6 +41,7 @@ package struct KernelFault: Error, Equatable, Sendable {
   private var verb: String {
     switch operation {
     case .resolve: "find the address"
+    case .lookUp: "find the address of"
     case .socket: "make a socket for"
     case .bind, .listen: "listen on"
     case .inherit: "take over"
@@ -69,6 +70,7 @@ package struct KernelFault: Error, Equatable, Sendable {
     case (.inherit, _): return "no listening stream socket came with that number; see the socket unit"
     case (.connect, ECONNREFUSED): return "nothing listens there"
     case (.connect, ENOENT): return "no such socket"
+    case (.connect, EACCES) where isPath: return "no right to use that socket"
     default: return nil
     }
   }

@@ -18,7 +18,7 @@ package struct SocketAddress: Sendable {
   /// A host name's first address. Asks the system's resolver and may block: not for the proxy's loop.
   package init(resolving host: String, port: UInt16) throws(KernelFault) {
     var raw = linux_address()
-    guard linux_resolve(host, port, 1, &raw) == 0 else { throw KernelFault(.resolve, host, code: EINVAL) }
+    guard linux_resolve(host, port, 1, &raw) == 0 else { throw KernelFault(.lookUp, host, code: EINVAL) }
     self.raw = raw
   }
 
@@ -56,15 +56,21 @@ package struct SocketAddress: Sendable {
     return linux_port(&raw)
   }
 
-  /// `127.0.0.1:8080`, `[::1]:8080` or `unix`.
+  /// `127.0.0.1:8080`, `[::1]:8080` or `unix:/run/x.sock`.
   package var text: String {
     var raw = raw
-    let host = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { room -> String? in
+    let isUnix = isUnix
+    let name = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 112) { room -> String? in
       // Lifetime: the text is copied into a String before the scratch memory goes.
-      guard linux_host_text(&raw, room.baseAddress!, room.count) == 0 else { return nil }
+      if isUnix {
+        linux_unix_path(&raw, room.baseAddress!, room.count)
+      } else if linux_host_text(&raw, room.baseAddress!, room.count) != 0 {
+        return nil
+      }
       return String(cString: room.baseAddress!)
     }
-    guard let host else { return "unix" }
-    return family == AF_INET6 ? "[\(host)]:\(port)" : "\(host):\(port)"
+    guard let name else { return "an address of a family that is not known here" }
+    if isUnix { return "unix:\(name)" }
+    return family == AF_INET6 ? "[\(name)]:\(port)" : "\(name):\(port)"
   }
 }

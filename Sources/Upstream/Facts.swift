@@ -102,42 +102,29 @@ extension Upstream {
     return true
   }
 
-  /// Takes one line of a response head. False: the head is of no use, and the transfer is given up.
+  /// Takes lines of a head, which `slot.answer` has read. False: it is too long, and the transfer is given up.
   ///
-  /// 1. A line after the head is a trailer, which is not relayed. 2. A status line begins a head, also after
-  /// an interim one. 3. An empty line ends it; an interim head (1xx) is forgotten.
-  func takeHeaderLine(_ line: UnsafeRawBufferPointer, _ slot: Slot, isStatus: Bool) -> Bool {
-    // 1
-    if slot.isHeadSeen { return true }
+  /// 1. A head begins, also after an interim one. 2. It ends; an interim head (1xx) is forgotten.
+  func takeHead(_ lines: UnsafeRawBufferPointer, isWhole: Bool, _ slot: Slot) -> Bool {
     if slot.firstByteAt == nil { slot.firstByteAt = now }
-    if slot.head.count + line.count > Limits.upstreamHead { return false }
-    // Lifetime: the span is over the caller's bytes and does not leave this function.
-    let text = Span<UInt8>(_unsafeBytes: line)
+    if slot.answer.length > Limits.upstreamHead {
+      slot.say(Self.tooLong)
+      end(slot, .protocolError)
+      return false
+    }
+    if slot.answer.length == lines.count { slot.head.removeAll() }  // 1
+    slot.head.append(lines)
     // 2
-    if isStatus {
-      slot.head.removeAll()
-      slot.status = Self.status(in: text)
-    }
-    slot.head.append(line)
-    if line.count > 2 {
-      if let isEventStream = ResponseHead.tellsEventStream(text) {
-        slot.hasContentType = true
-        slot.isEventStream = isEventStream
-      }
-      return true
-    }
-    // 3
-    if slot.status >= 200 || slot.status == 101 && slot.framing.request == .upgrade {
+    if isWhole, slot.status >= 200 || slot.status == 101 && slot.framing.request == .upgrade {
       slot.isHeadSeen = true
+      slot.hasContentType = slot.answer.tellsEventStream != nil
+      slot.isEventStream = slot.answer.tellsEventStream == true
       note(.head(status: slot.status), slot)
     }
     return true
   }
 
-  private static func status(in line: Span<UInt8>) -> Int {
-    guard let space = line.firstIndex(of: UInt8(ascii: " ")), space + 4 <= line.count else { return 0 }
-    return Int(line.extracting(space + 1..<space + 4).decimal ?? 0)
-  }
+  static let tooLong = "The answer's head is too long"
 
   /// The stream has ended: what its last lines were counts too.
   func finishObserving(_ slot: Slot) {

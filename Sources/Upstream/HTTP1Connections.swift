@@ -108,15 +108,9 @@ extension Upstream {
         at = piece.upperBound
         piece = 0..<0
       }
-      let part = slot.framing.next(span, &at)
-      switch part {
-      case .statusLine(let line), .line(let line):
-        let isStatus = part == .statusLine(line)
-        if !takeHeaderLine(UnsafeRawBufferPointer(rebasing: bytes[line]), slot, isStatus: isStatus) {
-          slot.say(Self.tooLong)
-          end(slot, .protocolError)
-          return at
-        }
+      switch slot.framing.next(span, &at, head: &slot.answer) {
+      case .head(let lines, let isWhole):
+        if !takeHead(UnsafeRawBufferPointer(rebasing: bytes[lines]), isWhole: isWhole, slot) { return at }
       case .body(let range): piece = range
       case .needMore: return at
       case .complete:

@@ -111,7 +111,13 @@ extension Upstream {
     while let event = session.nextEvent() {
       let slot = rider(event, connection)
       switch event.fact {
-      case .head, .openHead: if let slot { takeHead(event.bytes, slot) }
+      case .head, .openHead:
+        // Behind the head: trailers, which are not relayed.
+        if let slot, !slot.isHeadSeen {
+          // Lifetime: the span is over the event's bytes and is not kept.
+          slot.answer.parse(Span<UInt8>(_unsafeBytes: event.bytes))
+          _ = takeHead(event.bytes, isWhole: true, slot)
+        }
       case .headTooLong:
         if let slot {
           slot.say(Self.tooLong)
@@ -144,20 +150,6 @@ extension Upstream {
     return slot.connection === connection && slot.stream == event.stream && slot.phase == .running
       ? slot : nil
   }
-
-  private func takeHead(_ bytes: UnsafeRawBufferPointer, _ slot: Slot) {
-    var start = 0
-    for at in bytes.indices where bytes[at] == UInt8(ascii: "\n") {
-      if !takeHeaderLine(UnsafeRawBufferPointer(rebasing: bytes[start...at]), slot, isStatus: start == 0) {
-        slot.say(Self.tooLong)
-        end(slot, .protocolError)
-        return
-      }
-      start = at + 1
-    }
-  }
-
-  static let tooLong = "The answer's head is too long"
 
   /// Bytes that the client has no room for wait, up to the stream's window.
   private func takeData(_ bytes: UnsafeRawBufferPointer, _ slot: Slot, _ session: HTTP2Session) {

@@ -58,8 +58,10 @@ final class Slot {
   var isAbandoned = false
 
   // The answer.
+  /// The lines of its head.
   var head = ByteBuffer()
-  var status = 0
+  /// What stands in them.
+  var answer = ResponseHead()
   var isHeadSeen = false
   var framing = AnswerFraming()
   /// After an upgrade: where the provider's frames are.
@@ -103,6 +105,8 @@ final class Slot {
   var lastContentAt: Instant?
 
   init(index: UInt32) { self.index = index }
+
+  var status: Int { answer.status }
 
   var id: TransferID { TransferID(slot: index, generation: generation) }
 
@@ -180,7 +184,7 @@ final class Slot {
     hasWonRace = false
     isAbandoned = false
     head.recycle(keeping: Limits.keptSlotBuffer)
-    status = 0
+    answer.clear()
     isHeadSeen = false
     framing = AnswerFraming()
     frames = FrameWalk()

@@ -210,10 +210,13 @@ package final class Upstream {
 
   // MARK: - Looking at a transfer
 
-  /// The raw lines of the final response head, with the empty line; empty before `.head`.
-  package func withHead<R>(_ id: TransferID, _ body: (Span<UInt8>) -> R) -> R? {
+  /// The final response head, and its lines with the empty one; empty before `.head`.
+  @discardableResult package func withHead<R>(_ id: TransferID, _ body: (ResponseHead, Span<UInt8>) -> R)
+    -> R?
+  {
     guard let slot = live(id) else { return nil }
-    return slot.head.withBytes(0..<(slot.isHeadSeen ? slot.head.count : 0), body)
+    if !slot.isHeadSeen { return body(ResponseHead(), Span()) }
+    return slot.head.withBytes { body(slot.answer, $0) }
   }
 
   /// Body bytes that are held back; empty after `commit`.

@@ -232,6 +232,21 @@ def test_mistakes_are_told_with_their_lines(batch):
     assert said[2].startswith(f"{batch.input}:4:") and "cannot be streamed" in said[2]
 
 
+def test_a_byte_order_mark_is_no_mistake(batch):
+    batch.serve()
+    batch.input.write_bytes(b"\xef\xbb\xbf" + (line("a") + "\r\n" + line("b")).encode())
+    assert batch.run().returncode == 0 and {each["custom_id"] for each in batch.answers()} == {"a", "b"}
+
+
+def test_the_input_is_no_output(batch):
+    batch.serve()
+    batch.write([line("a")])
+    batch.output = batch.input
+    done = batch.run()
+    assert done.returncode == 64 and "-o names the input" in done.stderr
+    assert batch.input.read_text() == line("a") + "\n"
+
+
 def test_another_file_s_output_is_left_alone(batch):
     batch.serve()
     batch.write([line("a")])

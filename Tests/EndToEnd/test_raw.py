@@ -227,7 +227,7 @@ def test_absolute_form(start, provider):
     [
         ("/providers/groq/files", "", 403, "raw_off"),
         ("/providers/groq/files", ", raw: false", 403, "raw_off"),
-        ("/providers/other/files", RAW, 404, "not_found"),
+        ("/providers/other/files", RAW, 404, "provider_not_found"),
         ("/providers/groq", RAW, 404, "not_found"),
         ("/providers/", RAW, 404, "not_found"),
         ("/v1/providers/groq/files", RAW, 404, "not_found"),

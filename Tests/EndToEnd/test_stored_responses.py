@@ -13,7 +13,7 @@ class Keeper(HTTPProvider):
     """A provider that keeps each account's responses apart, as OpenAI does."""
 
     def __init__(self, name):
-        self.name, self.kept, self.asked, self.refuses = name, {}, [], 0
+        self.name, self.kept, self.asked, self.refuses, self.error = name, {}, [], 0, None
         super().__init__(Handler)
 
 
@@ -40,7 +40,14 @@ class Handler(HTTPHandler):
             return self.answer(404, {"error": {"message": f"Response with id '{name}' not found."}})
         if self.command == "DELETE":
             kept.remove(name)
-        self.answer(200, {"id": name, "object": "response", "usage": {"input_tokens": 7, "output_tokens": 9}})
+        status = "failed" if self.server.error else "completed"
+        usage = {"input_tokens": 7, "output_tokens": 9}
+        told = {"id": name, "object": "response", "status": status, "error": self.server.error, "usage": usage}
+        if not self.path.endswith("?stream=true"):
+            return self.answer(200, told)
+        kinds = ("response.created", "response.failed")
+        text = "".join(f"event: {kind}\ndata: {json.dumps({'type': kind, 'response': told})}\n\n" for kind in kinds)
+        self.answer(200, text.encode(), "text/event-stream")
 
     do_GET = do_POST = do_DELETE = do
 
@@ -156,6 +163,22 @@ def test_a_body_is_none_of_the_next_request(at, keepers, method, tail):
         assert (head.status, json.loads(answer)["id"]) == (200, name)
         wanted.add(f"/v1/responses/{name}{tail}")
     assert {path for keeper in keepers for _, path, _ in keeper.asked} == wanted
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_one_that_failed_is_told_as_it_is(at, keepers, stream):
+    """What became of a response is its provider's answer, and no fault of the provider's now."""
+    reader = Reader(at.connect())
+    for keeper in keepers:
+        keeper.error = {"code": "server_error", "message": "An error occurred"}
+    name = make(reader)[1]["id"]
+    for _ in range(6):
+        reader.socket.sendall(f"GET /v1/responses/{name}{'?stream=true' * stream} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        head, body = reader.read()
+        kept = json.loads(body.split(b"data: ")[-1])["response"] if stream else json.loads(body)
+        assert (head.status, kept["status"], kept["error"]) == (200, "failed", keepers[0].error)
+    assert asked(keepers) == 7
+    assert not [line for line in at.lines if "cooling down" in line]
 
 
 def test_nobody_else_is_asked_while_its_maker_cannot_be(at, keepers):

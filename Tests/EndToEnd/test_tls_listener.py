@@ -12,6 +12,7 @@ import pytest
 
 from gateway import BINARY, Gateway, fields
 from wire import Provider, Reader, post
+from wire_h2_client import H2Client
 
 BODY = '{"model":"m","messages":[]}'
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
@@ -257,3 +258,25 @@ def test_what_is_wrong_with_files_is_told(tmp_path, tls, problem):
     assert done.returncode == (78 if "error" in problem else 0), said
     if done.returncode == 0:
         assert "127.0.0.1:8443 (TLS" in said
+
+
+@pytest.mark.parametrize("version, most", [("http/1.1", 20 << 10), ("h2", 30 << 10)])
+def test_an_idle_connection_is_small(start, certificate, version, most):
+    """Of each that waits for its next request only what TLS and HTTP/2 need is kept."""
+    at = start(Gateway, listen(f"cert: {certificate}", "limits: { connections: 512 }\n"))
+    context = trusting(certificate, protocols=[version])
+
+    def connect():
+        connection = at.connect(tls=context)
+        if version == "http/1.1":
+            assert get(connection)[0].status == 200
+            return connection
+        client = H2Client(connection)
+        client.sendall(b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert client.read_head().status == 200 and client.read_rest()
+        return client
+
+    held = [connect() for _ in range(50)]
+    before = at.status("RssAnon")
+    held += [connect() for _ in range(300)]
+    assert (at.status("RssAnon") - before) / 300 < most

@@ -41,6 +41,25 @@ import Wire
     }
   }
 
+  /// A response that failed is what was asked for; an error that is no response is one.
+  @Test func whatAResponseOnceFailedOfIsNoFault() {
+    let failed =
+      #"{"id":"r","object":"response","status":"failed","error":{"code":"server_error","message":"x"}}"#
+    let event = "event: response.failed\ndata: {\"type\":\"response.failed\",\"response\":\(failed)}\n\n"
+    #expect(Self.judge(.whole, "200 OK", failed, endpoint: .storedResponse) == .good)
+    #expect(
+      Self.judge(.whole, "200 OK\r\nContent-Type: text/event-stream", event, endpoint: .storedResponse)
+        == .good)
+    #expect(
+      Self.judge(.stream, "200 OK\r\nContent-Type: text/event-stream", event, endpoint: .storedResponse)
+        == .good)
+    #expect(Self.judge(.whole, "200 OK", failed, endpoint: .responses) != .good)
+    #expect(Self.judge(.whole, "200 OK", #"{"error":{"message":"x"}}"#, endpoint: .storedResponse) != .good)
+    #expect(
+      Self.judge(.whole, "200 OK\r\nContent-Type: text/event-stream", "", endpoint: .storedResponse)
+        == .fault(.emptyStream))
+  }
+
   struct Row: Sendable, CustomTestStringConvertible {
     var head: String
     var body: String

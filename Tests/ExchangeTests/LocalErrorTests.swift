@@ -44,6 +44,9 @@ import Testing
       error: .modelNotFound, status: 404, code: "model_not_found", type: "invalid_request_error",
       side: .client,
       param: "model"),
+    Row(
+      error: .providerNotFound, status: 404, code: "provider_not_found", type: "invalid_request_error",
+      side: .client),
     Row(error: .notFound, status: 404, code: "not_found", type: "invalid_request_error", side: .client),
     Row(
       error: .methodNotAllowed(allow: "GET"), status: 405, code: "method_not_allowed",

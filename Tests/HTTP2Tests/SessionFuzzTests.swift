@@ -166,7 +166,7 @@ private final class Owner {
     for round in 0..<40 {
       var talk = Conversation(seed: seed * 1000 + round, isServer: false)
       let bytes = talk.bytes(4 + talk.random.below(200))
-      let owner = Owner(HTTP2Session(answering: 32 * 1024)!, seed: round, isLively: true)
+      let owner = Owner(HTTP2Session(answering: 32 * 1024, at: FrameDesk())!, seed: round, isLively: true)
       Self.hear(bytes, by: owner, pieces: Self.pieces(&talk.random))
       owner.send()
       #expect(owner.faults.isEmpty, "seed \(seed) round \(round)")
@@ -195,7 +195,7 @@ private final class Owner {
       var talk = Conversation(seed: seed * 1000 + round, isServer: isServer)
       let bytes = talk.bytes(4 + talk.random.below(100))
       let stories = [[bytes.count], Self.pieces(&talk.random)].map { pieces in
-        let session = isServer ? Self.client().0 : HTTP2Session(answering: 32 * 1024)!
+        let session = isServer ? Self.client().0 : HTTP2Session(answering: 32 * 1024, at: FrameDesk())!
         let owner = Owner(session, seed: 0, isLively: false)
         if isServer { for stream in Conversation.asked { owner.began(Int32(stream)) } }
         Self.hear(bytes, by: owner, pieces: pieces)
@@ -211,7 +211,7 @@ private final class Owner {
 
   /// A few bytes that stand for many large heads: those that were not taken are not made yet.
   @Test func headsDoNotPileUp() {
-    let session = HTTP2Session(answering: 32 * 1024)!
+    let session = HTTP2Session(answering: 32 * 1024, at: FrameDesk())!
     let get = [(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "a")].flatMap {
       Conversation.field($0.0, Array($0.1.utf8))
     }

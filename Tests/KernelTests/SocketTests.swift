@@ -49,6 +49,11 @@ private func option(_ raw: Int32, _ level: Int32, _ name: Int32) -> Int32 {
     #expect(throws: KernelFault(.resolve, host, code: EINVAL)) { try SocketAddress(host: host, port: 1) }
   }
 
+  @Test func aNameThatIsNoneIsNamed() {
+    let fault = #expect(throws: KernelFault.self) { try SocketAddress(resolving: "a..b", port: 1) }
+    #expect(fault?.text == "cannot find the address of a..b: DNS does not know it, or does not answer")
+  }
+
   @Test func unixPathsHaveABound() throws {
     #expect(try SocketAddress(unix: String(repeating: "a", count: 107)).isUnix)
     #expect(try SocketAddress(unix: "@name").isLoopback)
@@ -116,6 +121,18 @@ private func option(_ raw: Int32, _ level: Int32, _ name: Int32) -> Int32 {
       }
     }
     #expect(total > 0)
+  }
+
+  @Test(arguments: ["/nowhere/x.sock", "@nowhere-\(getpid())", "/" + String(repeating: "x", count: 106)])
+  func aSocketThatIsNotThereIsNamed(path: String) throws {
+    let address = try SocketAddress(unix: path)
+    #expect(address.text == "unix:\(path)")
+    do throws(KernelFault) {
+      _ = try Socket.connect(to: address)
+      Issue.record("nobody listens there")
+    } catch {
+      #expect(error.text.hasPrefix("cannot connect to unix:\(path): "))
+    }
   }
 
   @Test func refusedConnectIsNamed() throws {

@@ -89,21 +89,29 @@ def open_page(browser):
 
 
 @pytest.fixture
-def gateway():
-    """A gateway over mocks: their options, one word of YAML more for each provider, and more of the tier file."""
+def start():
+    """Starts processes and providers, which are stopped when the test is over."""
     started = []
 
-    def begin(providers, more=f"admin: {{ token: {TOKEN} }}"):
-        lines = [more, "providers:"]
-        for tier, (name, options) in enumerate(providers.items()):
-            started.append(Mock(options))
-            lines.append(f"  {name}: {started[-1].provider(tier)}")
-        started.append(Gateway("\n".join(lines) + "\n"))
+    def begin(kind, *arguments):
+        started.append(kind(*arguments))
         return started[-1]
 
     yield begin
-    for process in reversed(started):
-        process.stop()
+    for each in reversed(started):
+        each.stop()
+
+
+@pytest.fixture
+def gateway(start):
+    """A gateway over mocks: their options, one word of YAML more for each provider, and more of the tier file."""
+
+    def begin(providers, more=f"admin: {{ token: {TOKEN} }}"):
+        entries = [
+            f"  {name}: {start(Mock, options).provider(tier)}\n" for tier, (name, options) in enumerate(providers.items())]
+        return start(Gateway, f"{more}\nproviders:\n" + "".join(entries))
+
+    return begin
 
 
 def complete(at, number=0, **more):

@@ -1,5 +1,6 @@
 """The page for people in a browser: what it shows, what it does, and that everybody can use it."""
 
+import json
 import re
 import signal
 
@@ -7,8 +8,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from conftest import TOKEN, complete
+from gateway import Gateway
 from pages import ask
 from test_activity import Watcher
+from test_savings import Teller, ask as tell, two
+from wire import Reader
+from wire_http import HTTPHandler, HTTPProvider
 
 LIMITED = "--fail 429:2 --retry-after 1800 --gap-ms 0 --think-ms 20"
 STEADY = "--gap-ms 0 --think-ms 30"
@@ -59,6 +64,33 @@ def test_content(gateway, open_page, width, scheme):
     assert not found, [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
 
 
+class Wordy(HTTPHandler):
+    """Refuses in words that no line can hold."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        text = json.dumps({"error": {"message": "see/" + "billing/overview/" * 10}}).encode()
+        self.send_response(429)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+
+@pytest.mark.parametrize("width", [1200, 768, 390, 320])
+def test_long_words(start, open_page, width):
+    """Names and reasons of any length stay inside."""
+    refuser, model = start(HTTPProvider, Wordy), "vendor/" + "x" * 80
+    entries = [
+        f'  {"provider-" * 6}{n}: {{ type: openai, endpoint: "http://{refuser.address}/v1", key: k, tier: {n}, rpm: 30, '
+        f"tpd: 1000000, models: {{ {model}: m }} }}\n" for n in range(2)]
+    at = start(Gateway, f"admin: {{ token: {TOKEN} }}\nproviders:\n" + "".join(entries))
+    assert complete(at, model=model) == 429
+    page = open_page(at, width=width)
+    page.waits_for("document.getElementById('providers').innerText.includes('billing/overview') "
+                   "&& document.getElementById('exchanges').children.length === 1")
+    assert page.tab.evaluate("document.documentElement.scrollWidth") == width
+
+
 def test_lives(gateway, open_page):
     """What happens comes by itself; a cooldown counts, and the button ends it."""
     at = gateway({"limited": LIMITED, "steady": STEADY})
@@ -80,6 +112,16 @@ def test_lives(gateway, open_page):
     page.waits_for("document.getElementById('said').textContent === 'limited is online'")
     assert ask(at, "/admin/providers/limited/status", token=TOKEN).json["status"] == "online"
     assert not page.tab.is_visible("#providers button")
+
+
+def test_savings(start, open_page):
+    """What conversations that stayed have saved, and the money."""
+    at = two(start, start(Teller))
+    assert tell(Reader(at.connect()))[0].status == 200
+    page = open_page(at, token="t")
+    page.waits_for("document.getElementById('tokens').textContent === '1,100'")
+    assert page.text("#saved-more") == "80.0 % of the input was in prompt caches, $0.0040 of $0.0045"
+    assert page.tab.evaluate("document.documentElement.scrollWidth") == 1200
 
 
 def test_hidden_tab(gateway, open_page):

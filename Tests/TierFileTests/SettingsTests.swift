@@ -160,6 +160,19 @@ import TierFile
         == "f:3:28: warning: providers.p.spend bounds nothing: no cost is given; write cost: { input: …, output: … } beside it\n"
     )
     #expect(reading.configuration?.providers.first?.spendPerDay == Money(billionths: 1_000_000_000))
+    let client = "clients: [{ name: a, key: k, spend: { day: 1 } }]"
+    #expect(
+      Samples.read(Samples.with(client)).report
+        == "f:1:37: warning: clients.spend bounds nothing: no provider has a cost; write cost: { input: …, output: … } at those that are paid\n"
+    )
+    let paid = "p: { type: ollama, models: { m: { cost: { output: 1 } } } }"
+    #expect(Samples.read("\(client)\nproviders: { \(paid) }\n").report.isEmpty)
+  }
+
+  @Test func aPriceIsNotNegative() {
+    #expect(
+      Samples.read(Samples.provider("{ type: ollama, cost: { input: -1 }, models: [m] }")).report
+        == "f:3:36: error: providers.p.cost.input must be a number of 0 or more, this is \"-1\"\n")
   }
 
   @Test func synaxisCachesWhateverIsAsked() throws {

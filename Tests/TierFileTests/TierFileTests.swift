@@ -142,7 +142,7 @@ import TierFile
       (
         Samples.with("admin: { token: \"${UNSET:-}\", listen: \"0.0.0.0:1\" }"),
         """
-        f:1:17: warning: admin.token: UNSET is not set, the admin pages are off; set it in the environment of synaxis
+        f:1:17: warning: admin.token: UNSET is not set, the admin pages are at admin.listen only; set it in the environment of synaxis
         f:1:39: error: admin.listen is reachable from other machines and needs admin.token
 
         """

@@ -161,7 +161,7 @@ final class Driver {
     upstream.withHeld(id) { span in span.withUnsafeBufferPointer { Array($0) } } ?? []
   }
 
-  func head(_ id: TransferID) -> String { upstream.withHead(id) { $0.text } ?? "" }
+  func head(_ id: TransferID) -> String { upstream.withHead(id) { $1.text } ?? "" }
 }
 
 /// A client's connection: an output on one end of a socket pair, the client on the other.

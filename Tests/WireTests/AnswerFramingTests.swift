@@ -12,6 +12,7 @@ private func read(
 ) -> String {
   var framing = AnswerFraming()
   framing.request = request
+  var head = ResponseHead()
   var buffer = ByteBuffer()
   var told = ""
   var isOver = false
@@ -19,9 +20,12 @@ private func read(
     buffer.append(bytes.span.extracting(piece))
     var at = 0
     reading: while !isOver {
-      switch buffer.withBytes({ framing.next($0, &at) }) {
-      case .statusLine(let line): told += "\(line.count),"
-      case .line(let line): told += line.count > 2 ? "\(line.count)," : "\(framing.status) "
+      switch buffer.withBytes({ framing.next($0, &at, head: &head) }) {
+      case .head(let lines, let isWhole):
+        for line in buffer.withBytes({ $0.extracting(lines).lines }) where line.count > 2 {
+          told += "\(line.count),"
+        }
+        if isWhole { told += "\(framing.status) " }
       case .body(let range): told += buffer.withBytes { $0.extracting(range).text }
       case .needMore: break reading
       case .complete: isOver = true

@@ -87,17 +87,19 @@ private func chunksRead(_ bytes: [UInt8], _ pieces: [Range<Int>]) -> String {
 /// An answer's parts, where whatever was not told yet is given again with more behind it.
 private func answerReads(_ bytes: [UInt8], _ ends: [Int]) -> String {
   var framing = AnswerFraming()
+  var head = ResponseHead()
   var told = ""
   var at = 0
   for end in ends {
     let span = bytes.span.extracting(0..<end)
     reading: while true {
       let before = at
-      let part = framing.next(span, &at)
+      let part = framing.next(span, &at, head: &head)
       if at < before || at > end { return "out of bounds" }
       switch part {
-      case .statusLine(let line): told += "status line \(line) "
-      case .line(let line): told += "line \(line) "
+      case .head(let lines, let isWhole):
+        for line in span.extracting(lines).lines { told += "line \(line.count) " }
+        if isWhole { told += "\(head.length) \(head.fields.count) " }
       case .body(let piece): for i in piece { told += "\(bytes[i]) " }
       case .needMore: break reading
       case .complete: return told + "complete at \(at) \(framing.keepsConnection)"

@@ -4,13 +4,20 @@ import asyncio
 import json
 import os
 import socket
+import ssl
 import struct
 import sys
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "soak-parts"))
+
+from streams import Streams  # noqa: E402
+
 CLIENTS = 4
 ADDRESS = {"p1": "10.77.1.2", "p2": "10.77.2.2", "p3": "10.77.3.2", "p4": "10.77.4.2", "p5": "10.77.5.2"}
 GATEWAY = "10.77.0.1"
+# Its port for TLS is that far from the one in the clear.
+SECURED = 10000
 
 
 class Provider:
@@ -104,10 +111,25 @@ class Provider:
         writer.write(b"%x\r\n" % len(data) + data + b"\r\n")
 
 
-class Clients:
-    """A few clients that send one small request after the other, and single ones beside them."""
+class Shared(Streams):
+    """A connection over HTTP/2, whose streams several clients have."""
 
-    def __init__(self):
+    async def talk(self, data, name):
+        """Status, fields and body of an answer that has come to its end."""
+        number = self.ask(data, name, True)
+        answer = await self.answer(number)
+        if not answer.is_whole:
+            raise ConnectionError(f"the stream was reset behind {answer.body[-100:]!r}")
+        return answer.status, answer.fields, answer.body
+
+
+class Clients:
+    """A few clients that send one small request after the other, and single ones beside them. They come over `http`, or over
+    `https h1` or `https h2` to the gateway's other port, those of HTTP/2 on one connection."""
+
+    def __init__(self, certificate):
+        self.certificate = certificate
+        self.shared = None
         self.tasks, self.results, self.singles = [], [], []
         self.serial, self.inflight = 0, 0
         self.gate = asyncio.Event()
@@ -150,6 +172,7 @@ class Clients:
 
     async def client(self, words, number):
         connection = None
+        over = words.get("over", "http")
         while not self.isOver:
             await self.gate.wait()
             if self.isOver:
@@ -158,12 +181,23 @@ class Clients:
             name = f"{words['name']}-{self.serial}"
             body = {"model": "m", "stream": self.serial % 2 == 0, "metadata": {"id": name}}
             self.inflight += 1
-            connection, result = await self.exchange(connection, body, words["port"], 45)
+            connection, result = await self.exchange(connection, body, words["port"], 45, over)
             self.inflight -= 1
             self.results.append(result)
             await asyncio.sleep(0.01)
         if connection:
             connection[1].close()
+
+    def tls(self, protocol):
+        context = ssl.create_default_context(cafile=self.certificate)
+        context.set_alpn_protocols([protocol])
+        return context
+
+    async def connect(self, port, over):
+        """The reader and the writer of a connection of one's own."""
+        secure = over == "https h1"
+        return await asyncio.open_connection(
+            GATEWAY, port + SECURED if secure else port, ssl=self.tls("http/1.1") if secure else None)
 
     async def single(self, words, limit=55):
         connection, result = await self.exchange(None, words["body"], words["port"], limit)
@@ -171,15 +205,27 @@ class Clients:
             connection[1].close()
         return result
 
-    async def exchange(self, connection, body, port, limit):
+    async def join(self, port):
+        """The clients' one connection over HTTP/2 to this gateway."""
+        if not self.shared or self.shared.address[1] != port + SECURED or self.shared.is_over:
+            self.shared = Shared((GATEWAY, port + SECURED), 45, self.tls("h2"))
+            self.standing = asyncio.create_task(self.shared.connect())
+        await asyncio.shield(self.standing)
+        return self.shared
+
+    async def exchange(self, connection, body, port, limit, over="http"):
         """One request. The result: id, start, time to the end (ms), "" or what failed, the attempts, the gap."""
         began = time.monotonic()
         seen = {"attempts": "", "longest": 0.0}
         error = ""
         try:
-            if connection is None:
-                connection = await asyncio.open_connection(GATEWAY, port)
-            error = await asyncio.wait_for(self.talk(connection, body, seen), limit)
+            if over == "https h2":
+                shared = await self.join(port)
+                error = await asyncio.wait_for(self.talk_streams(shared, body, seen), limit)
+            else:
+                if connection is None:
+                    connection = await self.connect(port, over)
+                error = await asyncio.wait_for(self.talk(connection, body, seen), limit)
         except (Exception, asyncio.TimeoutError) as fault:
             error = repr(fault)
         took = (time.monotonic() - began) * 1000
@@ -189,9 +235,26 @@ class Clients:
             connection = None
         return connection, [body["metadata"]["id"], began, took, error, seen["attempts"], seen["longest"]]
 
+    @staticmethod
+    def data(body):
+        return json.dumps(dict(body, messages=[{"role": "user", "content": "hi"}])).encode()
+
+    async def talk_streams(self, shared, body, seen):
+        status, fields, answer = await shared.talk(self.data(body), body["metadata"]["id"])
+        seen["attempts"] = fields.get("x-synaxis-attempts", "")
+        return self.fault(status, answer, body)
+
+    @staticmethod
+    def fault(status, answer, body):
+        if status != 200:
+            return f"{status} {answer[:300]!r}"
+        if body["stream"]:
+            return "" if answer.endswith(b"data: [DONE]\n\n") and b'"error"' not in answer else repr(answer[-200:])
+        return "" if json.loads(answer)["choices"] else "no choices"
+
     async def talk(self, connection, body, seen):
         reader, writer = connection
-        data = json.dumps(dict(body, messages=[{"role": "user", "content": "hi"}])).encode()
+        data = self.data(body)
         writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\n"
                      b"Content-Length: %d\r\n\r\n" % len(data) + data)
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -213,11 +276,7 @@ class Clients:
                 if size == 0:
                     break
                 answer += chunk[:-2]
-        if status != 200:
-            return f"{status} {answer[:300]!r}"
-        if body["stream"]:
-            return "" if answer.endswith(b"data: [DONE]\n\n") and b'"error"' not in answer else repr(answer[-200:])
-        return "" if json.loads(answer)["choices"] else "no choices"
+        return self.fault(status, answer, body)
 
 
 async def commands(act):
@@ -230,19 +289,19 @@ async def commands(act):
         print(json.dumps(await act(json.loads(line))), flush=True)
 
 
-async def serve_clients():
-    clients = Clients()
+async def serve_clients(certificate):
+    clients = Clients(certificate)
     await commands(clients.command)
 
 
 def main():
     words = argparse.ArgumentParser()
-    for inner in ("--part", "--name", "--journal"):
+    for inner in ("--part", "--name", "--journal", "--certificate"):
         words.add_argument(inner)
     options = words.parse_args()
     if options.part == "provider":
         return asyncio.run(Provider(options.name, options.journal).serve())
-    return asyncio.run(serve_clients())
+    return asyncio.run(serve_clients(options.certificate))
 
 
 if __name__ == "__main__":

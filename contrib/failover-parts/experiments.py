@@ -94,13 +94,13 @@ def drop_pooled(lab, report):
     lab.rules("gw", "-F", "OUTPUT")
 
 
-def broken(lab, report, name, goal, begin, end, rounds=2):
+def broken(lab, report, name, goal, begin, end, rounds=2, over="http", endpoints={}):
     """A healthy beginning, then a fault at the first provider; a new gateway each round."""
     results, before = [], []
     for number in range(rounds):
         run = "".join(letter if letter.isalnum() else "-" for letter in name) + f"-{number}"
-        lab.serve(run)
-        lab.traffic(run)
+        lab.serve(run, endpoints=endpoints)
+        lab.traffic(run, over=over)
         time.sleep(0.4)
         before += lab.take()
         begin()
@@ -145,6 +145,22 @@ def killed(lab, report):
         lab.providers["p1"].kill()
         lab.clients.ask(do="resume")
     broken(lab, report, "killed", "instant", kill, lambda: lab.start("p1"))
+
+
+def clients(lab, report):
+    """The same for clients over TLS, to providers that speak as they do; over HTTP/2 all are on one connection."""
+    def begin(fault):
+        fault()
+        lab.clients.ask(do="resume")
+
+    for over, port in (("https h1", 8441), ("https h2", 8442)):
+        endpoints = {name: f"https://{ADDRESS[name]}:{port}/v1" for name in ("p1", "p2")}
+        for name, goal, fault, end in (
+                ("DROP, pooled", "drop", lambda: lab.drop("p1"), lambda: lab.restore("p1")),
+                ("REJECT tcp-reset", "secured", lambda: lab.reject("p1", "tcp-reset"), lambda: lab.restore("p1")),
+                ("503", "secured", lambda: lab.providers["p1"].ask(mode="status", status=503, fields=[], body="{}"),
+                 lambda: lab.providers["p1"].ask(mode="ok"))):
+            broken(lab, report, f"{name}; clients over {over}", goal, lambda: begin(fault), end, 1, over, endpoints)
 
 
 def tls(lab, report):
@@ -207,4 +223,4 @@ def count(lab, report):
     report.note("all", f"{len(events)} requests, {twice} sent twice", twice == 0)
 
 
-EXPERIMENTS = [drop_fresh, drop_pooled, drop_one_way, rejects, killed, tls, answers]
+EXPERIMENTS = [drop_fresh, drop_pooled, drop_one_way, rejects, killed, clients, tls, answers]

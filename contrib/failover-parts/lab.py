@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from actors import ADDRESS, CLIENTS, GATEWAY
+from actors import ADDRESS, CLIENTS, GATEWAY, SECURED
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ACTORS = os.path.join(HERE, "actors.py")
@@ -122,8 +122,8 @@ class Lab:
             # REJECT answers every packet, not one in a second.
             self.inside(name, "sh", "-c", "echo 0 > /proc/sys/net/ipv4/icmp_ratelimit")
             self.start(name)
-        self.clients = Part(self.space("cl"), "--part", "clients")
         self.certify()
+        self.clients = Part(self.space("cl"), "--part", "clients", "--certificate", self.certificate)
         for name in ("p1", "p2", "p4", "p5"):
             self.front(name)
 
@@ -135,10 +135,10 @@ class Lab:
             run("ip", "-n", space, "link", "set", "dev", device, "up")
 
     def certify(self):
-        """One self-signed certificate for every provider, in place of an authority."""
+        """One self-signed certificate for every provider and the gateway, in place of an authority."""
         self.certificate = os.path.join(self.folder, "certificate.pem")
         self.key = os.path.join(self.folder, "key.pem")
-        names = ",".join([f"IP:{address}" for address in ADDRESS.values()] + [f"DNS:{name}" for name in NAMES])
+        names = ",".join([f"IP:{address}" for address in (GATEWAY, *ADDRESS.values())] + [f"DNS:{name}" for name in NAMES])
         run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
             "-keyout", self.key, "-out", self.certificate, "-days", "2", "-subj", "/CN=failover-test",
             "-addext", f"subjectAltName={names}")
@@ -195,7 +195,8 @@ class Lab:
     def serve(self, name, *, endpoints={}, only=tuple(ADDRESS), timeouts="{}"):
         """A new gateway that knows nothing yet."""
         self.port += 1
-        lines = [f"listen: {GATEWAY}:{self.port}", "allow_anonymous: true", "cache: off", "log: {level: debug}",
+        secured = f"{{address: '{GATEWAY}:{self.port + SECURED}', tls: {{cert: {self.certificate}, key: {self.key}}}}}"
+        lines = [f"listen: [{secured}, '{GATEWAY}:{self.port}']", "allow_anonymous: true", "cache: off", "log: {level: debug}",
                  f"timeouts: {timeouts}", "providers:"]
         for provider in only:
             endpoint = endpoints.get(provider) or f"http://{ADDRESS[provider]}:8000/v1"
@@ -228,8 +229,8 @@ class Lab:
         self.gateway.kill()
         self.gateway.wait()
 
-    def traffic(self, name, clients=CLIENTS):
-        self.clients.ask(do="start", clients=clients, port=self.port, name=name)
+    def traffic(self, name, clients=CLIENTS, over="http"):
+        self.clients.ask(do="start", clients=clients, port=self.port, name=name, over=over)
 
     def take(self):
         return self.clients.ask(do="take")["results"]

@@ -188,6 +188,19 @@ static inline int linux_unix_address(const char *path, size_t n, int abstract, s
   return 0;
 }
 
+/// A unix socket's path as it was written, `@` for the abstract namespace; empty where it has none. Cut to fit.
+static inline void linux_unix_path(const struct linux_address *a, char *out, size_t n) {
+  const struct sockaddr_un *un = (const struct sockaddr_un *)&a->storage;
+  size_t start = offsetof(struct sockaddr_un, sun_path);
+  size_t length = a->length > start ? (size_t)a->length - start : 0;
+  int is_abstract = length > 0 && un->sun_path[0] == 0;
+  if (!is_abstract) length = strnlen(un->sun_path, length);
+  if (length >= n) length = n - 1;
+  memcpy(out, un->sun_path, length);
+  out[length] = 0;
+  if (is_abstract) out[0] = '@';
+}
+
 /// The numeric host of an IP address. Returns -1 for other families.
 static inline int linux_host_text(const struct linux_address *a, char *out, size_t n) {
   const void *host;

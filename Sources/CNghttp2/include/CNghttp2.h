@@ -79,11 +79,14 @@ struct ch2_session {
 
 // MARK: What has come
 
+/// As many events as one request brings.
+enum { ch2_few_events = 4 };
+
 static inline struct ch2_event *ch2_note(struct ch2_session *self, enum ch2_kind kind, int32_t stream) {
   struct ch2_event *event;
   struct ch2_stream *known = nghttp2_session_get_stream_user_data(self->session, stream);
   if(self->count == self->room) {
-    size_t room = self->room ? self->room * 2 : 16;
+    size_t room = self->room ? self->room * 2 : ch2_few_events;
     void *grown = realloc(self->events, room * sizeof(struct ch2_event));
     if(!grown) {
       self->is_out_of_memory = 1;
@@ -194,11 +197,15 @@ static inline void ch2_free(struct ch2_session *self) {
 /// What the two sides of a connection do differently.
 struct ch2_side {
   /// nghttp2's maker of such a session.
-  int (*make)(nghttp2_session **, const nghttp2_session_callbacks *, void *, const nghttp2_option *);
+  int (*make)(nghttp2_session **, const nghttp2_session_callbacks *, void *, const nghttp2_option *, nghttp2_mem *);
   nghttp2_on_begin_frame_callback begin_frame;
   nghttp2_on_begin_headers_callback begin_head;
   nghttp2_on_header_callback field;
   nghttp2_on_frame_recv_callback frame;
+  /// Where its memory comes from; NULL: malloc.
+  nghttp2_mem *memory;
+  /// Bytes of fields that are kept, to be named by an index when they are sent again (RFC 7541 §2.3.2).
+  size_t kept_fields;
   /// Acknowledgements that may wait to be sent; 0: as many as nghttp2 thinks right.
   size_t acks;
   /// Sent first.
@@ -221,9 +228,10 @@ static inline struct ch2_session *ch2_make(const struct ch2_side *side, int32_t 
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, ch2_stream_close);
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
+    nghttp2_option_set_max_deflate_dynamic_table_size(option, side->kept_fields);
     if(side->acks) nghttp2_option_set_max_outbound_ack(option, side->acks);
     self->head_limit = head_limit;
-    if(side->make(&self->session, callbacks, self, option) != 0) self->session = NULL;
+    if(side->make(&self->session, callbacks, self, option, side->memory) != 0) self->session = NULL;
   }
   nghttp2_option_del(option);
   nghttp2_session_callbacks_del(callbacks);
@@ -259,7 +267,7 @@ static inline ssize_t ch2_receive(struct ch2_session *self, const void *bytes, s
 static inline void ch2_settle(struct ch2_session *self) {
   enum { kept_events = 64, kept_text = 4096 };
   self->count = 0;
-  if(self->room > kept_events) {
+  if(self->room > (self->streams ? kept_events : ch2_few_events)) {
     free(self->events);
     self->events = NULL;
     self->room = 0;
@@ -271,7 +279,8 @@ static inline void ch2_settle(struct ch2_session *self) {
   }
 }
 
-/// Bytes to send next; 0: none, negative: the session is of no use. They stay until the next call.
+/// Bytes to send next; 0: none, negative: the session is of no use. They stay until the next call, be it for another
+/// session of a server's desk.
 static inline ssize_t ch2_output(struct ch2_session *self, const uint8_t **bytes) {
   return nghttp2_session_mem_send(self->session, bytes);
 }

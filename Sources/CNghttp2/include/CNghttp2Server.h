@@ -168,12 +168,70 @@ static inline int ch2_answer(struct ch2_session *self, struct ch2_stream *stream
   return nghttp2_submit_response(self->session, stream->id, fields, count, is_bare ? NULL : &provider);
 }
 
+// MARK: The buffer that sessions share
+
+/// A session has a buffer in which nghttp2 makes one frame at a time: more than half of what a session at rest takes. What
+/// is in it is of no use to nghttp2 once `ch2_output` has returned it (read up to 1.70), and our owner has copied it before
+/// another session is asked; so all of a server's sessions have the same one. A client's could not: its preface waits there
+/// to be sent.
+struct ch2_desk {
+  nghttp2_mem memory;
+  void *room;
+  size_t size;
+  /// A session is being made and has no such buffer yet: then all that is larger than a frame's payload is that. Later
+  /// it would be parts of a long head, which wait side by side.
+  int is_wanted;
+};
+
+static inline void *ch2_desk_allocate(size_t size, void *context) {
+  // RFC 9113 §4.2
+  enum { frame_payload = 1 << 14 };
+  struct ch2_desk *desk = context;
+  if(!desk->is_wanted || size <= frame_payload || (desk->room && size != desk->size)) return malloc(size);
+  desk->is_wanted = 0;
+  if(!desk->room) desk->room = malloc(desk->size = size);
+  return desk->room;
+}
+
+static inline void ch2_desk_free(void *room, void *context) {
+  if(room != ((struct ch2_desk *)context)->room) free(room);
+}
+
+static inline void *ch2_desk_clear(size_t count, size_t size, void *context) {
+  (void)context;
+  return calloc(count, size);
+}
+
+/// nghttp2 begins buffers with this, and leaves that of frames as large as it is.
+static inline void *ch2_desk_grow(void *room, size_t size, void *context) {
+  if(!room) return ch2_desk_allocate(size, context);
+  return room == ((struct ch2_desk *)context)->room ? NULL : realloc(room, size);
+}
+
+/// NULL: memory is out. Freed by `ch2_desk_delete` when no session is left that was made with it.
+static inline struct ch2_desk *ch2_desk_new(void) {
+  struct ch2_desk *desk = calloc(1, sizeof(*desk));
+  if(!desk) return NULL;
+  desk->memory.mem_user_data = desk;
+  desk->memory.malloc = ch2_desk_allocate;
+  desk->memory.free = ch2_desk_free;
+  desk->memory.calloc = ch2_desk_clear;
+  desk->memory.realloc = ch2_desk_grow;
+  return desk;
+}
+
+static inline void ch2_desk_delete(struct ch2_desk *desk) {
+  if(desk) free(desk->room);
+  free(desk);
+}
+
 // MARK: A session
 
 /// The server's side of a connection, its settings ready to be sent; NULL: memory is out. `streams`: how many the client
 /// may have at once; the rest as for `ch2_client`.
 static inline struct ch2_session *ch2_server(
-  uint32_t streams, uint32_t stream_window, int32_t window, uint32_t head_limit, size_t continuations, size_t acks) {
+  struct ch2_desk *desk, uint32_t streams, uint32_t stream_window, int32_t window, uint32_t head_limit,
+  size_t continuations, size_t acks) {
   struct ch2_session *self;
   const nghttp2_settings_entry settings[] = {
     {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, streams},
@@ -182,16 +240,19 @@ static inline struct ch2_session *ch2_server(
     {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
   };
   const struct ch2_side server = {
-    .make = nghttp2_session_server_new2,
+    .make = nghttp2_session_server_new3,
     .begin_frame = ch2_begin_frame,
     .begin_head = ch2_begin_request,
     .field = ch2_request_header,
     .frame = ch2_request_frame,
+    .memory = &desk->memory,
     .acks = acks,
     .settings = settings,
     .setting_count = sizeof(settings) / sizeof(settings[0]),
   };
+  desk->is_wanted = 1;
   self = ch2_make(&server, window, head_limit);
+  desk->is_wanted = 0;
   if(self) self->continuation_limit = continuations;
   return self;
 }

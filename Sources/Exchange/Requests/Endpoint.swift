@@ -119,6 +119,9 @@ package enum Endpoint: UInt8, CaseIterable, Sendable {
     }
   }
 
+  /// An error inside is what once became of a response, and is no fault of who tells it now.
+  package var tellsOfThePast: Bool { self == .storedResponse }
+
   /// Answers with JSON (or an event stream) only, so that anything else in a 200 is foreign: a captive
   /// portal's page, a CDN's apology. Speech is sound, and a transcript may be plain text.
   package var answersJSON: Bool { operation != .audio }

@@ -11,12 +11,13 @@ package struct AnswerReader: ~Copyable {
   }
 
   private var framing = AnswerFraming()
+  private var fields = ResponseHead()
   /// A line of the head that has come in part.
   private var pending = ByteBuffer()
   private var progress = Progress.needMore
   /// Nothing has come yet.
   package private(set) var isUntouched = true
-  package private(set) var isEventStream = false
+  package var isEventStream: Bool { fields.tellsEventStream == true }
   /// Bytes of the body so far.
   package private(set) var bodyCount = 0
   package private(set) var observer = EventStreamObserver()
@@ -34,10 +35,10 @@ package struct AnswerReader: ~Copyable {
     head.removeAll()
     body.recycle(keeping: Limits.keptBuffer)
     framing = AnswerFraming()
+    fields.clear()
     pending.removeAll()
     progress = .needMore
     isUntouched = true
-    isEventStream = false
     bodyCount = 0
     observer.reset()
   }
@@ -65,10 +66,8 @@ package struct AnswerReader: ~Copyable {
   private mutating func take(_ bytes: Span<UInt8>) -> Int {
     var at = 0
     while progress == .needMore {
-      switch framing.next(bytes, &at) {
-      case .statusLine(let line), .line(let line):
-        if keeps { head.append(bytes.extracting(line)) }
-        isEventStream = ResponseHead.tellsEventStream(bytes.extracting(line)) ?? isEventStream
+      switch framing.next(bytes, &at, head: &fields) {
+      case .head(let lines, _): if keeps { head.append(bytes.extracting(lines)) }
       case .body(let piece):
         bodyCount += piece.count
         if keeps {

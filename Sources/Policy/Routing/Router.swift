@@ -19,11 +19,10 @@ extension HealthStore {
     let tokens = max(1, request.estimatedTokens)
     if history.isFull { return .exhausted(exhaustion(request, history, now: now)) }
     let bearings = bearings(of: request, now: now)
-    let conversation = bearings.home?.isFull == true ? nil : request.conversation
     var pick = Pick()
-    var stale: Choice?
-    var lone: Choice?
-    var starting: Choice?
+    var stale: Offer?
+    var lone: Offer?
+    var starting: Offer?
     var soonest = Instant.distantFuture
     var soonestStart = Instant.distantFuture
     for n in 0..<request.route.count {
@@ -38,38 +37,32 @@ extension HealthStore {
         history: history,
         bearings: bearings, now: now)
       let provider = catalog.candidates[id.index].provider
-      let choice = Choice(
-        candidate: id, provider: provider, key: availability.key, needsFreshConnection: isStale,
-        isAskedAgain: askAgainAt != nil, tokens: tokens, answerTokens: request.answerTokens,
-        nameHash: request.route.nameHash,
-        endpoint: request.endpoint, conversation: conversation,
-        isTimed: !bearings.isAboutNoModel)
+      let offer = Offer(
+        candidate: id, key: availability.key, isStale: isStale, isAskedAgain: askAgainAt != nil)
       if let askAgainAt {
         let due = max(askAgainAt, availability.dueWithoutBreaker)
         let since = history.startingSince ?? now
         if due > min(request.deadline, since + catalog.providers[provider].startWait) { continue }
-        if due <= now { starting = starting ?? choice } else { soonestStart = min(soonestStart, due) }
+        if due <= now { starting = starting ?? offer } else { soonestStart = min(soonestStart, due) }
       } else if availability.due <= now {
         if isStale {
-          stale = stale ?? choice
+          stale = stale ?? offer
         } else {
           var rank = rank(id, preference: request.preference, history: history)
           rank.home = isHome(bearings.home, id, key: availability.key) ? 0 : 1
-          pick.offer(choice, rank: rank, random: &random)
+          pick.take(offer, rank: rank, random: &random)
         }
       } else {
         if availability.dueWithoutBreaker <= now, request.route.isLone || providers[provider].isStarting {
-          lone = lone ?? choice
+          lone = lone ?? offer
         }
         soonest = min(soonest, availability.due)
       }
     }
-    // 1.
-    if let choice = better(of: pick, now: now) { return .attempt(choice) }
-    // 2.
-    if let stale { return .attempt(stale) }
-    // 3.
-    if let choice = lone ?? starting { return .attempt(choice) }
+    // 1. 2. 3.
+    if let offer = better(of: pick, now: now) ?? stale ?? lone ?? starting {
+      return .attempt(choice(offer, request, bearings, tokens: tokens))
+    }
     // 4.
     let began = history.waitingSince ?? now
     if soonest <= min(request.deadline, began + Limits.coolingWait) {
@@ -79,6 +72,18 @@ extension HealthStore {
     if soonestStart < .distantFuture { return .wait(until: soonestStart) }
     // 5.
     return .exhausted(exhaustion(request, history, now: now))
+  }
+
+  private func choice(_ offer: Offer, _ request: RouteRequest, _ bearings: Bearings, tokens: Quantity)
+    -> Choice
+  {
+    Choice(
+      candidate: offer.candidate, provider: catalog.candidates[offer.candidate.index].provider,
+      key: offer.key,
+      needsFreshConnection: offer.isStale, isAskedAgain: offer.isAskedAgain, tokens: tokens,
+      answerTokens: request.answerTokens, nameHash: request.route.nameHash, endpoint: request.endpoint,
+      conversation: bearings.home?.isFull == true ? nil : request.conversation,
+      isTimed: !bearings.isAboutNoModel)
   }
 
   /// Failed attempts make it 502, unless all of them were for rate; the times to come back are those of the
@@ -129,14 +134,24 @@ extension HealthStore {
       preference: candidate.provider == preference ? 0 : 1, room: room, tier: candidate.tier)
   }
 
+  /// What of a candidate decides whether it is chosen, and with which key.
+  struct Offer {
+    var candidate: CandidateID
+    var key: Int
+    /// Its pooled connection was closed under the request, or fell silent.
+    var isStale: Bool
+    /// This exchange found it starting before.
+    var isAskedAgain: Bool
+  }
+
   /// Two candidates of the best rank seen so far, each pair equally likely (reservoir sampling).
   struct Pick {
     private var rank: Rank?
     private var seen = 0
-    private(set) var first: Choice?
-    private(set) var second: Choice?
+    private(set) var first: Offer?
+    private(set) var second: Offer?
 
-    mutating func offer(_ choice: Choice, rank: Rank, random: inout RandomSource) {
+    mutating func take(_ offer: Offer, rank: Rank, random: inout RandomSource) {
       if let best = self.rank {
         if best < rank { return }
         if rank < best { self = Pick() }
@@ -144,17 +159,17 @@ extension HealthStore {
       self.rank = rank
       seen += 1
       if first == nil {
-        first = choice
+        first = offer
       } else if second == nil {
-        second = choice
+        second = offer
       } else {
         let place = random.below(seen)
-        if place == 0 { first = choice } else if place == 1 { second = choice }
+        if place == 0 { first = offer } else if place == 1 { second = offer }
       }
     }
   }
 
-  private func better(of pick: Pick, now: Instant) -> Choice? {
+  private func better(of pick: Pick, now: Instant) -> Offer? {
     guard let first = pick.first, let second = pick.second else { return pick.first }
     let a = score(first.candidate, now: now)
     let b = score(second.candidate, now: now)

@@ -19,8 +19,8 @@ extension Runner {
       providerName: run.runtime.catalog.providers[provider].name,
       isStream: upstream.progress(transfer)?.isEventStream ?? false)
     var draft = takeDraft()
-    withResponseHead(transfer) { raw in
-      for field in responseHead.fields where responseHead.crosses(field, in: raw) {
+    upstream.withHead(transfer) { response, raw in
+      for field in response.fields where response.crosses(field, in: raw) {
         let value = raw.extracting(field.value)
         if field.known == .contentType, head.contentType.isEmpty {
           head.contentType =
@@ -29,10 +29,10 @@ extension Runner {
           draft.body.append(field, of: raw)
         }
       }
-      if let id = responseHead.value(of: .requestID) {
+      if let id = response.value(of: .requestID) {
         draft.body.appendField("X-Upstream-Request-ID", raw.extracting(id))
       }
-      run.length = responseHead.contentLength(in: raw)
+      run.length = response.contentLength(in: raw)
     }
     // The body's first bytes outweigh the name that the provider gave it.
     if ResponseHead.isEventStream(head.contentType.span) != head.isStream {

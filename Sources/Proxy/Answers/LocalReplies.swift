@@ -146,8 +146,8 @@ extension Runner {
       run, word: word, overhead: overhead(of: reply, run: run), now: now.instant)
     let transfer = run?.transfers.last { $0 != nil } ?? nil
     let isLogged: Void? = transfer.flatMap { transfer in
-      withResponseHead(transfer) { raw in
-        log.exchange(record, upstreamID: raw.extracting(responseHead.requestID(in: raw)), now: now)
+      upstream.withHead(transfer) { response, raw in
+        log.exchange(record, upstreamID: raw.extracting(response.requestID(in: raw)), now: now)
       }
     }
     if isLogged == nil { log.exchange(record, upstreamID: Span(), now: now) }

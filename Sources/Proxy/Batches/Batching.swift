@@ -240,7 +240,6 @@ extension Runner {
   }
 
   private func end(_ call: BatchCall, _ transfer: TransferID, _ cancel: () -> Void) {
-    if headOwner == transfer { headOwner = nil }
     batches.sent[transfer] = nil
     cancel()
     call.release()

@@ -23,7 +23,7 @@ extension Runner {
     if made.status >= 400 {  // 1
       text = upstream.withHeld(transfer) { ErrorBody($0).message } ?? []
     } else if made.status >= 300 {  // 2
-      text = withResponseHead(transfer) { redirection($0) } ?? []
+      text = upstream.withHead(transfer) { redirection($0, $1) } ?? []
     } else if made.status == 200 {  // 3
       text = upstream.withHeld(transfer) { AttemptDetail.told(inside: $0) } ?? []
     }
@@ -35,8 +35,8 @@ extension Runner {
     run.exchange.note(Redaction(provider).apply(to: text), of: attempt)
   }
 
-  private func redirection(_ raw: Span<UInt8>) -> [UInt8] {
-    guard let place = responseHead.value(named: "location", in: raw) else { return [] }
+  private func redirection(_ response: ResponseHead, _ raw: Span<UInt8>) -> [UInt8] {
+    guard let place = response.value(named: "location", in: raw) else { return [] }
     var text = ByteBuffer()
     text.append("it points to ")
     text.append(raw.extracting(place))

@@ -97,7 +97,7 @@ extension Runner {
     noteRoundTrip(outcome, provider: choice.provider, health: run.runtime.health)
     let verdict: Verdict
     if case .committed(attempt) = run.exchange.state {
-      let sawError = upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
+      let sawError = sawFault(run, transfer)
       let isOver = hasSaidEnd(run) || isWhole(run, transfer, outcome)
       verdict =
         sawError && (isOver || outcome.fault == nil)
@@ -149,9 +149,15 @@ extension Runner {
     return upstream.withObserver(transfer) { $0.sawFinish } ?? false
   }
 
+  /// A stream has told of an error that is its provider's.
+  private func sawFault(_ run: ExchangeRun, _ transfer: TransferID) -> Bool {
+    if run.exchange.shape.endpoint.tellsOfThePast { return false }
+    return upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
+  }
+
   /// Its end, before that of its connection has come.
   func saidEnd(_ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID) -> ExchangeEvent {
-    let sawError = upstream.withObserver(transfer) { $0.sawErrorFrame } ?? false
+    let sawError = sawFault(run, transfer)
     upstream.withObserver(transfer) { run.usage = $0.usage }
     noteCost(run, attempt)
     return .ended(attempt, sawError ? .fault(.errorInside) : .good, tokens: run.usage.sum)
@@ -174,17 +180,6 @@ extension Runner {
     } ?? true
   }
 
-  /// Lends a transfer's raw head; `responseHead` has been read from it.
-  @discardableResult func withResponseHead<R>(_ transfer: TransferID, _ body: (Span<UInt8>) -> R) -> R? {
-    upstream.withHead(transfer) { raw in
-      if headOwner != transfer {
-        responseHead.parse(raw)
-        headOwner = transfer
-      }
-      return body(raw)
-    }
-  }
-
   private func judge(
     _ run: ExchangeRun, _ attempt: Int, _ transfer: TransferID, now: Moment,
     _ decide: (borrowing Answer, ExchangeShape, Bool) -> Verdict
@@ -194,14 +189,15 @@ extension Runner {
     let shape = run.exchange.shape
     let zone = run.runtime.catalog.providers[run.exchange.attempts[attempt].choice.provider].zone
     let verdict =
-      withResponseHead(transfer) { raw in
+      upstream.withHead(transfer) { response, raw in
         upstream.withHeld(transfer) { body in
           let answer = Answer(
-            head: responseHead, raw: raw, body: body, isEventStream: isStream, zone: zone)
+            head: response, raw: raw, body: body, isEventStream: isStream, zone: zone)
           return decide(answer, shape, sawError)
         }
       }.flatMap { $0 } ?? .fault(.cut)
-    return run.pipe == nil ? verdict : refusedUpgrade(responseHead.status, verdict)
+    if run.pipe == nil { return verdict }
+    return refusedUpgrade(run.exchange.attempts[attempt].status, verdict)
   }
 
   /// Takes the rate-limit headers in, by the preset's names.
@@ -211,11 +207,11 @@ extension Runner {
     let provider = run.exchange.attempts[attempt].choice.provider
     let pairs = run.runtime.catalog.providers[provider].quotaHeaders.pairs
     if pairs.isEmpty { return }
-    withResponseHead(transfer) { raw in
+    upstream.withHead(transfer) { response, raw in
       for index in pairs.indices {
-        guard let left = responseHead.value(named: pairs[index].remaining, in: raw),
+        guard let left = response.value(named: pairs[index].remaining, in: raw),
           let remaining = raw.extracting(left).quantity,
-          let reset = responseHead.value(named: pairs[index].reset, in: raw),
+          let reset = response.value(named: pairs[index].reset, in: raw),
           let interval = RetryHints.resetInterval(raw.extracting(reset), now: now.wall)
         else { continue }
         run.runtime.health.learn(

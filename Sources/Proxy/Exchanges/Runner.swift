@@ -40,9 +40,6 @@ package final class Runner {
   private var effects: [ExchangeEffect] = []
   /// Where answers are written, one at a time.
   var draft = AnswerDraft()
-  /// The head that was last read, and whose it is: a transfer's head is looked at several times in a row.
-  var responseHead = ResponseHead()
-  var headOwner: TransferID?
   /// The plain answer that was judged last, if it was good.
   var answerProbe = AnswerProbe()
   private var serial: UInt64
@@ -309,7 +306,6 @@ package final class Runner {
   private func cancel(_ attempt: Int, _ run: ExchangeRun) {
     if let call = run.batch(at: attempt) { return leave(call, run, attempt) }
     guard let transfer = run.transfers[attempt] else { return }
-    if headOwner == transfer { headOwner = nil }
     upstream.cancel(transfer)
     run.transfers[attempt] = nil
     run.dropPatch(of: attempt)

@@ -30,7 +30,7 @@ extension Runner {
     if downstream.refusesExchanges(now: now.instant) {  // 1
       refusal = .draining
     } else if provider == nil {  // 2
-      refusal = .notFound
+      refusal = .providerNotFound
     } else if let account, runtime.gate.index(of: account) == nil {  // 3
       refusal = .invalidKey
     } else if let account, account.isBusy {
@@ -172,14 +172,14 @@ extension Runner {
     passing.hasHead = true
     var draft = takeDraft()
     draft.begin(status)
-    withResponseHead(transfer) { raw in
-      for field in responseHead.fields where responseHead.crosses(field, in: raw) {
+    upstream.withHead(transfer) { response, raw in
+      for field in response.fields where response.crosses(field, in: raw) {
         draft.head.append(field, of: raw)
       }
-      if let id = responseHead.value(of: .requestID) {
+      if let id = response.value(of: .requestID) {
         draft.head.appendField("X-Upstream-Request-ID", raw.extracting(id))
       }
-      let length = responseHead.contentLength(in: raw)
+      let length = response.contentLength(in: raw)
       let hasBody = status != 204 && status != 304 && !passing.isHead
       if hasBody, length == nil {
         passing.isCloseDelimited = passing.version == .http10
@@ -282,7 +282,6 @@ extension Runner {
   /// Gives the transfer up, or back.
   private func letGo(_ passing: Passing) {
     guard let transfer = passing.transfer else { return }
-    if headOwner == transfer { headOwner = nil }
     passing.transfer = nil
     passings[transfer] = nil
     upstream.cancel(transfer)
@@ -297,8 +296,8 @@ extension Runner {
     let bytesOut = passing.transfer.flatMap { upstream.progress($0)?.forwarded } ?? 0
     let record = passing.record(end: end, reason: words, bytesOut: bytesOut, now: now.instant)
     let isLogged: Void? = passing.transfer.flatMap { transfer in
-      withResponseHead(transfer) { raw in
-        log.passed(record, upstreamID: raw.extracting(responseHead.requestID(in: raw)))
+      upstream.withHead(transfer) { response, raw in
+        log.passed(record, upstreamID: raw.extracting(response.requestID(in: raw)))
       }
     }
     if isLogged == nil { log.passed(record, upstreamID: Span()) }

@@ -176,8 +176,8 @@ extension Runner {
   /// What a 101 is worth: the provider has understood what was asked for (RFC 6455 §4.2.2).
   func handshakeVerdict(_ run: ExchangeRun, _ transfer: TransferID) -> Verdict {
     guard let pipe = run.pipe else { return .fault(.foreign) }
-    let isAccepted = withResponseHead(transfer) { raw -> Bool in
-      guard let accept = responseHead.value(of: "sec-websocket-accept", in: raw) else { return false }
+    let isAccepted = upstream.withHead(transfer) { response, raw -> Bool in
+      guard let accept = response.value(of: "sec-websocket-accept", in: raw) else { return false }
       return raw.extracting(accept).equals(pipe.accept.span)
     }
     return isAccepted == true ? .good : .fault(.foreign)
@@ -206,8 +206,8 @@ extension Runner {
     connection.keepsAlive = false
     var draft = takeDraft()
     draft.head.append("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n")
-    withResponseHead(transfer) { raw in
-      for field in responseHead.fields where responseHead.crosses(field, in: raw) {
+    upstream.withHead(transfer) { response, raw in
+      for field in response.fields where response.crosses(field, in: raw) {
         if field.known != .contentType { draft.head.append(field, of: raw) }
       }
     }

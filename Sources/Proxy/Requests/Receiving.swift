@@ -12,8 +12,7 @@ extension Runner {
       answerPreflight(connection, now: now)
       return
     }
-    let path = connection.parser.head.path
-    let target = connection.inbound.withBytes(path) { RequestTarget(path: $0) }
+    let target = connection.access.target
     let method = connection.parser.head.method
     // An admin listener is no second way to the providers.
     if connection.isAdmin {

@@ -151,7 +151,7 @@ struct Reader {
     guard let node = section[key], let text = text(node, section.path(key)) else { return nil }
     for case .number(let range) in section.kinds(key) {
       guard let value = Units.decimal(Array(text.utf8)[...]) else {
-        error(node.mark, "\(label(section.path(key))) must be a number, this is \(quote(node))")
+        error(node.mark, "\(label(section.path(key))) must be a number of 0 or more, this is \(quote(node))")
         return nil
       }
       return within(value, range, node, section.path(key)) { "\($0)" }

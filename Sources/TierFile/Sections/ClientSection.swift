@@ -53,6 +53,11 @@ extension Reader {
       client.requestsPerMinute = quantity("rpm", in: section)
       client.concurrent = whole("concurrent", in: section)
       client.spendPerDay = spendPerDay(in: section)
+      if client.spendPerDay != nil, !configuration.providers.contains(where: { $0.hasCost }) {
+        warn(
+          section.place(of: "spend"), "clients.spend bounds nothing: no provider has a cost",
+          hint: "write cost: { input: …, output: … } at those that are paid")
+      }
       configuration.clients.append(client)
     }
   }

@@ -128,14 +128,15 @@ extension Reader {
     }
   }
 
-  /// A token that is empty by `${NAME:-}` is none: the pages are off.
-  private mutating func adminToken(_ node: Node, isOff: inout Bool) -> Secret? {
+  /// A token that is empty by `${NAME:-}` is none: the pages are off, but for a listener of their own.
+  private mutating func adminToken(_ node: Node, hasListener: Bool, isOff: inout Bool) -> Secret? {
     switch find(secret: node, "admin.token") {
     case .found(let token): return token
     case .absent(let absence) where absence.isEmptyText && raw(node, "admin.token")?.hasSuffix(":-}") == true:
       if readsOnlyAddresses { break }
       isOff = true
-      warn(absence.mark, "admin.token: \(absence.reason), the admin pages are off", hint: absence.remedy)
+      let rest = hasListener ? "the admin pages are at admin.listen only" : "the admin pages are off"
+      warn(absence.mark, "admin.token: \(absence.reason), \(rest)", hint: absence.remedy)
     case .absent(let absence): if !readsOnlyAddresses { report(absence) }
     case .wrong: break
     }
@@ -145,7 +146,10 @@ extension Reader {
   mutating func readAdmin(_ node: Node) {
     guard let section = section(node, "admin", .admin) else { return }
     var lacksToken = section["token"] == nil && section["token_file"] == nil
-    if let token = section["token"] { configuration.admin.token = adminToken(token, isOff: &lacksToken) }
+    if let token = section["token"] {
+      configuration.admin.token = adminToken(
+        token, hasListener: section["listen"] != nil, isOff: &lacksToken)
+    }
     if let file = section["token_file"] {
       if section["token"] != nil { error(file.mark, "admin has a token and a token_file; one is enough") }
       configuration.admin.token = secretFile(file, "admin.token_file")

@@ -280,9 +280,7 @@ extension Reader {
   }
 
   private mutating func checkSpend(of provider: Provider, _ section: Section) {
-    guard provider.spendPerDay != nil, !provider.free, provider.cost == nil,
-      !provider.models.contains(where: { $0.cost != nil })
-    else { return }
+    guard provider.spendPerDay != nil, !provider.free, !provider.hasCost else { return }
     warn(
       section.place(of: "spend"), "\(label(section.path("spend"))) bounds nothing: no cost is given",
       hint: "write cost: { input: …, output: … } beside it")
@@ -360,4 +358,9 @@ extension Reader {
     }
     return (name: entry.key, value: value)
   }
+}
+
+extension Provider {
+  /// It or a model of it has a price.
+  var hasCost: Bool { cost != nil || models.contains { $0.cost != nil } }
 }

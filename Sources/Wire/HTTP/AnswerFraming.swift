@@ -1,18 +1,16 @@
 internal import Base
 
-/// Tells the lines of an HTTP/1.1 answer's head from the pieces of its body as the bytes arrive, and where it
-/// ends (RFC 9112 §6.3). It keeps none of them.
+/// Tells an HTTP/1.1 answer's head from the pieces of its body as the bytes arrive, and where it ends (RFC 9112 §6.3).
+/// It keeps none of them.
 ///
 /// Strict where bytes could be taken for another answer's: two lengths that differ, a length that is no number, an
 /// unknown transfer coding, a folded line, one without a colon, or a change of protocol that nobody asked for (101)
 /// make the answer malformed, and one with both a length and chunks ends its connection.
 package struct AnswerFraming: Sendable {
   package enum Part: Hashable, Sendable {
-    /// The whole first line of a head with its line end; interim heads (1xx) come first. Where it stands says what it
-    /// is: a field's name may look like it.
-    case statusLine(Range<Int>)
-    /// Each line behind it. The empty one ends the head.
-    case line(Range<Int>)
+    /// Whole lines of a head, with their line ends. The empty one is the last, and `isWhole` then; interim heads (1xx)
+    /// come first.
+    case head(Range<Int>, isWhole: Bool)
     case body(Range<Int>)
     /// The answer is over; bytes behind it were not asked for.
     case complete
@@ -66,15 +64,10 @@ package struct AnswerFraming: Sendable {
     }
   }
 
-  /// What the bytes from `at` on begin with; `at` moves behind it.
-  package mutating func next(_ bytes: Span<UInt8>, _ at: inout Int) -> Part {
+  /// What the bytes from `at` on begin with; `at` moves behind it. Lines of a head are read into `head`.
+  package mutating func next(_ bytes: Span<UInt8>, _ at: inout Int, head: inout ResponseHead) -> Part {
     switch state {
-    case .statusLine:
-      guard let line = takeLine(bytes, &at) else { return unfinished(bytes, at) }
-      return .statusLine(line)
-    case .fields:
-      guard let line = takeLine(bytes, &at) else { return unfinished(bytes, at) }
-      return .line(line)
+    case .statusLine, .fields: return nextLines(bytes, &at, &head)
     case .length(let left):
       let piece = at..<at + Int(min(left, Int64(bytes.count - at)))
       at = piece.upperBound
@@ -100,49 +93,59 @@ package struct AnswerFraming: Sendable {
     return .malformed
   }
 
-  /// Reads the line at `at`, which moves behind it; nil: it is not whole yet, or makes the answer malformed.
-  private mutating func takeLine(_ bytes: Span<UInt8>, _ at: inout Int) -> Range<Int>? {
-    let rest = bytes.extracting(at..<bytes.count)
-    guard let end = rest.firstIndex(of: UInt8(ascii: "\n")) else { return nil }
-    let line = at..<at + end + 1
-    readLine(bytes.extracting(line))
-    if case .malformed = state { return nil }
-    at = line.upperBound
-    return line
-  }
-
   /// What speaks no HTTP is known by its first bytes, and a line without an end by its length.
-  private mutating func unfinished(_ bytes: Span<UInt8>, _ at: Int) -> Part {
-    if case .malformed = state { return .malformed }
-    if bytes.count - at > Limits.upstreamHead { return fail() }
+  private mutating func unfinishedLine(_ bytes: Span<UInt8>) -> Part {
+    if bytes.count > Limits.upstreamHead { return fail() }
     let version: StaticString = "HTTP/1."
     guard case .statusLine = state else { return .needMore }
-    for i in 0..<min(bytes.count - at, version.utf8CodeUnitCount)
-    where bytes[at + i] != version.utf8Start[i] {
+    for i in 0..<min(bytes.count, version.utf8CodeUnitCount) where bytes[i] != version.utf8Start[i] {
       return fail()
     }
     return .needMore
   }
 
-  private mutating func readLine(_ line: Span<UInt8>) {
-    let isReturn = line.count > 1 && line[line.count - 2] == UInt8(ascii: "\r")
-    let text = line.extracting(0..<line.count - (isReturn ? 2 : 1))
-    if text.firstIndex(of: 0) != nil {
-      state = .malformed
-    } else if case .statusLine = state {
-      readStatusLine(text)
-    } else if text.count == 0 {
-      endHead()
-    } else {
-      readField(text)
+  /// Reads up to the end of a head, or as far as there are whole lines.
+  private mutating func nextLines(_ bytes: Span<UInt8>, _ at: inout Int, _ head: inout ResponseHead) -> Part {
+    let start = at
+    while let distance = bytes.extracting(at..<bytes.count).firstIndex(of: UInt8(ascii: "\n")) {
+      let line = at..<at + distance + 1
+      let isEnd = readLine(line, in: bytes, &head)
+      if case .malformed = state { break }
+      at = line.upperBound
+      if isEnd { return .head(start..<at, isWhole: true) }
     }
+    // What is amiss behind whole lines is told when they have been taken.
+    if at > start { return .head(start..<at, isWhole: false) }
+    if case .malformed = state { return .malformed }
+    return unfinishedLine(bytes.extracting(at..<bytes.count))
+  }
+
+  /// True: the head is over.
+  private mutating func readLine(_ line: Range<Int>, in bytes: Span<UInt8>, _ head: inout ResponseHead)
+    -> Bool
+  {
+    let kind = head.read(line, in: bytes)
+    guard case .fields = state else {
+      readStatusLine(bytes.extracting(bytes.withoutLineEnd(line)))
+      return false
+    }
+    switch kind {
+    case .field(let field): take(field.known, bytes.extracting(field.value))
+    case .other: readOddLine(bytes.extracting(bytes.withoutLineEnd(line)))
+    case .status: state = .malformed
+    case .end:
+      endHead()
+      return true
+    }
+    return false
   }
 
   /// `HTTP/1.x SP 3DIGIT`, then the end or a reason (RFC 9112 §4).
   private mutating func readStatusLine(_ line: Span<UInt8>) {
     state = .malformed
     guard line.count >= 12, line.hasPrefix("HTTP/1."), line[7].isDigit, line[8] == 32,
-      line.count == 12 || line[12] == 32, let code = line.extracting(9..<12).decimal, code >= 100
+      line.count == 12 || line[12] == 32, let code = line.extracting(9..<12).decimal, code >= 100,
+      line.firstIndex(of: 0) == nil
     else { return }
     status = Int(code)
     // HTTP/1.0 closes unless it says otherwise, which is not waited for.
@@ -152,32 +155,34 @@ package struct AnswerFraming: Sendable {
     state = .fields
   }
 
-  /// The three fields that say where the answer ends (RFC 9112 §6). A space between a name and its colon is a
-  /// known way to hide one: the name counts without it.
-  private mutating func readField(_ line: Span<UInt8>) {
-    // A folded line (§5.2), or none at all.
-    if line[0] == 32 || line[0] == 9 { return state = .malformed }
-    guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { return state = .malformed }
-    let name = line.extracting(line.trimmed(0..<colon))
-    // Of all others no more is asked.
-    guard name.count == 10 || name.count == 14 || name.count == 17 else { return }
-    let value = line.extracting(line.trimmed(colon + 1..<line.count))
-    switch name.count {
-    case 10 where name.equalsIgnoringCase("connection"):
+  /// The three fields that say where the answer ends (RFC 9112 §6).
+  private mutating func take(_ field: KnownField, _ value: Span<UInt8>) {
+    if field == .connection {
       if value.firstRangeIgnoringCase(of: "close") != nil { endsConnection = true }
-    case 14 where name.equalsIgnoringCase("content-length"):
+    } else if field == .contentLength {
       guard let given = value.decimal, length == nil || length == given else {
         return state = .malformed
       }
       length = given
-    case 17 where name.equalsIgnoringCase("transfer-encoding"):
+    } else if field == .transferEncoding {
       if value.equalsIgnoringCase("chunked"), !isChunked {
         isChunked = true
       } else if !value.equalsIgnoringCase("identity") {
         state = .malformed
       }
-    default: break
     }
+  }
+
+  /// A line that is no field as it should be: a folded one (§5.2), or one without a colon. A space between a name and its
+  /// colon is a known way to hide a field, and so are control characters behind it: it counts without the one and with
+  /// the others.
+  private mutating func readOddLine(_ line: Span<UInt8>) {
+    let isFolded = line[0] == 32 || line[0] == 9
+    guard !isFolded, line.firstIndex(of: 0) == nil, let colon = line.firstIndex(of: UInt8(ascii: ":")) else {
+      return state = .malformed
+    }
+    let name = line.extracting(line.trimmed(0..<colon))
+    take(KnownField(name), line.extracting(line.trimmed(colon + 1..<line.count)))
   }
 
   /// RFC 9112 §6.3: 1. an interim answer, the real one follows; what follows a 101 is no HTTP; 2. one that has no

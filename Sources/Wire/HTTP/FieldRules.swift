@@ -2,11 +2,24 @@ internal import Base
 
 /// Which header fields cross from one side to the other (RFC 9110 §7.6.1 for the hop-by-hop ones).
 package enum FieldRules {
-  /// Whether a provider's field of that name may reach the client.
+  /// Whether a provider's field may reach the client. `field` is what its name is known as.
   ///
   /// Everything crosses but: 1. what belongs to one hop, 2. what synaxis says itself, 3. what speaks about the
   /// provider's host or its cookies, 4. what a proxy in front of synaxis would obey (`X-Accel-Redirect`).
-  package static func crossesToClient(_ name: Span<UInt8>) -> Bool {
+  static func crossesToClient(_ field: KnownField, _ name: Span<UInt8>) -> Bool {
+    switch field {
+    case .connection, .keepAlive, .te, .trailer, .transferEncoding, .upgrade: false  // 1
+    case .contentLength, .cacheControl, .date, .requestID, .provider, .cache: false  // 2
+    case .accessControlRequestMethod, .accessControlRequestHeaders, .server, .setCookie, .via: false  // 3
+    case .host, .authorization, .contentType, .expect, .accept, .acceptEncoding, .cookie, .origin, .referer,
+      .userAgent, .apiKey, .xAPIKey, .idempotencyKey, .contentEncoding, .traceparent:
+      true
+    case .other: otherCrossesToClient(name)
+    }
+  }
+
+  /// The same of names that are no known field's.
+  private static func otherCrossesToClient(_ name: Span<UInt8>) -> Bool {
     if name.isEmpty || isHopByHop(name) { return false }  // 1
     switch name[0].asciiLowercased {
     case UInt8(ascii: "a"):
@@ -15,11 +28,8 @@ package enum FieldRules {
         || name.hasPrefixIgnoringCase("access-control-"))
     case UInt8(ascii: "c"):
       return
-        !(name.equalsIgnoringCase("content-length") || name.equalsIgnoringCase("cache-control")  // 2
-        || name.equalsIgnoringCase("content-security-policy")
-        || name.equalsIgnoringCase("clear-site-data"))  // 3
-    case UInt8(ascii: "d"):
-      return !name.equalsIgnoringCase("date")  // 2
+        !(name.equalsIgnoringCase("content-security-policy")  // 3
+        || name.equalsIgnoringCase("clear-site-data"))
     case UInt8(ascii: "e"):
       return !(name.equalsIgnoringCase("expires") || name.equalsIgnoringCase("expect-ct"))
     case UInt8(ascii: "n"):
@@ -32,61 +42,62 @@ package enum FieldRules {
         || name.equalsIgnoringCase("refresh"))
     case UInt8(ascii: "s"):
       return
-        !(name.equalsIgnoringCase("set-cookie") || name.equalsIgnoringCase("set-cookie2")  // 3
-        || name.equalsIgnoringCase("server") || name.equalsIgnoringCase("server-timing")
+        !(name.equalsIgnoringCase("set-cookie2") || name.equalsIgnoringCase("server-timing")  // 3
         || name.equalsIgnoringCase("strict-transport-security"))
-    case UInt8(ascii: "v"):
-      return !name.equalsIgnoringCase("via")
     case UInt8(ascii: "w"):
       return !name.equalsIgnoringCase("www-authenticate")  // 3: a challenge to us, not to the client
     case UInt8(ascii: "x"):
       return
-        !(name.equalsIgnoringCase("x-request-id") || name.hasPrefixIgnoringCase("x-synaxis-")  // 2
+        !(name.hasPrefixIgnoringCase("x-synaxis-")  // 2
         || name.hasPrefixIgnoringCase("x-accel-") || name.equalsIgnoringCase("x-sendfile"))  // 4
     default:
       return true
     }
   }
 
-  /// Whether a client's field of that name may reach a provider.
+  /// Whether a client's field may reach a provider. `field` is what its name is known as.
   ///
   /// Everything crosses but: 1. what belongs to one hop, or to the body as it was framed and encoded, 2. what synaxis
   /// is told itself, 3. credentials and cookies: they are for us, 4. what a browser says of the page that
   /// asks, 5. what proxies on the way have added about the client and its network.
-  package static func crossesToProvider(_ name: Span<UInt8>) -> Bool {
+  static func crossesToProvider(_ field: KnownField, _ name: Span<UInt8>) -> Bool {
+    switch field {
+    case .connection, .keepAlive, .te, .trailer, .transferEncoding, .upgrade: false  // 1
+    case .contentLength, .contentEncoding, .expect: false  // 1
+    case .host, .acceptEncoding, .provider, .cache: false  // 2
+    case .authorization, .apiKey, .xAPIKey, .cookie: false  // 3
+    case .origin, .referer, .accessControlRequestMethod, .accessControlRequestHeaders: false  // 4
+    case .via: false  // 5
+    case .contentType, .accept, .cacheControl, .userAgent, .requestID, .idempotencyKey, .traceparent, .date,
+      .server, .setCookie:
+      true
+    case .other: otherCrossesToProvider(name)
+    }
+  }
+
+  /// The same of names that are no known field's.
+  private static func otherCrossesToProvider(_ name: Span<UInt8>) -> Bool {
     if name.isEmpty || isHopByHop(name) { return false }  // 1
     switch name[0].asciiLowercased {
     case UInt8(ascii: "a"):
-      return
-        !(name.equalsIgnoringCase("authorization") || name.equalsIgnoringCase("api-key")  // 3
-        || name.equalsIgnoringCase("accept-encoding")  // 2
-        || name.hasPrefixIgnoringCase("access-control-"))  // 4
+      return !name.hasPrefixIgnoringCase("access-control-")  // 4
     case UInt8(ascii: "c"):
       return
-        !(name.equalsIgnoringCase("content-length") || name.equalsIgnoringCase("content-encoding")  // 1
-        || name.equalsIgnoringCase("cookie") || name.equalsIgnoringCase("cookie2")  // 3
+        !(name.equalsIgnoringCase("cookie2")  // 3
         || name.hasPrefixIgnoringCase("cf-") || name.hasPrefixIgnoringCase("cdn-")
         || name.equalsIgnoringCase("client-ip"))  // 5
-    case UInt8(ascii: "e"):
-      return !name.equalsIgnoringCase("expect")  // 1
     case UInt8(ascii: "f"):
       return
         !(name.equalsIgnoringCase("forwarded") || name.hasPrefixIgnoringCase("fly-")  // 5
         || name.equalsIgnoringCase("fastly-client-ip") || name.equalsIgnoringCase("from"))
-    case UInt8(ascii: "h"):
-      return !name.equalsIgnoringCase("host")  // 2
-    case UInt8(ascii: "o"):
-      return !name.equalsIgnoringCase("origin")  // 4
     case UInt8(ascii: "r"):
-      return !(name.equalsIgnoringCase("referer") || name.equalsIgnoringCase("remote-user"))  // 4, 5
+      return !name.equalsIgnoringCase("remote-user")  // 5
     case UInt8(ascii: "s"):
       return !name.hasPrefixIgnoringCase("sec-")  // 4
     case UInt8(ascii: "t"):
       return !name.equalsIgnoringCase("true-client-ip")  // 5
     case UInt8(ascii: "u"):
       return !name.equalsIgnoringCase("upgrade-insecure-requests")  // 4
-    case UInt8(ascii: "v"):
-      return !name.equalsIgnoringCase("via")  // 5
     case UInt8(ascii: "x"):
       return !staysOfExtensions(name)
     default:
@@ -119,15 +130,11 @@ package enum FieldRules {
     }
   }
 
-  /// Fields that belong to one connection whether or not Connection names them.
-  package static func isHopByHop(_ name: Span<UInt8>) -> Bool {
+  /// Fields that belong to one connection whether or not Connection names them, and are no `KnownField`.
+  private static func isHopByHop(_ name: Span<UInt8>) -> Bool {
     switch name.count {
-    case 2: name.equalsIgnoringCase("te")
-    case 7: name.equalsIgnoringCase("trailer") || name.equalsIgnoringCase("upgrade")
     case 8: name.equalsIgnoringCase("trailers")
-    case 10: name.equalsIgnoringCase("connection") || name.equalsIgnoringCase("keep-alive")
     case 14: name.equalsIgnoringCase("http2-settings")
-    case 17: name.equalsIgnoringCase("transfer-encoding")
     default: name.hasPrefixIgnoringCase("proxy-")
     }
   }
@@ -151,7 +158,7 @@ package enum FieldRules {
 extension RequestHead {
   /// Whether a field may cross to a provider: by its name, and not named by a Connection field.
   package func crosses(_ field: HeaderField, in bytes: Span<UInt8>) -> Bool {
-    FieldRules.crossesToProvider(bytes.extracting(field.name))
+    FieldRules.crossesToProvider(field.known, bytes.extracting(field.name))
       && !(has(.connection) && FieldRules.isNamedByConnection(field.name, fields, in: bytes))
   }
 }

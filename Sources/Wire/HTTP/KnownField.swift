@@ -7,6 +7,7 @@ internal import Base
   case accept, acceptEncoding, cacheControl, cookie, origin, referer, userAgent, upgrade, te
   case requestID, provider, cache, apiKey, xAPIKey, idempotencyKey, contentEncoding
   case accessControlRequestMethod, accessControlRequestHeaders, trailer, keepAlive, traceparent
+  case date, server, setCookie, via
 
   /// The field with that name, in any case.
   package init(_ name: Span<UInt8>) {
@@ -18,11 +19,14 @@ internal import Base
   private static func candidate(length: Int, first: UInt8) -> KnownField {
     switch (length, first) {
     case (2, UInt8(ascii: "t")): .te
+    case (3, UInt8(ascii: "v")): .via
     case (4, UInt8(ascii: "h")): .host
+    case (4, UInt8(ascii: "d")): .date
     case (6, UInt8(ascii: "e")): .expect
     case (6, UInt8(ascii: "a")): .accept
     case (6, UInt8(ascii: "c")): .cookie
     case (6, UInt8(ascii: "o")): .origin
+    case (6, UInt8(ascii: "s")): .server
     case (7, UInt8(ascii: "r")): .referer
     case (7, UInt8(ascii: "u")): .upgrade
     case (7, UInt8(ascii: "a")): .apiKey
@@ -31,6 +35,7 @@ internal import Base
     case (10, UInt8(ascii: "c")): .connection
     case (10, UInt8(ascii: "u")): .userAgent
     case (10, UInt8(ascii: "k")): .keepAlive
+    case (10, UInt8(ascii: "s")): .setCookie
     case (11, UInt8(ascii: "t")): .traceparent
     case (12, UInt8(ascii: "c")): .contentType
     case (12, UInt8(ascii: "x")): .requestID
@@ -81,6 +86,10 @@ internal import Base
     case .trailer: "trailer"
     case .keepAlive: "keep-alive"
     case .traceparent: "traceparent"
+    case .date: "date"
+    case .server: "server"
+    case .setCookie: "set-cookie"
+    case .via: "via"
     }
   }
 }

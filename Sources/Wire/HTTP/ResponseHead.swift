@@ -1,40 +1,65 @@
 internal import Base
 
-/// A provider's response head, as ranges over the header lines that libcurl handed over: the status line and
-/// the fields, each with its line end.
+/// A provider's response head, as ranges over its lines: the status line and the fields, each with its line end.
 ///
-/// libcurl has accepted the lines, so reading is lenient: what is no field is skipped, and fields beyond
-/// `Limits.upstreamFields` are not looked at.
+/// It is read once, as it comes, line by line. Reading is lenient: what is no field is skipped, and fields beyond
+/// `Limits.upstreamFields` are not looked at. `AnswerFraming` is strict where it matters.
 package struct ResponseHead: Sendable {
   package private(set) var status = 0
   /// In the order of arrival, duplicates kept.
   package private(set) var fields: [HeaderField] = []
   /// One bit per `KnownField` that is present.
   private var present: UInt64 = 0
+  /// Bytes of the lines so far, from the status line on. Ranges count from there.
+  package private(set) var length = 0
+  /// The next line is a head's first one: only there does a status line stand. A field's name may look like it.
+  private var isAtStart = true
+  /// Whether the Content-Type is that of an event stream; nil where there is none.
+  package private(set) var tellsEventStream: Bool?
+
+  /// What a line turned out to be.
+  enum Line { case status, field(HeaderField), other, end }
 
   package init() {}
 
-  /// Reads the lines, forgetting what was read before but keeping its memory. A status line behind an empty line (the
-  /// first belonged to an interim response) starts over. False where there is no status line.
+  /// Reads a whole head, with interim ones before it or none, forgetting what was read before but keeping its memory.
+  /// False where there is no status line.
   @discardableResult package mutating func parse(_ raw: Span<UInt8>) -> Bool {
-    status = 0
     clear()
     var start = 0
-    var beginsHead = true
     while start < raw.count {
       let distance = raw.extracting(start..<raw.count).firstIndex(of: UInt8(ascii: "\n"))
-      let end = distance.map { start + $0 } ?? raw.count
-      let line = start..<(end > start && raw[end - 1] == UInt8(ascii: "\r") ? end - 1 : end)
-      if beginsHead, raw.extracting(line).hasPrefixIgnoringCase("http/") {
-        clear()
-        status = Self.status(raw.extracting(line))
-      } else {
-        readField(line, in: raw)
-      }
-      beginsHead = line.isEmpty
-      start = end + 1
+      let end = distance.map { start + $0 + 1 } ?? raw.count
+      // Ranges are over all of it.
+      if case .status = read(start..<end, in: raw) { length = end }
+      start = end
     }
     return status != 0
+  }
+
+  /// Reads the line that comes next. A further status line starts over: what came before it belonged to an interim
+  /// response.
+  /// The field that is returned lies in `bytes`.
+  mutating func read(_ line: Range<Int>, in bytes: Span<UInt8>) -> Line {
+    let text = bytes.withoutLineEnd(line)
+    let start = length
+    length += line.count
+    if text.isEmpty {
+      isAtStart = true
+      return .end
+    }
+    if isAtStart, bytes.extracting(text).hasPrefixIgnoringCase("http/") {
+      clear()
+      isAtStart = false
+      length = line.count
+      status = Self.status(bytes.extracting(text))
+      return .status
+    }
+    isAtStart = false
+    guard let field = readField(text, in: bytes) else { return .other }
+    present |= 1 << UInt64(field.known.rawValue)
+    fields.append(field.moved(by: start - line.lowerBound))
+    return .field(field)
   }
 
   /// The three digits behind the first space of a status line, else 0.
@@ -45,23 +70,20 @@ package struct ResponseHead: Sendable {
     return Int(code)
   }
 
-  private mutating func readField(_ line: Range<Int>, in raw: Span<UInt8>) {
-    guard fields.count < Limits.upstreamFields,
-      let colon = raw.extracting(line).firstIndex(of: UInt8(ascii: ":")), colon > 0
-    else { return }
-    let name = line.lowerBound..<line.lowerBound + colon
-    if raw.endOfToken(from: name.lowerBound, upTo: name.upperBound) < name.upperBound { return }
-    let value = raw.trimmed(name.upperBound + 1..<line.upperBound)
-    if !raw.isFieldContent(value) { return }
-    let known = KnownField(raw.extracting(name))
-    fields.append(HeaderField(name: name, value: value, known: known))
-    present |= 1 << UInt64(known.rawValue)
-  }
-
-  /// Whether a header line announces an event stream; nil: it is not the Content-Type.
-  package static func tellsEventStream(_ line: Span<UInt8>) -> Bool? {
-    guard line.hasPrefixIgnoringCase("content-type:") else { return nil }
-    return isEventStream(line.extracting(line.trimmed(13..<line.count)))
+  private mutating func readField(_ line: Range<Int>, in bytes: Span<UInt8>) -> HeaderField? {
+    guard fields.count < Limits.upstreamFields else { return nil }
+    let colon = bytes.endOfToken(from: line.lowerBound, upTo: line.upperBound)
+    guard colon > line.lowerBound, colon < line.upperBound, bytes[colon] == UInt8(ascii: ":") else {
+      return nil
+    }
+    let value = bytes.trimmed(colon + 1..<line.upperBound)
+    if !bytes.isFieldContent(value) { return nil }
+    let name = line.lowerBound..<colon
+    let known = KnownField(bytes.extracting(name))
+    if known == .contentType, tellsEventStream == nil {
+      tellsEventStream = Self.isEventStream(bytes.extracting(value))
+    }
+    return HeaderField(name: name, value: value, known: known)
   }
 
   /// Whether a Content-Type is that of an event stream.
@@ -69,9 +91,14 @@ package struct ResponseHead: Sendable {
     contentType.hasPrefixIgnoringCase("text/event-stream")
   }
 
-  private mutating func clear() {
+  /// Forgets everything and keeps the memory.
+  package mutating func clear() {
+    status = 0
     if !fields.isEmpty { fields.removeAll(keepingCapacity: true) }
     present = 0
+    length = 0
+    isAtStart = true
+    tellsEventStream = nil
   }
 
   private func has(_ field: KnownField) -> Bool { present & (1 << UInt64(field.rawValue)) != 0 }
@@ -106,7 +133,25 @@ package struct ResponseHead: Sendable {
 
   /// Whether a field may cross to the client: by its name, and not named by a Connection field.
   package func crosses(_ field: HeaderField, in raw: Span<UInt8>) -> Bool {
-    FieldRules.crossesToClient(raw.extracting(field.name))
+    FieldRules.crossesToClient(field.known, raw.extracting(field.name))
       && !(has(.connection) && FieldRules.isNamedByConnection(field.name, fields, in: raw))
+  }
+}
+
+extension HeaderField {
+  fileprivate func moved(by distance: Int) -> HeaderField {
+    HeaderField(
+      name: name.lowerBound + distance..<name.upperBound + distance,
+      value: value.lowerBound + distance..<value.upperBound + distance, known: known)
+  }
+}
+
+extension Span<UInt8> {
+  /// A line without what ends it: CRLF, or LF alone.
+  func withoutLineEnd(_ line: Range<Int>) -> Range<Int> {
+    var end = line.upperBound
+    if end > line.lowerBound, self[end - 1] == UInt8(ascii: "\n") { end -= 1 }
+    if end > line.lowerBound, self[end - 1] == UInt8(ascii: "\r") { end -= 1 }
+    return line.lowerBound..<end
   }
 }
