@@ -1,4 +1,13 @@
 // How times, shares and money are written.
+extension Money {
+  /// Dollars, without zeros at their end.
+  package var text: String {
+    var out = ByteBuffer()
+    out.append(self)
+    return out.withBytes { $0.text }
+  }
+}
+
 extension ByteBuffer {
   /// Milliseconds with two digits behind the point.
   package mutating func append(milliseconds interval: Interval) {

@@ -17,7 +17,9 @@ enum RouteReport {
     for (index, row) in rows.enumerated() {
       text += "\(index + 1). \(row.provider): tier \(row.tier)"
       if row.upstreamName != model, row.upstreamName != "*" { text += ", as \(row.upstreamName)" }
-      if let price = row.price { text += price == 0 ? ", free" : ", \(price) USD per million tokens" }
+      if let price = row.price {
+        text += price == 0 ? ", free" : ", \(Money(dollars: price).text) USD per million tokens"
+      }
       if let context = row.context { text += ", context \(context)" }
       text += "\n"
     }

@@ -55,6 +55,14 @@ def test_init(tmp_path, schema, options, file):
     assert list(schema.iter_errors(yaml.safe_load(printed.stdout))) == []
 
 
+def test_money_is_written_as_it_was(tmp_path):
+    """No 0.30000000000000004, and no 1.0."""
+    (tmp_path / "synaxis.yaml").write_text(
+        "providers: { groq: { key: k, models: [m], cost: { input: 0.1, output: 0.2 }, spend: { day: 1 } } }\n")
+    assert " $1 a day " in (told := synaxis("check", directory=tmp_path).stdout) and " $0.1/0.2 " in told
+    assert ", 0.3 USD per million tokens\n" in synaxis("check", "--route", "m", directory=tmp_path).stdout
+
+
 def test_wrong_words():
     for arguments in (["init", "x"], ["init", "--fre"], ["schema", "x"]):
         said = synaxis(*arguments)

@@ -136,9 +136,11 @@ package struct RoutingTable {
     provider.free ? "free" : provider.cost.map(cost) ?? "-"
   }
 
-  private static func cost(_ cost: Cost) -> String { "$\(cost.input)/\(cost.output)" }
+  private static func cost(_ cost: Cost) -> String {
+    "$\(Money(dollars: cost.input).text)/\(Money(dollars: cost.output).text)"
+  }
 
-  private static func perDay(_ most: Money) -> String { "$\(Double(most.billionths) / 1e9) a day" }
+  private static func perDay(_ most: Money) -> String { "$\(most.text) a day" }
 
   private static func model(_ model: Model) -> String {
     var text = model.name
