@@ -366,6 +366,8 @@ package enum Limits {
   package static let gatheredBody = 256 * 1024
   /// Bytes of an answer to several that is held until it can be taken apart: 64 vectors of 3072 numbers in decimals.
   package static let gatheredAnswer = 8 << 20
+  /// Bytes of it beside the list of embeddings, which each of those who are answered by it gets.
+  package static let gatheredRest = 16 * 1024
   /// Nesting of an answer's usage whose counts are shared out.
   package static let usageDepth = 4
 
@@ -391,4 +393,6 @@ package enum Limits {
   /// Bytes that a follower may lie behind once the answer is not kept whole, and that even the fastest one may
   /// lie behind before the upstream is paused.
   package static let followerLag = 256 * 1024
+  /// Bytes of shared and stored answers that clients are handed in one turn of the loop.
+  package static let sharedPerTurn = 16 << 20
 }

@@ -43,6 +43,9 @@ class Handler(HTTPHandler):
             self.answer(413, {"error": {"message": "too large"}})
         elif len(inputs) > 1 and any("vast" in text for text in inputs):
             self.answer(200, {"data": [{"index": n, "embedding": "A" * (5 << 20)} for n in range(len(inputs))]})
+        elif len(inputs) > 1 and any("wordy" in text for text in inputs):
+            data = [{"index": n, "embedding": [1]} for n in range(len(inputs))]
+            self.answer(200, {"data": data, "usage": {"prompt_tokens": 2}, "note": "x" * 20_000})
         else:
             data = [{"index": n, "embedding": [len(text), 0.1]} for n, text in enumerate(inputs)]
             random.Random(len(inputs)).shuffle(data)
@@ -100,10 +103,12 @@ def test_what_one_asks_is_told_to_that_one(start, embedder, bad):
     assert record["batch"] == "3"
 
 
-def test_an_answer_beyond_the_bound(start, embedder):
+@pytest.mark.parametrize("text", ["vast", "wordy"])
+def test_an_answer_beyond_the_bound(start, embedder, text):
+    """Of all, or of what stands beside the embeddings and would go to each."""
     at = start(Gateway, entry(embedder, 2))
-    told = answers(begin(at, "vast", "two"))
-    assert [body["data"][0]["embedding"] for _, body in told] == [[4, 0.1], [3, 0.1]]
+    told = answers(begin(at, text, "two"))
+    assert [body["data"][0]["embedding"] for _, body in told] == [[len(text), 0.1], [3, 0.1]]
     assert [len(call) for call in embedder.calls if isinstance(call, list)] == [2]
     assert told[0][0]["X-Synaxis-Attempts"].startswith("a=batch_taken_apart;")
 

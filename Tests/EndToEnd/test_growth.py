@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from gateway import BINARY, Gateway
+from gateway import BINARY, IS_EMULATED, Gateway
 from wire import Provider, Reader, post
 
 JSON = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -217,6 +217,60 @@ def test_of_an_answer(one, play, kind):
 def test_of_a_head(one, kind):
     requests = [post('{"model":"m","messages":[]}', more=HEADS[kind](n)) for n in SCALES]
     grows(one, [lambda request=request: [exchange(one, request) for _ in range(20)] for request in requests])
+
+
+@pytest.mark.parametrize("stream", ["true", "false"])
+def test_of_those_who_share(start, stream):
+    """Many wait for one large answer: it reaches all of them, byte for byte, and nobody else waits for that."""
+    count = 40 if IS_EMULATED else 400
+    text = b"y" * 900_000
+    if stream == "true":
+        text = (b'data: {"choices":[{"delta":{"content":"%s"}}]}\n\n' % text[:1000]) * 900 + DONE
+        answer = f"{STREAM}Content-Length: {len(text)}\r\n\r\n".encode() + text
+    else:
+        text = b'{"id":"' + text + b'"}'
+        answer = answered(text)
+    stretches = []
+    for number in range(ROUNDS):
+        provider = start(Provider)
+        at = start(Gateway, "cache: { size: 32MiB }\nlimits: { connections: 1000, concurrent_requests: 1000, memory: 256MiB }\n"
+                   f"providers:\n  a: {provider.entry()}\n")
+        readers = [Reader(at.connect()) for _ in range(count)]
+        for reader in readers:
+            reader.socket.sendall(post('{"model":"m","temperature":0,"stream":%s,"messages":[]}' % stream))
+        provider.read()
+        asking = Asking(at)
+        threading.Thread(target=provider.current.send, args=[answer], daemon=True).start()
+        got = [reader.read() for reader in readers]
+        asking.stop()
+        assert all(head.status == 200 and body == text for head, body in got)
+        assert not provider.has_request()
+        for reader in readers:
+            reader.socket.close()
+        stretches.append(asking.longest)
+    assert min(stretches) <= STRETCH, f"{min(stretches) / 1e6:.1f} ms at a stretch"
+
+
+def test_of_those_who_ask_for_what_is_stored(start, play):
+    """Many ask at once for one large answer of the cache."""
+    count = 40 if IS_EMULATED else 300
+    play.answer = answered(b'{"id":"' + b"y" * 1_900_000 + b'"}')
+    at = start(Gateway, "cache: { size: 16MiB }\nlimits: { connections: 1000 }\n"
+               f"providers:\n  a: {play.provider.entry()}\n")
+    request = post('{"model":"m","temperature":0,"messages":[]}')
+    assert exchange(at, request) == 200
+
+    def ask():
+        readers = [Reader(at.connect()) for _ in range(count)]
+        for reader in readers:
+            reader.socket.sendall(request)
+        for reader in readers:
+            head, body = reader.read()
+            assert head["x-synaxis-cache"] == "hit" and len(body) == 1_900_009
+            reader.socket.close()
+
+    longest = stretch(at, ask)
+    assert longest <= STRETCH, f"{longest / 1e6:.1f} ms at a stretch"
 
 
 NAMES = {

@@ -117,6 +117,10 @@ import Wire
       (#"{"Data":[{"index":0,"embedding":[1]},{"index":1,"embedding":[1]}]}"#, .notAList),
       (#"{"data":[{"index":0,"embedding":[1]},{"index":1,"embedding":[1]}],"data":[]}"#, .notAList),
       (#"{"data":[{"index":0,"embedding":[1]},{"index":1,"embedding":[1]}],"texts":["a","b"]}"#, .notAList),
+      (
+        #"{"x":"\#(String(repeating: "y", count: Limits.gatheredRest))","data":[{"index":0,"embedding":[1]},{"index":1,"embedding":[1]}]}"#,
+        .tooMuchBeside
+      ),
     ] as [(String, EmbeddingAnswer.Fault)])
   func noAnswerToTheList(_ answer: String, _ fault: EmbeddingAnswer.Fault) {
     #expect(throws: fault) { try Self.parts(answer, [1, 1]) }

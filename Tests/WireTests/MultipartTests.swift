@@ -46,7 +46,7 @@ private let stream = "--XX\r\ncontent-disposition:form-data;name=stream\r\n\r\nt
     (model + "--XX--", "multipart/form-datax; boundary=XX", "notMultipart"),
     (model + "--XX--", "multipart/form-data; boundary=", "malformedBoundary"),
     (model, "multipart/form-data; boundary=\"X\\\"X\"", "malformedBoundary"),
-    (model, "multipart/form-data; boundary=\"XX", "missingBoundary"),
+    (model, "multipart/form-data; boundary=\"XX", "malformedBoundary"),
     (model, "multipart/form-data; boundary=\(String(repeating: "X", count: 71))", "malformedBoundary"),
     ("", plain, "missingDelimiter"), ("x", plain, "missingDelimiter"),
     ("\r\n--XX--", plain, "- - 0"), ("--XY--", plain, "missingDelimiter"),
@@ -60,8 +60,34 @@ private let stream = "--XX\r\ncontent-disposition:form-data;name=stream\r\n\r\nt
     ),
     (String(repeating: file, count: Limits.formParts + 1) + "--XX--", plain, "tooManyParts"),
     ("--XX\r\nContent-Disposition: form-data; name=\"a;name=model\"\r\n\r\nx\r\n--XX--", plain, "- - 1"),
+    (model + "--XX--", plain + "; boundary=YY", "malformedBoundary"),
+    (model + "--XX--", plain + "; boundary*=utf-8''YY", "malformedBoundary"),
+    (model + "--XX--", plain + "; what is this", "whisper-1 - 1"),
   ])
   func scans(_ body: String, _ contentType: String, _ expected: String) {
     #expect(outcome(body, contentType) == expected)
+  }
+
+  /// What one reader takes for the model and another one does not.
+  @Test(arguments: [
+    ("form-data; name = \"model\"", "x - 1"), ("form-data;name=model;", "x - 1"),
+    ("form-data; name=\"model\"; filename=\"a\"b\".mp3\"", "x - 1"),
+    ("form-data; filename=\"a\\\"b\"; name=\"model\"", "x - 1"),
+    ("form-data; name=\"file\"; filename=\"a\"; filename*=UTF-8''a", "- - 1"),
+    ("form-data; name=\"names\"; named=\"model\"", "- - 1"), ("form-data", "- - 1"),
+    ("form-data; name=\"x\"; name=\"model\"", "malformedPart"),
+    ("form-data; name*=utf-8''model", "malformedPart"),
+    ("form-data; NAME*0=mod; name*1=el", "malformedPart"), ("form-data; name=\"mod\\el\"", "malformedPart"),
+    ("form-data; x; name=\"model\"", "malformedPart"),
+    ("form-data; name=\"x\" y; name=\"model\"", "malformedPart"),
+    ("form-data; name=\"model", "malformedPart"), ("form-data;\r\n name=\"model\"", "malformedPart"),
+    ("x\nContent-Disposition: form-data; name=\"model\"", "malformedPart"),
+    ("x\rContent-Disposition: form-data; name=\"model\"", "malformedPart"),
+    ("x\r\nContent-Disposition: form-data; name=\"model\"", "malformedPart"),
+  ])
+  func namesOnePart(_ disposition: String, _ expected: String) {
+    #expect(outcome("--XX\r\nContent-Disposition: \(disposition)\r\n\r\nx\r\n--XX--", plain) == expected)
+    let odd = "--XX\r\nContent-Disposition : form-data; name=model\r\n\r\nx\r\n--XX--"
+    #expect(outcome(odd, plain) == "malformedPart")
   }
 }

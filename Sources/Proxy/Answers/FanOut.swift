@@ -147,15 +147,22 @@ extension Runner {
     settlePace(flight, now)
   }
 
+  /// Goes on where the last turn had handed out enough.
+  func continueFanOut(_ now: Moment) {
+    for flight in sharing.takeOwing() { pumpAll(flight, now) }
+  }
+
+  /// Who waits for its turn must not fall behind meanwhile.
   private func settlePace(_ flight: FlightID, _ now: Moment) {
     guard let run = sharing.run(of: flight) else { return }
     switch sharing.flights.settle(flight) {
-    case .run: for case let transfer? in run.transfers { upstream.resume(transfer, now: now.instant) }
-    case .pause: for case let transfer? in run.transfers { upstream.holdBack(transfer) }
+    case .run where !sharing.owing.contains(flight):
+      for case let transfer? in run.transfers { upstream.resume(transfer, now: now.instant) }
+    case .run, .pause: for case let transfer? in run.transfers { upstream.holdBack(transfer) }
     }
   }
 
-  /// One subscription: 1. its head; 2. bytes, as long as its socket takes them; 3. it has had all and is alone: the
+  /// One subscription: 1. its head; 2. bytes, as long as its socket takes them, and as many as a turn allows; 3. it has had all and is alone: the
   /// relay writes to it from now on; 4. the end; 5. it fell too far behind and is dropped alone.
   func pump(_ subscription: Subscription, _ now: Moment) {
     guard let reply = sharing.reply(at: subscription) else { return }
@@ -177,7 +184,8 @@ extension Runner {
         }
         sharing.flights.headSent(subscription)
       case .bytes(let range):  // 2
-        if connection.output.isBlocked {
+        if connection.output.isBlocked || sharing.isSpent {
+          if sharing.isSpent { sharing.owe(flight) }
           draft.write(to: connection.output, .identity)
           giveBack(draft)
           return downstream.settle(connection, now: now.instant)
@@ -272,6 +280,7 @@ extension Runner {
       }
       draft.head.removeAll()
       reply.bytesOut &+= UInt64(piece.count)
+      sharing.handedOut += piece.count
       return piece.count
     }
   }
@@ -331,13 +340,14 @@ extension Runner {
     giveBack(draft)
   }
 
-  /// 1. The client's socket is full: when it has drained. 2. Paced: when the recorded time has come. 3. Done.
+  /// 1. The client's socket is full: when it has drained. 2. Paced: when the recorded time has come. 3. Done. 4. Enough
+  /// was handed out in this turn: in the next one.
   private func pumpReplay(
     _ draft: inout AnswerDraft, _ reply: Reply, _ connection: Connection, _ now: Moment
   ) {
     guard case .replay(let entry, var offset, let start) = reply.source else { return }
     let reach = start.map { entry.recording.reach(after: now.instant - $0) } ?? entry.recording.end
-    while offset < reach, !connection.output.isBlocked {
+    while offset < reach, !connection.output.isBlocked, !sharing.isSpent {
       offset += write(
         entry.recording, from: offset, upTo: reach, behind: &draft, reply, connection)
     }
@@ -348,6 +358,8 @@ extension Runner {
       finish(reply, connection, run: nil, keepsAlive: true, now)
     } else if connection.output.isBlocked {  // 1
       downstream.settle(connection, now: now.instant)
+    } else if offset < reach {  // 4
+      replayTimers.arm(Int(connection.id.slot), at: now.instant + .microseconds(1))
     } else if let start {  // 2
       replayTimers.arm(Int(connection.id.slot), at: start + entry.recording.arrival(of: offset))
     }

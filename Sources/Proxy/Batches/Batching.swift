@@ -161,7 +161,8 @@ extension Runner {
   }
 
   /// 1. Each gets its part. 2. A good answer that is not one to the list is its provider's fault. 3. What one of them
-  /// asks may be to blame: each is asked alone. 4. All else is as it would be for one.
+  /// asks may be to blame, or the answer is too large to be taken apart: each is asked alone. 4. All else is as it would
+  /// be for one.
   private func ended(_ call: BatchCall, _ transfer: TransferID, _ outcome: TransferOutcome, _ now: Moment) {
     guard let first = call.members.first, let lead = runs[first.run] else { return }
     noteRoundTrip(outcome, provider: call.choice.provider, health: call.runtime.health)
@@ -189,6 +190,8 @@ extension Runner {
       if let misfit { run.exchange.note(misfit.said, of: attempt) }
       noteDetail(run, attempt, transfer, verdict)
       switch verdict {
+      case .good where misfit == .tooMuchBeside:
+        tell(run, .ended(attempt, .fault(.takenApart), tokens: nil), now)  // 3
       case .good: tell(run, .ended(attempt, .fault(.foreign), tokens: nil), now)  // 2
       case .fault(let fault) where fault.blame != .client && fault != .unsuited:
         tell(run, .ended(attempt, .fault(fault), tokens: nil), now)  // 4

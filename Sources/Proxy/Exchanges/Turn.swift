@@ -21,7 +21,9 @@ extension Runner {
   }
 
   /// It goes on in the next turn, whatever happens.
-  private var hasWork: Bool { hasPagesToWrite || !chores.isEmpty || !sharing.cache.isSettled }
+  private var hasWork: Bool {
+    hasPagesToWrite || !chores.isEmpty || !sharing.cache.isSettled || !sharing.owing.isEmpty
+  }
 
   /// Does one of the things whose time has come; false: none has. What comes of it is to be settled before the next.
   package func doDue(_ now: Moment) -> Bool {
@@ -39,12 +41,14 @@ extension Runner {
     return true
   }
 
-  /// What is done once a turn: questions to providers, the page for people, a piece of each long page and body.
+  /// What is done once a turn: questions to providers, the page for people, a piece of each long page and body, what
+  /// clients are owed of shared answers.
   package func doTurn(_ now: Moment) {
     if checks.nextDue <= now.instant { checks.turn(now.instant) }
     tellWatchers(now: now)
     if hasPagesToWrite { continuePages(now) }
     if !chores.isEmpty { continueChore(now) }
+    continueFanOut(now)
     measureAnswers(now: now.instant)
   }
 

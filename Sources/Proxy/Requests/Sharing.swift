@@ -13,6 +13,9 @@ final class Sharing {
   private var runs: [ExchangeRun?] = []
   /// The clients in flights, by `Subscription.index`.
   private var replies: [Reply?] = []
+  /// Bytes of recordings that were handed out in this turn, and the flights whose clients could take more.
+  var handedOut = 0
+  private(set) var owing: [FlightID] = []
   private var key: KeyedHash.Key
   private var serial: UInt64 = 0
 
@@ -168,6 +171,21 @@ final class Sharing {
     while runs.count <= flight.index { runs.append(nil) }
     runs[flight.index] = run
     run.flight = flight
+  }
+
+  /// No more is handed out in this turn: many clients may share a large answer, and all others would wait.
+  var isSpent: Bool { handedOut >= Limits.sharedPerTurn }
+
+  func owe(_ flight: FlightID) {
+    if !owing.contains(flight) { owing.append(flight) }
+  }
+
+  /// A further turn: those that are owed something.
+  func takeOwing() -> [FlightID] {
+    handedOut = 0
+    if owing.isEmpty { return [] }
+    defer { owing = [] }
+    return owing.filter { flights.firstSubscription(of: $0) != nil }
   }
 
   func run(of flight: FlightID) -> ExchangeRun? { flight.index < runs.count ? runs[flight.index] : nil }

@@ -14,6 +14,8 @@ package struct EmbeddingAnswer: Sendable {
     /// An element without an index, with another's, or with one that was not asked for.
     case wrongIndex
     case noEmbedding
+    /// More than `Limits.gatheredRest` stands beside the list, and each would get all of it.
+    case tooMuchBeside
 
     /// For people.
     package var words: StaticString {
@@ -22,6 +24,7 @@ package struct EmbeddingAnswer: Sendable {
       case .wrongCount: "not every input of a list has an embedding"
       case .wrongIndex: "the embeddings of a list do not say whose they are"
       case .noEmbedding: "an input of a list has no embedding"
+      case .tooMuchBeside: "the answer to a list of inputs has too much beside the embeddings"
       }
     }
   }
@@ -62,7 +65,10 @@ package struct EmbeddingAnswer: Sendable {
   init(_ probe: borrowing JSONProbe, in bytes: Span<UInt8>, weights: [Int]) throws(Fault) {
     elements = Array(repeating: Element(), count: weights.count)
     for weight in weights { before.append(before[before.count - 1] + Int64(weight)) }
-    guard probe.root.kind == .object, probe.count(of: "data", in: bytes) == 1 else { throw .notAList }
+    guard probe.root.kind == .object, probe.count(of: "data", in: bytes) == 1,
+      let list = probe.value(of: "data", in: bytes)
+    else { throw .notAList }
+    if bytes.count - list.value.count > Limits.gatheredRest { throw .tooMuchBeside }
     for member in probe.members {
       if bytes.jsonEquals(member.key, "data") {
         try readList(member, in: bytes)

@@ -50,8 +50,11 @@ package struct MultipartForm: Hashable, Sendable {
   /// The boundary that a Content-Type value names.
   fileprivate static func boundary(_ contentType: Span<UInt8>) throws(MultipartFault) -> [UInt8] {
     guard isForm(contentType) else { throw .notMultipart }
-    guard let place = parameter("boundary", in: contentType, 0..<contentType.count) else {
-      throw .missingBoundary
+    let place: Range<Int>
+    switch FormParameter("boundary", in: contentType, 0..<contentType.count) {
+    case .absent: throw .missingBoundary
+    case .ambiguous: throw .malformedBoundary
+    case .value(let found): place = found
     }
     let boundary = contentType.extracting(place)
     try checkBoundary(boundary)
@@ -78,10 +81,14 @@ package struct MultipartForm: Hashable, Sendable {
   }
 
   /// Reads one part: its header fields, an empty line, its value.
+  ///
+  /// Other readers must not find another name in it: 1. a line that goes on the one before, or holds a line end of
+  /// another kind, 2. a blank before the colon, 3. a second disposition, 4. a name that `FormParameter` finds ambiguous.
   private mutating func readPart(_ body: Span<UInt8>, _ part: Range<Int>) throws(MultipartFault) {
     var line = part.lowerBound
     var isModel = false
     var isStream = false
+    var isDisposed = false
     while true {
       guard line <= part.upperBound else { throw .malformedPart }
       let window = body.extracting(line..<min(part.upperBound, part.lowerBound + Limits.formPartHead))
@@ -93,13 +100,22 @@ package struct MultipartForm: Hashable, Sendable {
         line = end + 2
         break
       }
-      let fieldName: StaticString = "content-disposition:"
       let field = body.extracting(line..<end)
-      if field.hasPrefixIgnoringCase(fieldName),
-        let name = Self.parameter("name", in: body, line + fieldName.utf8CodeUnitCount..<end)
-      {
-        isModel = body.extracting(name).equals("model")
-        isStream = body.extracting(name).equals("stream")
+      if field[0] == 32 || field[0] == 9 || !field.isFieldContent(0..<length) { throw .malformedPart }  // 1
+      let fieldName: StaticString = "content-disposition"
+      if field.hasPrefixIgnoringCase(fieldName) {
+        let colon = line + fieldName.utf8CodeUnitCount
+        if body[colon] == 32 || body[colon] == 9 || isDisposed { throw .malformedPart }  // 2, 3
+        if body[colon] == UInt8(ascii: ":") {
+          isDisposed = true
+          switch FormParameter("name", in: body, colon..<end) {
+          case .ambiguous: throw .malformedPart  // 4
+          case .absent: break
+          case .value(let name):
+            isModel = body.extracting(name).equals("model")
+            isStream = body.extracting(name).equals("stream")
+          }
+        }
       }
       line = end + 2
     }
@@ -111,44 +127,6 @@ package struct MultipartForm: Hashable, Sendable {
       if stream != nil { throw .repeatedPart }
       stream = line..<part.upperBound
     }
-  }
-
-  /// The value of a parameter behind the first semicolon, quoted or not, without its quotes. One with a
-  /// backslash escape is returned as it stands: no name that is looked for has one.
-  private static func parameter(_ name: StaticString, in bytes: Span<UInt8>, _ range: Range<Int>) -> Range<
-    Int
-  >? {
-    var at = range.lowerBound
-    while at < range.upperBound, bytes[at] != UInt8(ascii: ";") { at += 1 }
-    while at < range.upperBound {
-      at += 1
-      while at < range.upperBound, bytes[at] == 32 || bytes[at] == 9 { at += 1 }
-      let start = at
-      while at < range.upperBound, ASCIISet.token.contains(bytes[at]) { at += 1 }
-      let isWanted = bytes.extracting(start..<at).equalsIgnoringCase(name)
-      guard at < range.upperBound, bytes[at] == UInt8(ascii: "=") else { return nil }
-      at += 1
-      var value = at..<at
-      if at < range.upperBound, bytes[at] == UInt8(ascii: "\"") {
-        at += 1
-        let open = at
-        while at < range.upperBound, bytes[at] != UInt8(ascii: "\"") {
-          at += bytes[at] == UInt8(ascii: "\\") ? 2 : 1
-        }
-        guard at < range.upperBound else { return nil }
-        value = open..<at
-        at += 1
-      } else {
-        while at < range.upperBound, bytes[at] != UInt8(ascii: ";"), bytes[at] != 32, bytes[at] != 9 {
-          at += 1
-        }
-        value = value.lowerBound..<at
-      }
-      if isWanted { return value }
-      while at < range.upperBound, bytes[at] == 32 || bytes[at] == 9 { at += 1 }
-      guard at < range.upperBound, bytes[at] == UInt8(ascii: ";") else { return nil }
-    }
-    return nil
   }
 }
 
