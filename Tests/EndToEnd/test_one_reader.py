@@ -79,3 +79,20 @@ providers:
         second.current.send(OK + LENGTH + b"\r\n" + BODY.replace(b"a", b"b"))
     head, body = reader.read()
     assert head.status == 200 and body == (BODY if name in TAKEN else BODY.replace(b"a", b"b"))
+
+
+@pytest.mark.parametrize("length", [5, 50, 3_000_000])
+@pytest.mark.parametrize("path", ["/providers/a/x", "/v1/chat/completions"])
+@pytest.mark.parametrize("coding", [CHUNKED, CHUNKED.replace(b":", b" :")])
+def test_chunks_outweigh_a_length(start, provider, path, length, coding):
+    """The client is told of chunks: a length that is not the body's would make the next answer a part of this one."""
+    body = b'{"id":"' + b"y" * 2_000_000 + b'"}'
+    at = start(Gateway, f'providers:\n  a: {provider.entry(more=", raw: true")}\n')
+    reader = Reader(at.connect())
+    reader.socket.sendall(post('{"model":"m","messages":[]}', path))
+    provider.read()
+    provider.current.send(OK + b"Content-Length: %d\r\n" % length + coding + b"\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+    head, got = reader.read()
+    assert head["content-length"] is None and got == body
+    reader.socket.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert reader.read()[1] == b'{"status":"ok"}'

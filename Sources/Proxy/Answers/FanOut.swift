@@ -170,8 +170,8 @@ extension Runner {
     }
   }
 
-  /// One subscription: 1. its head; 2. bytes, as long as its socket takes them, and as many as a turn allows; 3. it has had all and is alone: the
-  /// relay writes to it from now on; 4. the end; 5. it fell too far behind and is dropped alone.
+  /// One subscription: 1. its head; 2. bytes, as long as its socket takes them, and as many as a turn allows; 3. it has had
+  /// all and is alone: the relay writes to it from now on; 4. the end; 5. it fell too far behind and is dropped alone.
   func pump(_ subscription: Subscription, _ now: Moment) {
     guard let reply = sharing.reply(at: subscription) else { return }
     guard let connection = downstream.connection(reply.connection), tasks[connection.id].reply === reply

@@ -106,9 +106,9 @@ extension ResponseHead {
     value(of: .requestID) ?? value(of: "request-id", in: raw) ?? 0..<0
   }
 
-  /// The length that the provider announced, where it is one number.
+  /// The length that the provider announced, where it is one number and counts.
   func contentLength(in raw: Span<UInt8>) -> Int64? {
-    guard let value = value(of: .contentLength) else { return nil }
+    guard !isLengthVoid, let value = value(of: .contentLength) else { return nil }
     return raw.extracting(value).decimal
   }
 }

@@ -135,6 +135,7 @@ package struct AnswerFraming: Sendable {
     case .status: state = .malformed
     case .end:
       endHead()
+      head.isLengthVoid = isChunked
       return true
     }
     return false

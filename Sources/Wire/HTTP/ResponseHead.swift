@@ -14,6 +14,8 @@ package struct ResponseHead: Sendable {
   package private(set) var length = 0
   /// The next line is a head's first one: only there does a status line stand. A field's name may look like it.
   private var isAtStart = true
+  /// Chunks tell where the body ends, whatever length was announced (RFC 9112 §6.3). `AnswerFraming` says so.
+  package internal(set) var isLengthVoid = false
   /// Whether the Content-Type is that of an event stream; nil where there is none.
   package private(set) var tellsEventStream: Bool?
 
@@ -98,6 +100,7 @@ package struct ResponseHead: Sendable {
     present = 0
     length = 0
     isAtStart = true
+    isLengthVoid = false
     tellsEventStream = nil
   }
 
