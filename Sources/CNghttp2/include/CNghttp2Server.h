@@ -171,9 +171,10 @@ static inline int ch2_answer(struct ch2_session *self, struct ch2_stream *stream
 // MARK: The buffer that sessions share
 
 /// A session has a buffer in which nghttp2 makes one frame at a time: more than half of what a session at rest takes. What
-/// is in it is of no use to nghttp2 once `ch2_output` has returned it (read up to 1.70), and our owner has copied it before
-/// another session is asked; so all of a server's sessions have the same one. A client's could not: its preface waits there
-/// to be sent.
+/// is in it is of no use to nghttp2 once `ch2_output` has returned it, and our owner has copied it before another session is
+/// asked; so all of a server's sessions have the same one. A client's could not: its preface waits there to be sent.
+///
+/// That is how nghttp2 is made, and no promise of it. With a version that nobody has read yet each session has its own.
 struct ch2_desk {
   nghttp2_mem memory;
   void *room;
@@ -182,6 +183,9 @@ struct ch2_desk {
   /// it would be parts of a long head, which wait side by side.
   int is_wanted;
 };
+
+/// The last version whose source was read for it: 1.70.
+static inline int ch2_desk_is_shared(void) { return nghttp2_version(0)->version_num < 0x014700; }
 
 static inline void *ch2_desk_allocate(size_t size, void *context) {
   // RFC 9113 §4.2
@@ -245,7 +249,7 @@ static inline struct ch2_session *ch2_server(
     .begin_head = ch2_begin_request,
     .field = ch2_request_header,
     .frame = ch2_request_frame,
-    .memory = &desk->memory,
+    .memory = ch2_desk_is_shared() ? &desk->memory : NULL,
     .acks = acks,
     .settings = settings,
     .setting_count = sizeof(settings) / sizeof(settings[0]),
