@@ -1,4 +1,5 @@
 // How times, shares and money are written.
+
 extension Money {
   /// Dollars, without zeros at their end.
   package var text: String {

@@ -91,10 +91,6 @@ package final class WriteBuffer {
     write(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 
-  package func write(_ bytes: Span<UInt8>) {
-    bytes.withUnsafeBufferPointer { write(UnsafeRawBufferPointer($0)) }
-  }
-
   /// Sends what waits. True when nothing waits any more (or the output is broken).
   @discardableResult package func flush() -> Bool {
     while !isBroken, !backlog.isEmpty {

@@ -1,9 +1,7 @@
 internal import Base
-internal import CLinux
 internal import Kernel
 internal import Lab
 internal import Transport
-internal import Wire
 
 /// One request to a running instance, for the commands: it blocks, and has a deadline.
 struct PageRequest {

@@ -1,10 +1,9 @@
 """What the tests of stored and shared answers have in common."""
 
+from talk import STREAM
 from wire import Reader, post
 
 MESSAGES = [{"role": "user", "content": "Hello"}]
-PLAIN = '{"model":"m","messages":[]}'
-STREAM = '{"model":"m","stream":true,"messages":[]}'
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 ON = "cache: { enabled: true, sampled: true }"
 

@@ -7,8 +7,9 @@ import select
 import openai
 import pytest
 
-from cached import DONE, MESSAGES, ON, PLAIN, STREAM, ask, event, start_stream, states
+from cached import DONE, MESSAGES, ON, ask, event, start_stream, states
 from gateway import Gateway, eventually
+from talk import PLAIN, STREAM
 from wire import Reader, post
 
 

@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from cached import DONE, ON, PLAIN, STREAM, ask, event, same_but_for_the_cache, start_stream
+from cached import DONE, ON, ask, event, same_but_for_the_cache, start_stream
+from talk import PLAIN, STREAM
 from wire import Reader, post
 
 

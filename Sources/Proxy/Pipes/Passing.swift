@@ -25,7 +25,6 @@ final class Passing {
   /// The client's fields that cross, each ended by CRLF.
   let lines: [UInt8]
   let body: FedBody
-  let version: HTTPVersion
   let isHead: Bool
   /// Nobody minds if it is asked twice: a pooled connection that turns out to be dead is tried first.
   let isSafe: Bool
@@ -86,7 +85,6 @@ final class Passing {
       case .get, .head, .delete, .options, .other: body = .none
       }
     }
-    version = connection.head.version
     isHead = connection.head.method == .head
     isSafe = body == .none && (connection.head.method == .get || isHead)
     expectsContinue = connection.head.expectsContinue
