@@ -15,6 +15,8 @@ package struct SlotTable<Element: AnyObject> {
   private var elements: [Element?] = []
   private var generations: [UInt32] = []
   private var free: [Int32] = []
+  /// What a place begins with that was never used, or was given back: no ID of before names it.
+  private var firstGeneration: UInt32 = 0
   /// May shrink below `count`: then nothing comes in until enough have gone.
   package var capacity: Int
 
@@ -45,7 +47,7 @@ package struct SlotTable<Element: AnyObject> {
     } else {
       slot = Int32(elements.count)
       elements.append(nil)
-      generations.append(0)
+      generations.append(firstGeneration)
     }
     let element = make(SlotID(slot: slot, generation: generations[Int(slot)]))
     elements[Int(slot)] = element
@@ -58,5 +60,14 @@ package struct SlotTable<Element: AnyObject> {
     elements[slot] = nil
     generations[slot] &+= 1
     free.append(id.slot)
+  }
+
+  /// Gives all places back where none is taken.
+  package mutating func rest() {
+    if count > 0 || elements.isEmpty { return }
+    firstGeneration = generations.reduce(firstGeneration, max) &+ 1
+    elements = []
+    generations = []
+    free = []
   }
 }

@@ -8,5 +8,7 @@ package final class WriteQueue {
 
   func add(_ place: Int32) { waiting.append(place) }
 
+  package func rest() { waiting.dropSpareRoom() }
+
   package func next() -> Int32? { waiting.popLast() }
 }

@@ -191,6 +191,17 @@ package final class Downstream {
     resumeAccepting()
   }
 
+  /// Gives back what only bursts need.
+  package func rest() {
+    connections.rest()
+    timers.rest()
+    events.dropSpareRoom()
+    closing.dropSpareRoom()
+    soiled.dropSpareRoom()
+    gathered.rest()
+    inbox.recycle(keeping: 0)
+  }
+
   // MARK: - Events
 
   package func ready(_ id: SlotID, _ event: PolledEvent, now: Instant) {

@@ -68,6 +68,13 @@ package struct Timers: ~Copyable {
     return id
   }
 
+  /// Gives back the room of timers that are not set, where none is.
+  package mutating func rest() {
+    if !heap.isEmpty { return }
+    heap = []
+    places = []
+  }
+
   /// Moves an entry whose deadline changed, up or down.
   private mutating func settle(_ place: Int) {
     if place > 0, heap[place].isBefore(heap[(place - 1) / 2]) { rise(place) } else { sink(place) }

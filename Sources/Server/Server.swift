@@ -254,8 +254,8 @@ package final class Server {
   }
 
   /// glibc keeps what was freed, and Linux what was read of the program's file; a sidecar gives both back: the heap
-  /// now and then, since connections that come at once leave more garbage behind than they hold, and the program's
-  /// pages after a quiet time. Whatever wakes it later is followed by another rest: closing an idle TLS connection
+  /// now and then, since connections that come at once leave more garbage behind than they hold, and after a quiet time
+  /// the program's pages, and the room of tables that are kept for the next burst. Whatever wakes it later is followed by another rest: closing an idle TLS connection
   /// alone reads megabytes of OpenSSL. Only exchanges put the rest off.
   private func giveBackMemory(_ now: Instant, isWorking: Bool) {
     restAt = isWorking ? now + Limits.restAfter : restAt ?? now + Limits.restAfter
@@ -267,6 +267,9 @@ package final class Server {
     if let due = restAt, due <= now {
       restAt = nil
       trimAt = nil
+      runner.rest()
+      downstream.rest()
+      upstream.rest()
       ProcessFacts.trimHeap()
       ProcessFacts.dropFilePages()
     }

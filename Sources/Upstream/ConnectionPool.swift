@@ -113,6 +113,15 @@ struct ConnectionPool {
     }
   }
 
+  /// Gives back the room that a burst needed.
+  mutating func rest() {
+    for at in places.indices {
+      places[at].idle.dropSpareRoom()
+      places[at].shared.dropSpareRoom()
+      places[at].awaited.dropSpareRoom()
+    }
+  }
+
   /// Takes out the connections that have idled for too long to be used, and those that nobody has needed for a while:
   /// of these a few HTTP/1.1 connections and the first of HTTP/2 are kept. `due`: when the next will have.
   mutating func tidy(now: Instant) -> (useless: [Connection], due: Instant) {

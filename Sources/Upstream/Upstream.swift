@@ -321,6 +321,31 @@ package final class Upstream {
     flushStaging()
   }
 
+  /// Gives back what only bursts need. Nothing is kept for a transfer: memory of many small pieces would hold as many
+  /// pages of the heap.
+  package func rest() {
+    if free.count == slots.count {
+      slots = []
+      free = []
+    }
+    while let place = idleDials.popLast() {
+      dials[place] = nil
+      bareDials.append(place)
+    }
+    if bareDials.count == dials.count {
+      dials = []
+      bareDials = []
+    }
+    events.dropSpareRoom()
+    unflushed.dropSpareRoom()
+    feedingStreams.dropSpareRoom()
+    wonRaces.dropSpareRoom()
+    staging.recycle(keeping: 0)
+    frame.recycle(keeping: 0)
+    sockets.rest()
+    pool.rest()
+  }
+
   /// A turn in libcurl, then what its callbacks left to do.
   private func call(_ now: Instant, _ body: () -> Void) {
     work(now) {

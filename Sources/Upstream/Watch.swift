@@ -50,6 +50,9 @@ struct WatchTable {
     var opener = Dial.ID.none
     /// The kernel's name for the socket, which no other one gets: the number alone may mean another by now.
     var cookie: UInt64 = 0
+
+    /// Nothing is known of the descriptor, nor by the poller.
+    var isUnknown: Bool { wanted.isEmpty && told == nil && !isDirty && !isOpen && connection == nil }
   }
 
   /// By descriptor. Descriptors are small numbers: the table is as long as the highest one.
@@ -99,6 +102,14 @@ struct WatchTable {
   /// libcurl has handed a socket over.
   mutating func take(_ connection: Connection, _ descriptor: Int32) {
     entries[place(descriptor)].connection = connection
+  }
+
+  /// Gives back the places behind the highest descriptor that anything is known of.
+  mutating func rest() {
+    if !dirty.isEmpty { return }
+    dirty = []
+    while let last = entries.last, last.isUnknown { entries.removeLast() }
+    entries.dropSpareRoom()
   }
 
   /// The next difference between what the poller was told and what it should know.

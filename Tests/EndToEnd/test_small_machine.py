@@ -105,3 +105,15 @@ def test_whatever_wakes_it_is_followed_by_rest(start, mock):
     for _ in range(2):
         awake = asked()
         eventually(lambda: pages() < awake - (256 << 10), "it rests again")
+
+
+def test_what_a_burst_needed_is_given_back(start, mock):
+    """Tables, buffers and places for as many exchanges at once as never before go when it rests, and come again."""
+    behind = mock("--gap-ms 20 --chunks 50")
+    at = start(Gateway, "limits: { concurrent_requests: 300, connections: 320 }\nproviders:\n" + f"  a: {behind.provider()}\n")
+    own = lambda: at.status("RssAnon")
+    idle = own()
+    for _ in range(2):
+        burst = report(bench(at, "-c", 200, "-n", 200, "--stream", "--warm-up", 0))
+        assert (burst["completed"], burst["error_rate"]) == (200, 0)
+        eventually(lambda: own() < idle + (1536 << 10), "what the burst needed is given back")

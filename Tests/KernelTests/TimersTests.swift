@@ -16,6 +16,18 @@ private struct Model {
 }
 
 @Suite struct TimersTests {
+  @Test func restsOnlyWhereNoneIsSet() {
+    var timers = Timers()
+    timers.arm(40, at: Instant(nanoseconds: 5))
+    timers.rest()
+    #expect(timers.popDue(Instant(nanoseconds: 5)) == 40)
+    timers.rest()
+    #expect(timers.next == nil && timers.deadline(of: 40) == nil)
+    timers.disarm(40)
+    timers.arm(7, at: Instant(nanoseconds: 9))
+    #expect(timers.popDue(Instant(nanoseconds: 9)) == 7)
+  }
+
   @Test(arguments: [1, 2, 3, 7, 64, 500])
   func behavesAsTheModel(ids: Int) {
     var random = SeededRandom(UInt64(ids))

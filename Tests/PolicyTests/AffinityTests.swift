@@ -259,4 +259,22 @@ import Testing
       #expect(choice?.provider == place && choice?.key == key, "conversation \(n) of \(name)")
     }
   }
+
+  @Test func whereAllGoToOnePlaceNothingIsRemembered() {
+    var world = World([provider("a")])
+    for n in 0..<5 { #expect(turn(&world, n) != nil) }
+    #expect(world.health.memory.homes.count == 0)
+  }
+
+  @Test func atRestNoAttemptIsLost() {
+    let world = World(Self.equals)
+    let first = world.health.begin(choice(world, 1)!, now: world.now)
+    world.health.rest()
+    world.health.end(first, AttemptOutcome(timeToFirstToken: .milliseconds(1)), now: world.now)
+    world.health.rest()
+    let second = world.health.begin(choice(world, 1)!, now: world.now)
+    #expect(second != first && world.health.inFlight == 1)
+    world.health.end(second, AttemptOutcome(timeToFirstToken: .milliseconds(1)), now: world.now)
+    #expect(world.health.inFlight == 0)
+  }
 }

@@ -40,6 +40,22 @@ extension FlightTable {
 }
 
 @Suite struct FlightTableTests {
+  @Test func atRestNoNameOfBeforeIsAnybodys() throws {
+    var table = table()
+    let kept = try table.subscription(1)
+    table.rest()
+    let first = table.flight(of: kept)
+    #expect(table.recording(of: first) != nil)
+    _ = table.leave(kept)
+    table.rest()
+    let next = try table.subscription(2)
+    #expect(next != kept && table.flight(of: next) != first)
+    #expect(table.recording(of: first) == nil)
+    // Its key is found again.
+    let second = try table.subscription(3)
+    #expect(table.flight(of: second) == table.flight(of: next))
+  }
+
   @Test func otherBoundsHoldForWhatBeginsThen() throws {
     var table = table(flights: 2)
     let first = try table.subscription(1, 1)

@@ -292,4 +292,31 @@ import Testing
     #expect(driver.upstream.pool.idleCount == Limits.pooledConnections)
     #expect(driver.watched.count == Limits.pooledConnections)
   }
+
+  /// What a rest gives back comes again, and the connections stay.
+  @Test(arguments: [nil, Certificate()]) func afterARestAllGoesOn(_ certificate: Certificate?) throws {
+    let server = ScriptedServer(tls: certificate.map { ServerTLS($0) }) { server, peer, _ in
+      while peer.readRequest() != nil {
+        server.countRequest()
+        peer.answer("{}")
+      }
+    }
+    let driver = try Driver(trusting: certificate)
+    let target = driver.target(server.url)
+    var before: [TransferID] = []
+    for round in 0..<3 {
+      let transfers = (0..<4).map { _ in driver.open(target) }
+      // Transfers under way are let alone.
+      driver.upstream.rest()
+      for id in transfers {
+        let outcome = try driver.end(id)
+        #expect(outcome.fault == nil && outcome.isReused == (round > 0))
+        driver.cancel(id)
+      }
+      driver.upstream.rest()
+      for id in before { #expect(!driver.upstream.isOpen(id)) }
+      before = transfers
+    }
+    #expect(server.requests == 12 && server.connections == 4)
+  }
 }

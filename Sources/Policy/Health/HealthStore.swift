@@ -111,6 +111,8 @@ package final class HealthStore {
   var numbers: HomeNumbers
   var slots: [Slot] = []
   private var freeSlots: [Int32] = []
+  /// See `rest`.
+  private var firstGeneration: UInt32 = 0
 
   /// `seed` decides the jitter and the choices of two: equal seeds and equal calls give equal answers.
   package convenience init(
@@ -266,11 +268,19 @@ package final class HealthStore {
       index = Int(free)
     } else {
       index = slots.count
-      slots.append(Slot())
+      slots.append(Slot(generation: firstGeneration))
       freeSlots.reserveCapacity(slots.capacity)
     }
     slots[index].isOpen = true
     return index
+  }
+
+  /// Gives all places of attempts back where none is under way. No ticket of before names one of those to come.
+  package func rest() {
+    if inFlight > 0 || slots.isEmpty { return }
+    firstGeneration = slots.reduce(firstGeneration) { max($0, $1.generation) } &+ 1
+    slots = []
+    freeSlots = []
   }
 
   /// A ticket's slot. A ticket that was given back already is a mistake of ours and stops the program.

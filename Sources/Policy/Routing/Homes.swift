@@ -179,7 +179,9 @@ struct HomeNumbers {
 extension HealthStore {
   func bearings(of request: RouteRequest, now: Instant) -> Bearings {
     var bearings = Bearings()
-    bearings.home = request.conversation.flatMap { memory.homes.home(of: $0, now: now) }
+    if !hasOnePlace(request.route) {
+      bearings.home = request.conversation.flatMap { memory.homes.home(of: $0, now: now) }
+    }
     bearings.isAboutNoModel = request.route.kind == .everyone
     bearings.answerTokens = request.answerTokens
     guard let response = request.response else { return bearings }
@@ -188,6 +190,12 @@ extension HealthStore {
     }
     bearings.asksEveryKey = bearings.maker == nil
     return bearings
+  }
+
+  /// All of a route's conversations go to the same place: nothing of them is remembered.
+  func hasOnePlace(_ route: Route) -> Bool {
+    if route.count != 1 { return false }
+    return keyPlaces[catalog.candidates[catalog.candidate(0, of: route).index].provider].count == 1
   }
 
   /// A key by its number, if it is one of a route's providers; nil where a reload has taken it away.

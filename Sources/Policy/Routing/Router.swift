@@ -82,7 +82,7 @@ extension HealthStore {
       key: offer.key,
       needsFreshConnection: offer.isStale, isAskedAgain: offer.isAskedAgain, tokens: tokens,
       answerTokens: request.answerTokens, nameHash: request.route.nameHash, endpoint: request.endpoint,
-      conversation: bearings.home?.isFull == true ? nil : request.conversation,
+      conversation: bearings.home?.isFull == true || hasOnePlace(request.route) ? nil : request.conversation,
       isTimed: !bearings.isAboutNoModel)
   }
 

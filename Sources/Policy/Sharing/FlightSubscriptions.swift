@@ -27,6 +27,8 @@ struct FlightSubscriptions {
   private var places: [Place] = []
   private var free: [Int32] = []
   private(set) var count = 0
+  /// See `rest`.
+  private var firstGeneration: UInt32 = 0
 
   subscript(place: Int) -> Place {
     get { places[place] }
@@ -55,7 +57,7 @@ struct FlightSubscriptions {
       place = Int(reused)
     } else {
       place = places.count
-      places.append(Place())
+      places.append(Place(generation: firstGeneration))
     }
     places[place].state = .awaitingHead
     places[place].follower = follower
@@ -79,5 +81,12 @@ struct FlightSubscriptions {
     places[place].generation &+= 1
     free.append(Int32(place))
     count -= 1
+  }
+
+  /// Gives all places back; none is taken. No subscription of before names one of those to come.
+  mutating func rest() {
+    firstGeneration = places.reduce(firstGeneration) { max($0, $1.generation) } &+ 1
+    places = []
+    free = []
   }
 }

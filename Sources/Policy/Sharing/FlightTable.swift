@@ -73,6 +73,7 @@ package struct FlightTable: ~Copyable {
   private var flights: [Flight] = []
   private var freeFlights: [Int32] = []
   private var subscriptions = FlightSubscriptions()
+  private var firstGeneration: UInt32 = 0
 
   /// - Parameter pool: the same as the cache's, since recordings go over to it.
   package init(bounds: Bounds, pool: BlockPool) {
@@ -87,6 +88,15 @@ package struct FlightTable: ~Copyable {
     meter.limit = bounds.memory
     index = CacheIndex(capacity: max(bounds.flights, flights.count))
     for slot in flights.indices where flights[slot].isListed { index.insert(flights[slot].key, slot: slot) }
+  }
+
+  /// Gives all places back where none is taken. No name of before is one of those to come.
+  package mutating func rest() {
+    if flightCount > 0 || subscriptions.count > 0 || flights.isEmpty { return }
+    firstGeneration = flights.reduce(firstGeneration) { max($0, $1.generation) } &+ 1
+    (flights, freeFlights) = ([], [])
+    subscriptions.rest()
+    index = CacheIndex(capacity: bounds.flights)
   }
 
   package var subscriptionCount: Int { subscriptions.count }
@@ -339,7 +349,7 @@ package struct FlightTable: ~Copyable {
       slot = Int(reused)
     } else {
       slot = flights.count
-      flights.append(Flight())
+      flights.append(Flight(generation: firstGeneration))
     }
     let recording = Recording(
       cap: bounds.recording, window: bounds.lag, meter: meter, keepsPace: bounds.keepsPace)

@@ -60,6 +60,23 @@ extension Runner {
     return true
   }
 
+  /// Gives back what only bursts need. No exchange is under way.
+  package func rest() {
+    runs.rest()
+    tasks.rest()
+    timers.rest()
+    replayTimers.rest()
+    passingTimers.rest()
+    stragglers.dropSpareRoom()
+    passings.dropSpareRoom()
+    chores.dropSpareRoom()
+    openPages.dropSpareRoom()
+    abandoned.dropSpareRoom()
+    draft = AnswerDraft()
+    sharing.rest()
+    runtime.health.rest()
+  }
+
   // MARK: - The process
 
   /// Exchanges under way.

@@ -11,6 +11,8 @@ struct ClientTask {
   var pipe: ExchangeRun?
   /// One of our own pages, while it is not written to its end.
   var page: UnfinishedPage?
+
+  var isNothing: Bool { reply == nil && passing == nil && pipe == nil && page == nil }
 }
 
 /// The tasks, by connection.
@@ -47,5 +49,12 @@ struct ClientTasks {
   mutating func giveBack(_ reply: Reply) {
     reply.end()
     if spare.count < Limits.spareReplies { spare.append(reply) }
+  }
+
+  /// Gives back what only bursts need.
+  mutating func rest() {
+    spare = []
+    while tasks.last?.isNothing == true { tasks.removeLast() }
+    tasks.dropSpareRoom()
   }
 }

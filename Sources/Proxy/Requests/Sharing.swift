@@ -153,6 +153,14 @@ final class Sharing {
     return Fingerprint(high: .max, low: serial)
   }
 
+  /// Gives back what only bursts need.
+  func rest() {
+    if flights.flightCount > 0 || flights.subscriptionCount > 0 { return }
+    flights.rest()
+    runs = []
+    replies = []
+  }
+
   // MARK: - Who takes part
 
   func subscription(_ reply: Reply, at subscription: Subscription) {
