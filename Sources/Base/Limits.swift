@@ -47,8 +47,10 @@ package enum Limits {
   package static let memoryMeasure = Interval.milliseconds(50)
   /// Bytes of a preflight's list of header fields that is repeated to the browser.
   package static let preflightFields = 1024
-  /// Bytes for which a request's first bytes are given room; most requests without history are smaller.
-  package static let firstRead = 2 * 1024
+  /// Bytes that are read of a request before its length is known.
+  package static let firstRead = 16 * 1024
+  /// Bytes that are kept free behind them: for the client's fields that go on to a provider.
+  package static let behindRequest = 384
   /// Bytes of a body that are gone through in one turn of the loop; a body that is larger is read in such slices.
   package static let bodySlice = 256 * 1024
   /// Bytes that are gathered for a TLS connection in one turn before who makes them pauses.
@@ -69,7 +71,7 @@ package enum Limits {
   /// windows of all streams together are fewer.
   package static let waitingFrames = 1000
   /// Replies that are over and kept for requests that come.
-  package static let spareReplies = 64
+  package static let spareReplies = 256
   /// A connection's buffer that is kept between requests.
   package static let keptBuffer = 4 * 1024
 
@@ -220,11 +222,11 @@ package enum Limits {
   /// where the body goes through as it comes.
   package static let outgoing = 128 * 1024
   package static let passing = 64 * 1024
-  /// Ended transfers whose places and buffers are kept for the next ones, and libcurl's handles likewise.
-  package static let idleSlots = 16
+  /// Ended transfers whose places and buffers are kept for the next ones while there is work, and libcurl's handles.
+  package static let idleSlots = 256
   package static let idleDials = 4
   /// Bytes of a free transfer's buffer that are kept.
-  package static let keptSlotBuffer = 16 * 1024
+  package static let keptSlotBuffer = 4 * 1024
   /// Up to here a copy costs less than a further piece does in the kernel.
   package static let copiedPiece = 1024
   /// Bytes of one transfer gathered in one turn before they are written.

@@ -47,19 +47,25 @@ extension Downstream {
     }
   }
 
-  /// Reads once. In the clear the bytes go straight to where they are needed; records are as large as their sender
-  /// likes, and are opened in a buffer that all share.
+  /// Reads once. A request's first bytes come by way of a buffer that all connections share, so that its own is as
+  /// small as they are; in the clear, later ones go straight to it. Records are always opened in the shared one, since
+  /// they are as large as their sender likes.
   func receive(_ connection: Connection, room: Int) -> Received {
-    guard connection.transport.isSecure else {
+    guard connection.transport.isSecure || (connection.inbound.isEmpty && room <= Limits.firstRead) else {
       return Socket.receive(connection.raw, into: &connection.inbound, room: room)
     }
     var end: Transport.End?
     let count = inbox.fill(room: Limits.connectionRead) { free in
-      let received = connection.transport.receive(into: free)
+      let received = connection.transport.receive(
+        into: connection.transport.isSecure ? free : UnsafeMutableRawBufferPointer(rebasing: free[..<room]))
       end = received.end
       return received.count
     }
-    inbox.withBytes { connection.inbound.append($0) }
+    if count > 0 {
+      let room = count + Limits.behindRequest
+      connection.inbound.reserve(room, total: connection.inbound.count + room)
+      inbox.withBytes { connection.inbound.append($0) }
+    }
     inbox.removeAll()
     if count > 0 {
       if case .closed? = end { connection.hasSaidAll = true }

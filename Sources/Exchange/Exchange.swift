@@ -182,7 +182,7 @@ package struct Exchange: ~Copyable, Sendable {
   }
 
   var hasLiveAttempt: Bool {
-    for attempt in attempts where attempt.isLive { return true }
+    for index in attempts.indices where attempts[index].isLive { return true }
     return false
   }
 

@@ -31,6 +31,8 @@ struct LogLine: ~Copyable {
     }
   }
 
+  /// Inlined always, as are those that are called for most fields: of a name whose length is known few stores are left.
+  @inline(__always)
   private mutating func key(_ name: StaticString) {
     switch format {
     case .logfmt:
@@ -44,11 +46,13 @@ struct LogLine: ~Copyable {
     }
   }
 
+  @inline(__always)
   mutating func add(_ name: StaticString, _ number: some FixedWidthInteger) {
     key(name)
     bytes.append(decimal: number)
   }
 
+  @inline(__always)
   mutating func add(_ name: StaticString, milliseconds time: Interval) {
     key(name)
     bytes.append(milliseconds: time)
@@ -59,6 +63,7 @@ struct LogLine: ~Copyable {
   }
 
   /// A word of letters, digits and underscores, which needs a look by no format.
+  @inline(__always)
   mutating func add(_ name: StaticString, word: StaticString) {
     key(name)
     if case .json = format { bytes.append(UInt8(ascii: "\"")) }
@@ -71,6 +76,7 @@ struct LogLine: ~Copyable {
     add(name) { $0.append(text) }
   }
 
+  @inline(__always)
   mutating func add(_ name: StaticString, _ text: Span<UInt8>) {
     key(name)
     let start = bytes.count
@@ -78,6 +84,7 @@ struct LogLine: ~Copyable {
     quote(from: start)
   }
 
+  @inline(__always)
   mutating func add(_ name: StaticString, writing write: (inout ByteBuffer) -> Void) {
     key(name)
     let start = bytes.count

@@ -72,8 +72,10 @@ package struct HistogramTable {
   package let bounds: [Int64]
   package private(set) var keys: [SeriesKey] = [SeriesKey()]
   private var places: [SeriesKey: Int] = [SeriesKey(): 0]
-  /// Where the last value was counted: mostly the next one belongs there too.
+  /// Where the last two values were counted: mostly the next one belongs there too, and tokens of requests and answers
+  /// take turns.
   private var latest = 0
+  private var earlier = 0
   /// Buckets of all series in one row, then sums. Not cumulative.
   private var counts: [UInt64]
   private var sums: [UInt64] = [0]
@@ -108,7 +110,12 @@ package struct HistogramTable {
 
   private mutating func place(of key: SeriesKey) -> Int {
     if keys[latest] == key { return latest }
+    if keys[earlier] == key {
+      swap(&latest, &earlier)
+      return latest
+    }
     if let known = places[key] {
+      earlier = latest
       latest = known
       return known
     }

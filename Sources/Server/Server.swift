@@ -125,6 +125,7 @@ package final class Server {
       isAnnounced = true
       ProcessFacts.dropFilePages()
       announce()
+      restAt = Clock.instant() + Limits.restAfter
     }
     while true {
       if case .over = phase { break }
@@ -255,8 +256,8 @@ package final class Server {
 
   /// glibc keeps what was freed, and Linux what was read of the program's file; a sidecar gives both back: the heap
   /// now and then, since connections that come at once leave more garbage behind than they hold, and after a quiet time
-  /// the program's pages, and the room of tables that are kept for the next burst. Whatever wakes it later is followed by another rest: closing an idle TLS connection
-  /// alone reads megabytes of OpenSSL. Only exchanges put the rest off.
+  /// the program's pages, and the room of tables that are kept for the next burst. Whatever wakes it later is followed
+  /// by another rest: closing an idle TLS connection alone reads megabytes of OpenSSL. Only exchanges put the rest off.
   private func giveBackMemory(_ now: Instant, isWorking: Bool) {
     restAt = isWorking ? now + Limits.restAfter : restAt ?? now + Limits.restAfter
     if isWorking { trimAt = trimAt ?? now + Limits.trimEvery }

@@ -35,6 +35,8 @@ package final class Upstream {
   private(set) var slots: [Slot?] = []
   /// Free places, the latest used last.
   private var free: [Int] = []
+  /// Places without a slot, which those in `free` have.
+  private var vacant: [Int] = []
   private var lastGeneration: UInt32 = 0
   var targets: [Target?] = []
   var hosts: [HostRecord] = []
@@ -134,7 +136,7 @@ package final class Upstream {
   }
 
   func takeSlot() -> Slot {
-    let index = free.popLast() ?? slots.count
+    let index = free.popLast() ?? vacant.popLast() ?? slots.count
     if index == slots.count { slots.append(nil) }
     let slot = slots[index] ?? Slot(index: UInt32(index))
     lastGeneration &+= 1
@@ -163,8 +165,12 @@ package final class Upstream {
       let target = slot.request.target
       if slot.hasWonRace, let race = slot.request.race { wonRaces.remove(race) }
       slot.end()
-      if free.count >= Limits.idleSlots { slots[Int(slot.index)] = nil }
-      free.append(Int(slot.index))
+      if free.count < Limits.idleSlots {
+        free.append(Int(slot.index))
+      } else {
+        slots[Int(slot.index)] = nil
+        vacant.append(Int(slot.index))
+      }
       if pathIsDead { dropConnections(of: target, afterMove: hasMoved) }
     }
   }
@@ -324,9 +330,12 @@ package final class Upstream {
   /// Gives back what only bursts need. Nothing is kept for a transfer: memory of many small pieces would hold as many
   /// pages of the heap.
   package func rest() {
-    if free.count == slots.count {
+    for index in free { slots[index] = nil }
+    vacant += free
+    free = []
+    if vacant.count == slots.count {
       slots = []
-      free = []
+      vacant = []
     }
     while let place = idleDials.popLast() {
       dials[place] = nil

@@ -125,13 +125,14 @@ import Upstream
     #expect(server.connections <= 200)
   }
 
-  /// More than the places whose buffers are kept, so that some are made anew.
+  /// More than the places that are kept, so that some are made anew.
   @Test func anOldNameNeverMeetsANewTransfer() throws {
     let server = Self.plain()
     let driver = try Driver()
     let target = driver.target(server.url)
     let old = (0..<Limits.idleSlots * 2).map { _ in driver.open(target) }
     for id in old { driver.cancel(id) }
+    driver.upstream.rest()
     let new = (0..<Limits.idleSlots * 2).map { _ in driver.open(target) }
     #expect(Set(old).isDisjoint(with: new))
     for id in old {

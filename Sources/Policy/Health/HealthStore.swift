@@ -183,12 +183,12 @@ package final class HealthStore {
   /// the head has come, before `end`. Resets that are past are ignored.
   package func learn(_ ticket: AttemptTicket, pair: Int, remaining: Quantity, resetAt: Instant, now: Instant)
   {
-    let slot = slots[open(ticket)]
-    let pairs = catalog.providers[slot.provider].quotaHeaders.pairs
-    guard pairs.indices.contains(pair) else { return }
-    accounts[slot.key].learn(
-      pair: pair, unit: pairs[pair].unit, remaining: remaining, resetAt: resetAt,
-      from: slot.reservation, now: now)
+    let index = open(ticket)
+    let provider = slots[index].provider
+    guard catalog.providers[provider].quotaHeaders.pairs.indices.contains(pair) else { return }
+    accounts[slots[index].key].learn(
+      pair: pair, unit: catalog.providers[provider].quotaHeaders.pairs[pair].unit, remaining: remaining,
+      resetAt: resetAt, from: slots[index].reservation, now: now)
   }
 
   /// The first content came: the attempt succeeded as far as its provider's health goes, while a stream may go

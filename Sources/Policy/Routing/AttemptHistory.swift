@@ -8,11 +8,17 @@ package struct AttemptHistory: Sendable {
     var fault: Fault?
     /// Its connection had carried a request before.
     var wasPooled = false
-    /// When a server that is starting may be asked again; nil: it is none, or is being asked.
-    var askAgainAt: Instant?
-    /// How often it was found starting.
-    var starts = 0
   }
+  /// A server that was found starting, apart from the entries: few exchanges meet one, and each carries its history.
+  private struct Start: Sendable {
+    /// Of the attempt.
+    var place: Int
+    /// When it may be asked again; nil: it is being asked.
+    var askAgainAt: Instant?
+    /// How often it was found so.
+    var times: Int
+  }
+  private var starts: [Start] = []
   private var entries = InlineArray<16, Entry>(repeating: Entry())
   package private(set) var count = 0
   /// When the exchange was first told to wait.
@@ -32,15 +38,16 @@ package struct AttemptHistory: Sendable {
   @discardableResult
   package mutating func note(_ choice: Choice) -> Int {
     let last = choice.isAskedAgain ? latest(choice.candidate) : nil
-    if let last, entries[last].starts >= Limits.startsListed {
+    let start = last.flatMap { self.start(at: $0) }
+    if let last, let start, starts[start].times >= Limits.startsListed {
       entries[last].fault = nil
-      entries[last].askAgainAt = nil
+      starts[start].askAgainAt = nil
       entries[last].key = Int32(choice.key)
       return last
     }
     precondition(!isFull)
     entries[count] = Entry(candidate: Int32(choice.candidate.index), key: Int32(choice.key))
-    if let last { entries[count].starts = entries[last].starts }
+    if let start { starts.append(Start(place: count, askAgainAt: nil, times: starts[start].times)) }
     count += 1
     return count - 1
   }
@@ -56,9 +63,11 @@ package struct AttemptHistory: Sendable {
       entries[n].fault = fault
       entries[n].wasPooled = onPooled
       guard let startingAt else { return }
-      let pause = Limits.startAsk * (1 << Int64(min(entries[n].starts, 8)))
-      entries[n].askAgainAt = startingAt + min(pause, Limits.longestStartAsk)
-      entries[n].starts += 1
+      if self.start(at: n) == nil { starts.append(Start(place: n, askAgainAt: nil, times: 0)) }
+      let start = self.start(at: n) ?? 0
+      let pause = Limits.startAsk * (1 << Int64(min(starts[start].times, 8)))
+      starts[start].askAgainAt = startingAt + min(pause, Limits.longestStartAsk)
+      starts[start].times += 1
       startingSince = startingSince ?? startingAt
       return
     }
@@ -72,9 +81,16 @@ package struct AttemptHistory: Sendable {
     return nil
   }
 
-  /// When a server that was found starting may be asked again.
+  private func start(at place: Int) -> Int? {
+    for n in starts.indices where starts[n].place == place { return n }
+    return nil
+  }
+
+  /// When a server that was found starting may be asked again; nil: it is none, or is being asked.
+  func asksAgain(at place: Int) -> Instant? { self.start(at: place).flatMap { starts[$0].askAgainAt } }
+
   package func asksAgain(_ candidate: CandidateID) -> Instant? {
-    latest(candidate).flatMap { entries[$0].askAgainAt }
+    starts.isEmpty ? nil : latest(candidate).flatMap { asksAgain(at: $0) }
   }
 
   subscript(n: Int) -> Entry { entries[n] }

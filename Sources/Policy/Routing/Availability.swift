@@ -129,7 +129,7 @@ extension AttemptHistory {
   func tries(_ candidate: CandidateID, key: Int) -> Int {
     var tries = 0
     for n in 0..<count
-    where self[n].candidate == candidate.index && self[n].key == key && self[n].askAgainAt == nil {
+    where self[n].candidate == candidate.index && self[n].key == key && asksAgain(at: n) == nil {
       tries += 1
     }
     return tries

@@ -378,9 +378,10 @@ package final class Runner {
     metrics.record(record)
     settleCost(run)
     if run.runtime === runtime {
-      for attempt in run.exchange.attempts {
-        guard let consequence = attempt.consequence, consequence.scope == .provider else { continue }
-        checks.cooled(attempt.choice.provider, until: consequence.until)
+      for index in run.exchange.attempts.indices {
+        let consequence = run.exchange.attempts[index].consequence
+        guard let consequence, consequence.scope == .provider else { continue }
+        checks.cooled(run.exchange.attempts[index].choice.provider, until: consequence.until)
       }
     }
     run.release()
