@@ -53,7 +53,8 @@ private struct Model {
         }
         #expect((0..<ids).allSatisfy { timers.deadline(of: $0)?.nanoseconds == model.armed[$0] })
       }
-      #expect(timers.next?.nanoseconds == model.next)
+      // It may be asked too early, never too late.
+      if let next = model.next { #expect(timers.next.map { $0.nanoseconds <= next } == true) }
       #expect(timers.deadline(of: id)?.nanoseconds == model.armed[id])
     }
   }

@@ -150,7 +150,8 @@ final class Sharing {
   /// A key that no request has: a flight of its own, whose answer may still be stored.
   func uniqueKey() -> Fingerprint {
     serial &+= 1
-    return Fingerprint(high: .max, low: serial)
+    // By the golden ratio, so that neighbours in time are none in the index, which looks along its rows.
+    return Fingerprint(high: .max, low: serial &* 0x9E37_79B9_7F4A_7C15)
   }
 
   /// Gives back what only bursts need.
