@@ -103,6 +103,32 @@ private let most: Quantity = 1_099_511_627_776
     }
   }
 
+  /// What comes of a string of letters with one byte changed, near the text's end and far from it: as by a reader of
+  /// single bytes.
+  @Test func readsStringsToTheirEnd() {
+    for (count, behind) in [0, 1, 14, 15, 16, 17, 33].flatMap({ [($0, 0), ($0, 20)] }) {
+      let plain = [0x22] + [UInt8](repeating: 0x61, count: count) + [0x22]
+      let spaces = [UInt8](repeating: 0x20, count: behind)
+      #expect(verdict(plain + spaces) == "ok")
+      for place in 1..<count + 1 {
+        for byte in UInt8.min...UInt8.max {
+          var text = plain + spaces
+          text[place] = byte
+          let wanted =
+            switch byte {
+            case 0x22: "trailingBytes@\(place + 1)"
+            case 0x5C: place == count ? "unexpectedEnd@\(text.count)" : "badEscape@\(place + 1)"
+            case 0..<0x20: "controlCharacter@\(place)"
+            case 0x80...: "badUTF8@\(place)"
+            default: "ok"
+            }
+          let found = verdict(text, step: .max)
+          if (found.contains("@") ? found : "ok") != wanted { Issue.record("\(text): \(found)") }
+        }
+      }
+    }
+  }
+
   @Test func boundsDepth() {
     func nested(_ n: Int) -> [UInt8] {
       Array(repeating: UInt8(ascii: "["), count: n) + Array(repeating: UInt8(ascii: "]"), count: n)

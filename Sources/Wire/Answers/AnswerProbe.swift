@@ -50,7 +50,9 @@ enum ErrorWord {
   /// Whether a string reads like one, its escapes not decoded.
   @inline(__always)
   static func isOne(_ bytes: Span<UInt8>, _ text: Range<Int>) -> Bool {
-    switch text.count {
+    // Most are of another length.
+    if text.count > 28 || (1 << 5 | 1 << 13 | 1 << 28) >> UInt32(text.count) & 1 == 0 { return false }
+    return switch text.count {
     case 5: bytes.extracting(text).equals("error")
     case 13: bytes.extracting(text).equals("network_error")
     case 28: bytes.extracting(text).equals("insufficient_system_resource")

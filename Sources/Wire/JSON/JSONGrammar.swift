@@ -11,20 +11,25 @@ enum JSONGrammar {
     }
   }
 
-  /// Goes on to the next byte of a string that needs a look: a quote, a backslash, a control character or
-  /// the first byte of a non-ASCII character.
+  /// The place of the first byte of a string that needs a look: a quote, a backslash, a control character or the first
+  /// byte of a non-ASCII character. 16 where there is none.
+  @inline(__always)
+  private static func firstSpecial(in block: ByteBlock) -> Int {
+    // From 0x80 on every byte is marked: by itself.
+    let controls: ByteBlock = block &- ByteBlock(repeating: 0x20)
+    let quotes: ByteBlock = block.marks(equal: UInt8(ascii: "\""))
+    let backslashes: ByteBlock = block.marks(equal: UInt8(ascii: "\\"))
+    return (block | controls | quotes | backslashes).firstMark
+  }
+
+  /// Goes on to the next byte of a string that needs a look.
   ///
   /// Images arrive as megabytes of base64 in one string, so it goes 16 bytes at a time.
   @inline(__always)
   static func skipPlain(_ bytes: Span<UInt8>, _ place: inout Int) {
     var at = place
     while at &+ 16 <= bytes.count {
-      let block = bytes.block(at: at)
-      // From 0x80 on every byte is marked: by itself.
-      let controls: ByteBlock = block &- ByteBlock(repeating: 0x20)
-      let quotes: ByteBlock = block.marks(equal: UInt8(ascii: "\""))
-      let backslashes: ByteBlock = block.marks(equal: UInt8(ascii: "\\"))
-      let found = (block | controls | quotes | backslashes).firstMark
+      let found = firstSpecial(in: bytes.block(at: at))
       at &+= found
       if found < 16 {
         place = at
@@ -42,21 +47,31 @@ enum JSONGrammar {
   /// A string, from behind its opening quote on (RFC 8259 §7). A `\u` escape of a lone surrogate is within the
   /// grammar and accepted, as by most readers; raw bytes must be well-formed UTF-8 (§8.1).
   ///
-  /// False where `limit` was reached between two characters: it is called again from there. `hasCode` becomes true at
-  /// a `\u` escape, the only one that can stand for a letter.
-  static func string(_ bytes: Span<UInt8>, _ at: inout Int, upTo limit: Int, hasCode: inout Bool)
-    throws(JSONFault)
-    -> Bool
+  /// Not whole where `limit` was reached between two characters: it is called again from there. `hasCode` becomes true
+  /// at a `\u` escape, the only one that can stand for a letter.
+  @inline(__always)
+  static func string(_ bytes: Span<UInt8>, from start: Int, upTo limit: Int, hasCode: inout Bool)
+    throws(JSONFault) -> (end: Int, isWhole: Bool)
   {
+    // Most are short, and plain to their end.
+    if start &+ 16 <= bytes.count {
+      let end = start &+ firstSpecial(in: bytes.block(at: start))
+      if end < bytes.count, bytes[end] == UInt8(ascii: "\"") { return (end &+ 1, true) }
+    }
+    return try anyString(bytes, from: start, upTo: limit, hasCode: &hasCode)
+  }
+
+  @inline(never)
+  private static func anyString(
+    _ bytes: Span<UInt8>, from start: Int, upTo limit: Int, hasCode: inout Bool
+  ) throws(JSONFault) -> (end: Int, isWhole: Bool) {
+    var at = start
     while true {
       skipPlain(bytes, &at)
       guard at < bytes.count else { throw JSONFault(offset: at, reason: .unexpectedEnd) }
       let byte = bytes[at]
-      if byte == UInt8(ascii: "\"") {
-        at += 1
-        return true
-      }
-      if at >= limit { return false }
+      if byte == UInt8(ascii: "\"") { return (at &+ 1, true) }
+      if at >= limit { return (at, false) }
       if byte == UInt8(ascii: "\\") {
         try escape(bytes, &at, &hasCode)
       } else if byte < 0x20 {
@@ -93,39 +108,41 @@ enum JSONGrammar {
     }
   }
 
-  /// A number (RFC 8259 §6), from its first byte on.
-  static func number(_ bytes: Span<UInt8>, _ at: inout Int) throws(JSONFault) {
-    if bytes[at] == UInt8(ascii: "-") { at += 1 }
+  /// The end of a number (RFC 8259 §6) that begins at `start`.
+  static func number(_ bytes: Span<UInt8>, from start: Int) throws(JSONFault) -> Int {
+    var at = start
+    if bytes[at] == UInt8(ascii: "-") { at &+= 1 }
     if at < bytes.count, bytes[at] == UInt8(ascii: "0") {
-      at += 1
+      at &+= 1
       if at < bytes.count, bytes[at].isDigit { throw JSONFault(offset: at, reason: .badNumber) }
     } else {
-      try digits(bytes, &at)
+      at = try digits(bytes, from: at)
     }
-    if at < bytes.count, bytes[at] == UInt8(ascii: ".") {
-      at += 1
-      try digits(bytes, &at)
-    }
+    if at < bytes.count, bytes[at] == UInt8(ascii: ".") { at = try digits(bytes, from: at &+ 1) }
     if at < bytes.count, bytes[at] | 32 == UInt8(ascii: "e") {
-      at += 1
-      if at < bytes.count, bytes[at] == UInt8(ascii: "+") || bytes[at] == UInt8(ascii: "-") { at += 1 }
-      try digits(bytes, &at)
+      at &+= 1
+      if at < bytes.count, bytes[at] == UInt8(ascii: "+") || bytes[at] == UInt8(ascii: "-") { at &+= 1 }
+      at = try digits(bytes, from: at)
     }
+    return at
   }
 
-  private static func digits(_ bytes: Span<UInt8>, _ at: inout Int) throws(JSONFault) {
+  @inline(__always)
+  private static func digits(_ bytes: Span<UInt8>, from start: Int) throws(JSONFault) -> Int {
+    var at = start
     guard at < bytes.count else { throw JSONFault(offset: at, reason: .unexpectedEnd) }
     guard bytes[at].isDigit else { throw JSONFault(offset: at, reason: .badNumber) }
-    while at < bytes.count, bytes[at].isDigit { at += 1 }
+    repeat { at &+= 1 } while at < bytes.count && bytes[at].isDigit
+    return at
   }
 
-  /// `true`, `false` or `null`, by its first byte.
-  static func literal(_ bytes: Span<UInt8>, _ at: inout Int, _ text: StaticString) throws(JSONFault) {
+  /// The end of `true`, `false` or `null`, by its first byte.
+  static func literal(_ bytes: Span<UInt8>, from start: Int, _ text: StaticString) throws(JSONFault) -> Int {
     for i in 0..<text.utf8CodeUnitCount {
-      guard at < bytes.count else { throw JSONFault(offset: at, reason: .unexpectedEnd) }
-      if bytes[at] != text.utf8Start[i] { throw JSONFault(offset: at, reason: .badLiteral) }
-      at += 1
+      guard start &+ i < bytes.count else { throw JSONFault(offset: bytes.count, reason: .unexpectedEnd) }
+      if bytes[start &+ i] != text.utf8Start[i] { throw JSONFault(offset: start &+ i, reason: .badLiteral) }
     }
+    return start &+ text.utf8CodeUnitCount
   }
 }
 

@@ -10,6 +10,7 @@ package struct JSONProbe: Sendable {
     case value, firstElement, key, firstKey, delimiter
     /// Within a string.
     case restOfKey, restOfString
+    case endOfValue
     /// Behind the text's value.
     case end
   }
@@ -72,179 +73,187 @@ package struct JSONProbe: Sendable {
     /// Where the key or text that is being read begins, behind its quote.
     var text = 0
 
-    mutating func enter(_ kind: JSONKind) throws(JSONFault) {
+    @inline(always)
+    mutating func enter(_ kind: JSONKind, _ at: inout Int) throws(JSONFault) {
       if depth == Limits.jsonDepth { throw JSONFault(offset: at, reason: .tooDeep) }
-      at += 1
-      depth += 1
+      at &+= 1
+      depth &+= 1
       containers = containers << 1 | (kind == .object ? 1 : 0)
       expected = kind == .object ? .firstKey : .firstElement
     }
 
-    mutating func leave() {
-      at += 1
-      depth -= 1
+    @inline(always)
+    mutating func leave(_ at: inout Int) {
+      at &+= 1
+      depth &-= 1
       containers >>= 1
+      expected = .endOfValue
+    }
+
+    @inline(always)
+    mutating func enterText(_ rest: Expected, _ at: inout Int) {
+      at &+= 1
+      text = at
+      expected = rest
     }
   }
 
-  /// Each step leaves the next one's place behind the white space.
+  /// Each step leaves the next one's place behind the white space. All are inlined, so that the place stays in a
+  /// register: with calls, and all that is known of the position in one value, a text took half as much again.
   private mutating func readText(_ bytes: Span<UInt8>, _ limit: Int) throws(JSONFault) -> Bool {
     precondition(Limits.jsonDepth <= UInt128.bitWidth)
-    var position = position
-    if position.at == 0 { JSONGrammar.skipWhitespace(bytes, &position.at) }
+    var at = position.at
+    if at == 0 { JSONGrammar.skipWhitespace(bytes, &at) }
     while true {
-      if position.at >= limit, position.at < bytes.count {
-        self.position = position
+      if at >= limit, at < bytes.count {
+        position.at = at
         return false
       }
-      switch position.expected {
-      case .key, .firstKey: try readKey(bytes, &position, limit)
-      case .restOfKey: try readRestOfKey(bytes, &position, limit)
-      case .restOfString: try readRestOfString(bytes, &position, limit)
-      case .value, .firstElement, .delimiter: break
-      case .end:
-        if position.at == bytes.count { return true }
-        throw JSONFault(offset: position.at, reason: .trailingBytes)
-      }
       // Mostly a key's value follows it, and what stands behind that: no turn of the loop for each.
-      switch position.expected {
-      case .value, .firstElement: try readValue(bytes, &position, limit)
-      case .key, .firstKey, .restOfKey, .restOfString, .delimiter, .end: break
+      if position.expected == .key || position.expected == .firstKey { try readKey(bytes, &at) }
+      if position.expected == .restOfKey { try readRestOfKey(bytes, &at, limit) }
+      if position.expected == .value || position.expected == .firstElement { try readValue(bytes, &at) }
+      if position.expected == .restOfString { try readRestOfString(bytes, &at, limit) }
+      if position.expected == .endOfValue { try endValue(bytes, &at) }
+      if position.expected == .delimiter { try readDelimiter(bytes, &at) }
+      if position.expected == .end {
+        if at == bytes.count { return true }
+        throw JSONFault(offset: at, reason: .trailingBytes)
       }
-      if position.expected == .delimiter { try readDelimiter(bytes, &position) }
     }
   }
 
   /// The byte at the position.
-  @inline(__always)
-  private func byte(_ bytes: Span<UInt8>, _ position: borrowing Position) throws(JSONFault) -> UInt8 {
-    guard position.at < bytes.count else { throw JSONFault(offset: position.at, reason: .unexpectedEnd) }
-    return bytes[position.at]
+  @inline(always)
+  private func byte(_ bytes: Span<UInt8>, _ at: Int) throws(JSONFault) -> UInt8 {
+    guard at < bytes.count else { throw JSONFault(offset: at, reason: .unexpectedEnd) }
+    return bytes[at]
   }
 
-  /// Reads a key and its colon, or the end of an empty object.
-  private mutating func readKey(_ bytes: Span<UInt8>, _ position: inout Position, _ limit: Int)
-    throws(JSONFault)
-  {
-    let byte = try byte(bytes, position)
+  /// Reads a key's quote, or the end of an empty object.
+  @inline(always)
+  private mutating func readKey(_ bytes: Span<UInt8>, _ at: inout Int) throws(JSONFault) {
+    let byte = try byte(bytes, at)
     if byte == UInt8(ascii: "}"), position.expected == .firstKey {
-      position.leave()
-      try endValue(bytes, &position)
-      return
+      position.leave(&at)
+    } else if byte == UInt8(ascii: "\"") {
+      position.enterText(.restOfKey, &at)
+    } else {
+      throw JSONFault(offset: at, reason: .unexpectedByte)
     }
-    if byte != UInt8(ascii: "\"") { throw JSONFault(offset: position.at, reason: .unexpectedByte) }
-    position.at += 1
-    position.text = position.at
-    try readRestOfKey(bytes, &position, limit)
   }
 
+  /// Reads a key and its colon, from behind its quote on.
+  @inline(always)
   private mutating func readRestOfKey(
-    _ bytes: Span<UInt8>, _ position: inout Position, _ limit: Int
+    _ bytes: Span<UInt8>, _ at: inout Int, _ limit: Int
   ) throws(JSONFault) {
-    guard try JSONGrammar.string(bytes, &position.at, upTo: limit, hasCode: &mayTellError) else {
-      position.expected = .restOfKey
-      return
-    }
-    let key = position.text..<position.at - 1
-    if ErrorWord.isOne(bytes, key) { mayTellError = true }
+    guard let key = try readRest(bytes, &at, limit) else { return }
     if position.depth == 1 {
       position.member.key = key
-      heard.begin(bytes.extracting(key))
+      if heard.isOn { heard.begin(bytes.extracting(key)) }
     } else if heard.isHearing {
       heard.hear(key: bytes.extracting(key), depth: position.depth)
     }
-    JSONGrammar.skipWhitespace(bytes, &position.at)
-    if try byte(bytes, position) != UInt8(ascii: ":") {
-      throw JSONFault(offset: position.at, reason: .unexpectedByte)
+    JSONGrammar.skipWhitespace(bytes, &at)
+    if try byte(bytes, at) != UInt8(ascii: ":") {
+      throw JSONFault(offset: at, reason: .unexpectedByte)
     }
-    position.at += 1
+    at &+= 1
     position.expected = .value
-    JSONGrammar.skipWhitespace(bytes, &position.at)
+    JSONGrammar.skipWhitespace(bytes, &at)
   }
 
-  /// Reads a value, of a container only its opening, or the end of an empty array.
-  private mutating func readValue(
-    _ bytes: Span<UInt8>, _ position: inout Position, _ limit: Int
-  ) throws(JSONFault) {
-    let byte = try byte(bytes, position)
-    if byte == UInt8(ascii: "]"), position.expected == .firstElement {
-      position.leave()
-      try endValue(bytes, &position)
-      return
+  /// Reads a value, of a string only its quote and of a container only its opening, or the end of an empty array.
+  @inline(always)
+  private mutating func readValue(_ bytes: Span<UInt8>, _ at: inout Int) throws(JSONFault) {
+    switch try byte(bytes, at) {
+    case UInt8(ascii: "\""):
+      begin(.string, at: at)
+      position.enterText(.restOfString, &at)
+    case UInt8(ascii: "{"):
+      begin(.object, at: at)
+      try position.enter(.object, &at)
+      JSONGrammar.skipWhitespace(bytes, &at)
+    case UInt8(ascii: "["):
+      begin(.array, at: at)
+      try position.enter(.array, &at)
+      JSONGrammar.skipWhitespace(bytes, &at)
+    case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
+      begin(.number, at: at)
+      at = try JSONGrammar.number(bytes, from: at)
+      position.expected = .endOfValue
+    case UInt8(ascii: "t"): try readLiteral("true", .bool, bytes, &at)
+    case UInt8(ascii: "f"): try readLiteral("false", .bool, bytes, &at)
+    case UInt8(ascii: "n"): try readLiteral("null", .null, bytes, &at)
+    case UInt8(ascii: "]") where position.expected == .firstElement: position.leave(&at)
+    default: throw JSONFault(offset: at, reason: .unexpectedByte)
     }
-    let start = position.at
-    let kind = try Self.kind(beginningWith: byte, at: start)
-    if position.depth == 0 { root = JSONMember(key: 0..<0, value: start..<start, kind: kind) }
+  }
+
+  @inline(always)
+  private mutating func readLiteral(
+    _ text: StaticString, _ kind: JSONKind, _ bytes: Span<UInt8>, _ at: inout Int
+  ) throws(JSONFault) {
+    begin(kind, at: at)
+    at = try JSONGrammar.literal(bytes, from: at, text)
+    position.expected = .endOfValue
+  }
+
+  /// Notes the beginning of a value.
+  @inline(always)
+  private mutating func begin(_ kind: JSONKind, at: Int) {
     if position.depth == 1 {
-      position.member.value = start..<start
+      position.member.value = at..<at
       position.member.kind = kind
-    }
-    switch kind {
-    case .string:
-      position.at += 1
-      position.text = position.at
-      try readRestOfString(bytes, &position, limit)
-    case .object, .array:
-      try position.enter(kind)
-      JSONGrammar.skipWhitespace(bytes, &position.at)
-    case .number:
-      try JSONGrammar.number(bytes, &position.at)
-      try endValue(bytes, &position)
-    case .bool:
-      try JSONGrammar.literal(bytes, &position.at, byte == UInt8(ascii: "t") ? "true" : "false")
-      try endValue(bytes, &position)
-    case .null:
-      try JSONGrammar.literal(bytes, &position.at, "null")
-      try endValue(bytes, &position)
+    } else if position.depth == 0 {
+      root = JSONMember(key: 0..<0, value: at..<at, kind: kind)
     }
   }
 
-  private static func kind(beginningWith byte: UInt8, at place: Int) throws(JSONFault) -> JSONKind {
-    switch byte {
-    case UInt8(ascii: "\""): .string
-    case UInt8(ascii: "{"): .object
-    case UInt8(ascii: "["): .array
-    case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): .number
-    case UInt8(ascii: "t"), UInt8(ascii: "f"): .bool
-    case UInt8(ascii: "n"): .null
-    default: throw JSONFault(offset: place, reason: .unexpectedByte)
-    }
-  }
-
+  @inline(always)
   private mutating func readRestOfString(
-    _ bytes: Span<UInt8>, _ position: inout Position, _ limit: Int
+    _ bytes: Span<UInt8>, _ at: inout Int, _ limit: Int
   ) throws(JSONFault) {
-    guard try JSONGrammar.string(bytes, &position.at, upTo: limit, hasCode: &mayTellError) else {
-      position.expected = .restOfString
-      return
-    }
-    let text = position.text..<position.at - 1
-    if ErrorWord.isOne(bytes, text) { mayTellError = true }
+    guard let text = try readRest(bytes, &at, limit) else { return }
     if heard.isHearing { heard.hear(text: bytes.extracting(text), depth: position.depth) }
-    try endValue(bytes, &position)
+    position.expected = .endOfValue
+  }
+
+  /// Reads a key or a text, from behind its quote on; nil where it is not whole yet.
+  @inline(always)
+  private mutating func readRest(
+    _ bytes: Span<UInt8>, _ at: inout Int, _ limit: Int
+  ) throws(JSONFault) -> Range<Int>? {
+    let isWhole: Bool
+    (at, isWhole) = try JSONGrammar.string(bytes, from: at, upTo: limit, hasCode: &mayTellError)
+    if !isWhole { return nil }
+    let text = position.text..<at &- 1
+    if ErrorWord.isOne(bytes, text) { mayTellError = true }
+    return text
   }
 
   /// Reads what stands behind a value in a container.
-  private mutating func readDelimiter(_ bytes: Span<UInt8>, _ position: inout Position) throws(JSONFault) {
+  @inline(always)
+  private mutating func readDelimiter(_ bytes: Span<UInt8>, _ at: inout Int) throws(JSONFault) {
     let isObject = position.containers & 1 == 1
-    let byte = try byte(bytes, position)
+    let byte = try byte(bytes, at)
     if byte == UInt8(ascii: ",") {
-      position.at += 1
+      at &+= 1
       position.expected = isObject ? .key : .value
-      JSONGrammar.skipWhitespace(bytes, &position.at)
-      return
+      JSONGrammar.skipWhitespace(bytes, &at)
+    } else if byte == (isObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) {
+      position.leave(&at)
+    } else {
+      throw JSONFault(offset: at, reason: .unexpectedByte)
     }
-    guard byte == (isObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) else {
-      throw JSONFault(offset: position.at, reason: .unexpectedByte)
-    }
-    position.leave()
-    try endValue(bytes, &position)
   }
 
   /// Notes the end of a value.
-  private mutating func endValue(_ bytes: Span<UInt8>, _ position: inout Position) throws(JSONFault) {
-    let end = position.at
-    JSONGrammar.skipWhitespace(bytes, &position.at)
+  @inline(always)
+  private mutating func endValue(_ bytes: Span<UInt8>, _ at: inout Int) throws(JSONFault) {
+    let end = at
+    JSONGrammar.skipWhitespace(bytes, &at)
     if position.depth == 0 {
       root.value = root.value.lowerBound..<end
       position.expected = .end

@@ -12,7 +12,7 @@ struct Opening: Sendable {
   private(set) var hash: KeyedHash
   /// The first user has spoken. What comes before `messages` or behind is heard all the same.
   private(set) var isWhole = false
-  private let isOn: Bool
+  let isOn: Bool
   private var part = Part.none
   /// Members of this depth, and what is in them, are passed over; none where it is 0.
   private var passedOver = 0
