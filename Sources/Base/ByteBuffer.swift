@@ -132,26 +132,39 @@ internal import CLinux
 
   /// Decimal digits, with a minus sign for negative numbers.
   package mutating func append(decimal value: Int64) {
-    if value >= 0, value < 10 { return append(UInt8(48 + value)) }
-    var count = value < 0 ? 2 : 1
-    var bound: UInt64 = 10
-    while value.magnitude >= bound {
-      count &+= 1
-      bound &*= 10
-    }
-    reserve(count)
-    var rest = value.magnitude
-    var at = tail &+ count
-    tail = at
+    guard value >= 10, value < 100_000_000 else { return append(rareDecimal: value) }
+    var rest = UInt32(value)
+    var word: UInt64 = 0
+    var count = 0
     repeat {
-      at &-= 1
-      // Lifetime: into our storage, which `reserve` has made long enough.
-      storage.unsafelyUnwrapped.storeBytes(of: UInt8(48 + rest % 10), toByteOffset: at, as: UInt8.self)
+      word = word << 8 | UInt64(48 + rest % 10)
       rest /= 10
+      count &+= 1
     } while rest > 0
-    if value < 0 {
-      storage.unsafelyUnwrapped.storeBytes(of: UInt8(ascii: "-"), toByteOffset: at &- 1, as: UInt8.self)
+    append(word: word, count)
+  }
+
+  /// One digit, more than a word holds, or a negative number.
+  private mutating func append(rareDecimal value: Int64) {
+    if value >= 0, value < 10 { return append(UInt8(48 + value)) }
+    if value < 0 { append(UInt8(ascii: "-")) }
+    let (high, low) = value.magnitude.quotientAndRemainder(dividingBy: 100_000_000)
+    if high == 0 { return append(decimal: Int64(low)) }
+    append(decimal: Int64(high))
+    var scale: UInt64 = 10_000_000
+    while scale > 0 {
+      append(UInt8(48 + low / scale % 10))
+      scale /= 10
     }
+  }
+
+  /// Up to eight bytes of a word, the lowest first.
+  @inline(__always)
+  mutating func append(word: UInt64, _ count: Int) {
+    reserve(8)
+    // Lifetime: into our storage, which `reserve` has made long enough.
+    storage.unsafelyUnwrapped.storeBytes(of: word.littleEndian, toByteOffset: tail, as: UInt64.self)
+    tail &+= count
   }
 
   package mutating func append(decimal value: some FixedWidthInteger) {

@@ -20,7 +20,8 @@ extension Span<UInt8> {
   }
 
   /// ASCII letters compare without case; every other byte exactly. `text` must be lower case.
-  @inlinable package func equalsIgnoringCase(_ text: StaticString) -> Bool {
+  @inlinable @inline(__always)
+  package func equalsIgnoringCase(_ text: StaticString) -> Bool {
     count == text.utf8CodeUnitCount && beginsWithoutCase(with: text)
   }
 
@@ -37,22 +38,19 @@ extension Span<UInt8> {
   }
 
   /// ASCII letters compare without case on both sides.
-  @inlinable package func equalsIgnoringCase(_ other: Span<UInt8>) -> Bool {
+  package func equalsIgnoringCase(_ other: Span<UInt8>) -> Bool {
     guard count == other.count else { return false }
-    var at = 0
-    while at &+ 8 <= count {
-      if word(at: at).asciiLowercased != other.word(at: at).asciiLowercased { return false }
-      at &+= 8
+    return other.withUnsafeBufferPointer {
+      count == 0
+        || agrees(with: $0.baseAddress!, count) {
+          $0 == $1 || $0.equalsWithoutCase($1.asciiLowercased)
+        }
     }
-    while at < count {
-      if self[at].asciiLowercased != other[at].asciiLowercased { return false }
-      at &+= 1
-    }
-    return true
   }
 
   /// `text` must be lower case.
-  @inlinable package func hasPrefixIgnoringCase(_ text: StaticString) -> Bool {
+  @inlinable @inline(__always)
+  package func hasPrefixIgnoringCase(_ text: StaticString) -> Bool {
     count >= text.utf8CodeUnitCount && beginsWithoutCase(with: text)
   }
 
@@ -62,55 +60,57 @@ extension Span<UInt8> {
     return count >= length && extracting(count - length..<count).equalsIgnoringCase(text)
   }
 
-  // Most texts differ in their first byte, which needs no call. Lifetime: a literal's bytes are always there.
+  // Most texts differ in their first bytes, which needs no call. Lifetime: a literal's bytes are always there.
 
   @inlinable func begins(with text: StaticString) -> Bool {
     let length = text.utf8CodeUnitCount
     return length == 0 || self[0] == text.utf8Start[0] && hasBytes(text.utf8Start, length)
   }
 
-  @inlinable func beginsWithoutCase(with text: StaticString) -> Bool {
+  /// Inlined always: of a literal's first eight bytes two numbers are left.
+  @inlinable @inline(__always)
+  func beginsWithoutCase(with text: StaticString) -> Bool {
     let length = text.utf8CodeUnitCount
+    if length >= 8 {
+      return word(at: 0).equalsWithoutCase(UnsafeRawPointer(text.utf8Start).word(at: 0))
+        && (length == 8 || hasBytesWithoutCase(text.utf8Start, length))
+    }
     return length == 0
       || self[0].asciiLowercased == text.utf8Start[0] && hasBytesWithoutCase(text.utf8Start, length)
   }
 
-  /// Whether the first bytes are those at `other`: eight or four at a time, the last once more where they overlap.
+  /// Whether the first bytes are those at `other`.
   @usableFromInline func hasBytes(_ other: UnsafePointer<UInt8>, _ length: Int) -> Bool {
+    agrees(with: other, length) { $0 == $1 }
+  }
+
+  /// As above, our letters without case, the other's small.
+  @usableFromInline func hasBytesWithoutCase(_ other: UnsafePointer<UInt8>, _ length: Int) -> Bool {
+    agrees(with: other, length) { $0 == $1 || $0.equalsWithoutCase($1) }
+  }
+
+  /// Whether `isSame` says so of our first bytes and those at `other`: eight or four at a time, the last once more where
+  /// they overlap.
+  @inline(__always)
+  private func agrees(
+    with other: UnsafePointer<UInt8>, _ length: Int, _ isSame: (UInt64, UInt64) -> Bool
+  ) -> Bool {
     // Lifetime: the callers' texts and spans outlive the call and are that long.
     let other = UnsafeRawPointer(other)
     if length >= 8 {
       var at = 0
       while at < length &- 8 {
-        if word(at: at) != other.word(at: at) { return false }
+        if !isSame(word(at: at), other.word(at: at)) { return false }
         at &+= 8
       }
-      return word(at: length &- 8) == other.word(at: length &- 8)
+      return isSame(word(at: length &- 8), other.word(at: length &- 8))
     }
     if length >= 4 {
-      return halfWord(at: 0) == other.halfWord(at: 0)
-        && halfWord(at: length &- 4) == other.halfWord(at: length &- 4)
+      return isSame(halfWord(at: 0), other.halfWord(at: 0))
+        && isSame(halfWord(at: length &- 4), other.halfWord(at: length &- 4))
     }
-    for i in 0..<length where self[i] != other.load(fromByteOffset: i, as: UInt8.self) { return false }
-    return true
-  }
-
-  /// As above, our letters without case, the other's small.
-  @usableFromInline func hasBytesWithoutCase(_ other: UnsafePointer<UInt8>, _ length: Int) -> Bool {
-    let other = UnsafeRawPointer(other)
-    if length >= 8 {
-      var at = 0
-      while at < length &- 8 {
-        if word(at: at).asciiLowercased != other.word(at: at) { return false }
-        at &+= 8
-      }
-      return word(at: length &- 8).asciiLowercased == other.word(at: length &- 8)
-    }
-    if length >= 4 {
-      return halfWord(at: 0).asciiLowercased == other.halfWord(at: 0)
-        && halfWord(at: length &- 4).asciiLowercased == other.halfWord(at: length &- 4)
-    }
-    for i in 0..<length where self[i].asciiLowercased != other.load(fromByteOffset: i, as: UInt8.self) {
+    for i in 0..<length
+    where !isSame(UInt64(self[i]), UInt64(other.load(fromByteOffset: i, as: UInt8.self))) {
       return false
     }
     return true

@@ -1,6 +1,6 @@
 /// A fixed set of names, looked up by wire bytes without making a String.
 ///
-/// Open addressing with linear probing over FNV-1a; built once from the configuration, then only read. The
+/// Open addressing with linear probing over FNV-1a, eight bytes at a time; built once from the configuration, then only read. The
 /// names come from the operator's own file, so no keyed hash is needed: a client chooses what is looked up,
 /// never what is stored.
 package struct NameTable: Sendable {
@@ -39,9 +39,17 @@ package struct NameTable: Sendable {
     return nil
   }
 
+  @inline(__always)
   private static func hash(_ bytes: Span<UInt8>) -> UInt64 {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for i in 0..<bytes.count { hash = (hash ^ UInt64(bytes[i])) &* 0x100_0000_01b3 }
-    return hash ^ (hash >> 29)
+    var at = 0
+    while at &+ 8 <= bytes.count {
+      hash = (hash ^ bytes.word(at: at)) &* 0x100_0000_01b3
+      // Else the high bytes of a word would not reach the low bits.
+      hash ^= hash >> 32
+      at &+= 8
+    }
+    hash = (hash ^ bytes.lastWord(at: at)) &* 0x100_0000_01b3
+    return hash ^ hash >> 32
   }
 }

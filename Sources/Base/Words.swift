@@ -15,6 +15,17 @@ extension Span<UInt8> {
     UInt64(UInt32(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: at, as: UInt32.self)))
   }
 
+  /// The bytes from `at` on, fewer than eight, and zeros behind them.
+  @inlinable package func lastWord(at: Int) -> UInt64 {
+    let left = count &- at
+    // Smart shifts: of no bytes nothing is left.
+    if count >= 8 { return word(at: count &- 8) >> UInt64(64 &- 8 &* left) }
+    if left >= 4 { return halfWord(at: at) | halfWord(at: count &- 4) << UInt64(8 &* left &- 32) }
+    var word: UInt64 = 0
+    for i in 0..<left { word |= UInt64(self[at &+ i]) << UInt64(8 &* i) }
+    return word
+  }
+
   /// The 16 bytes from `at` on.
   @inlinable @inline(__always)
   package func block(at: Int) -> ByteBlock {
@@ -32,7 +43,9 @@ extension Span<UInt8> {
 
 extension UnsafeRawPointer {
   // Lifetime: the caller keeps what is pointed at, and knows its length.
+  @inlinable @inline(__always)
   func word(at: Int) -> UInt64 { UInt64(littleEndian: loadUnaligned(fromByteOffset: at, as: UInt64.self)) }
+  @inlinable @inline(__always)
   func halfWord(at: Int) -> UInt64 {
     UInt64(UInt32(littleEndian: loadUnaligned(fromByteOffset: at, as: UInt32.self)))
   }
@@ -48,11 +61,22 @@ extension UInt64 {
 
   /// The same bytes with ASCII capitals made small.
   @inlinable @inline(__always) package var asciiLowercased: UInt64 {
+    self | letters(from: UInt8(ascii: "A"), to: UInt8(ascii: "Z")) >> 2
+  }
+
+  /// Whether the bytes are those of `small`, which has no capitals, but for the case of ASCII letters.
+  @inlinable @inline(__always) package func equalsWithoutCase(_ small: UInt64) -> Bool {
+    // A letter and its capital differ in one bit.
+    (self ^ small) & ~(small.letters(from: UInt8(ascii: "a"), to: UInt8(ascii: "z")) >> 2) == 0
+  }
+
+  /// The high bit of every byte between two of ASCII.
+  @inlinable @inline(__always) func letters(from first: UInt8, to last: UInt8) -> UInt64 {
     // Without their high bits no byte carries into the next.
     let low = self & ~UInt64.highBits
-    let fromA = low &+ .every(0x80 - UInt8(ascii: "A"))
-    let aboveZ = low &+ .every(0x7F - UInt8(ascii: "Z"))
-    return self | (fromA & ~aboveZ & ~self & .highBits) >> 2
+    let fromFirst = low &+ .every(0x80 - first)
+    let aboveLast = low &+ .every(0x7F - last)
+    return fromFirst & ~aboveLast & ~self & .highBits
   }
 }
 

@@ -16,6 +16,62 @@ import Testing
     }
   }
 
+  /// Each byte beside each that a text without capitals may have, in each place.
+  @Test func wordsCompareWithoutCaseInEveryPlace() {
+    for place in 0..<8 {
+      for small in UInt8.min...UInt8.max where small.asciiLowercased == small {
+        for byte in UInt8.min...UInt8.max {
+          var bytes: [UInt8] = [0x5B, 0xC1, 0x7A, 0x40, 0x00, 0xFF, 0x61, 0x7F]
+          bytes[place] = small
+          let text = bytes.span.word(at: 0)
+          bytes[place] = byte
+          let isSame = bytes.span.word(at: 0).equalsWithoutCase(text)
+          if isSame != (byte.asciiLowercased == small) { Issue.record("\(byte), \(small) at \(place)") }
+        }
+      }
+    }
+  }
+
+  /// What is left of a text is one word, whatever stands before it.
+  @Test func lastBytesAreOneWord() {
+    for count in 0...20 {
+      let bytes = (0..<count).map { UInt8(0xE0 + $0) }
+      for at in max(0, count - 7)...count {
+        var word: UInt64 = 0
+        for byte in bytes[at...].reversed() { word = word << 8 | UInt64(byte) }
+        let found = bytes.span.lastWord(at: at)
+        #expect(found == word)
+      }
+    }
+  }
+
+  /// Literals around the lengths of half a word, a word and two, with one byte changed.
+  @Test func literalsCompareWithoutCase() {
+    let rows: [(String, ([UInt8]) -> Bool)] = [
+      ("te", { $0.span.equalsIgnoringCase("te") }), ("via", { $0.span.equalsIgnoringCase("via") }),
+      ("host", { $0.span.equalsIgnoringCase("host") }),
+      ("x-token", { $0.span.equalsIgnoringCase("x-token") }),
+      ("x-accel-", { $0.span.equalsIgnoringCase("x-accel-") }),
+      ("x-api-key", { $0.span.equalsIgnoringCase("x-api-key") }),
+      ("content-encoding", { $0.span.equalsIgnoringCase("content-encoding") }),
+      ("transfer-encoding", { $0.span.equalsIgnoringCase("transfer-encoding") }),
+    ]
+    for (name, isSame) in rows {
+      let small = Array(name.utf8)
+      #expect(isSame(small.map { $0 &- 97 < 26 ? $0 - 32 : $0 }))
+      for place in small.indices {
+        for byte in UInt8.min...UInt8.max {
+          var other = small
+          other[place] = byte
+          let isEqual = isSame(other)
+          if isEqual != (byte.asciiLowercased == small[place]) { Issue.record("\(other)") }
+        }
+      }
+      #expect(!isSame(small.dropLast()))
+      #expect(!isSame(small + [0x61]))
+    }
+  }
+
   private func same(_ a: [UInt8], _ b: [UInt8]) -> Bool {
     let text = String(decoding: b, as: UTF8.self)
     let isSame = a.span.equals(b.span)
@@ -66,14 +122,28 @@ import Testing
   @Test func decimalsAreWrittenWhole() {
     var out = ByteBuffer()
     var wanted = ""
-    let values: [Int64] = [
-      0, 9, 10, 99, 100, 12_345, -1, -10, .max, .min, .max / 10, 1_000_000_000_000_000_000,
-    ]
+    var values: [Int64] = [12_345, .max, .min, .max / 10, 1_000_000_020_000_000_300]
+    var power: Int64 = 1
+    for _ in 0...18 {
+      values += [power - 1, power, power + 1, -power]
+      power &*= 10
+    }
     for value in values {
       out.append(decimal: value)
       out.append(UInt8(ascii: " "))
       wanted += "\(value) "
     }
+    let text = out.withBytes { $0.text }
+    #expect(text == wanted)
+  }
+
+  @Test(arguments: [
+    (0, "0.00"), (9_999, "0.00"), (10_000, "0.01"), (999_999, "0.99"), (12_345_678, "12.34"),
+    (3_600_000_500_000, "3600000.50"), (-1, "0.00"),
+  ])
+  func millisecondsHaveTwoDecimals(_ nanoseconds: Int64, _ wanted: String) {
+    var out = ByteBuffer()
+    out.append(milliseconds: Interval(nanoseconds: nanoseconds))
     let text = out.withBytes { $0.text }
     #expect(text == wanted)
   }

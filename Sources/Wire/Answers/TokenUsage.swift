@@ -47,12 +47,12 @@ package struct TokenUsage: Hashable, Sendable {
   init(_ answer: borrowing JSONProbe, in bytes: Span<UInt8>) {
     self.init()
     for i in answer.members.indices {
+      guard answer.members[i].kind == .object else { continue }
       let member = answer.members[i]
       if bytes.jsonEquals(member.key, "usage") {
         merge(TokenUsage(usage: member, in: bytes))
-      } else if member.kind == .object,
-        bytes.jsonEquals(member.key, "response")
-          || bytes.jsonEquals(member.key, "message") || bytes.jsonEquals(member.key, "x_groq"),
+      } else if bytes.jsonEquals(member.key, "response")
+        || bytes.jsonEquals(member.key, "message") || bytes.jsonEquals(member.key, "x_groq"),
         let usage = bytes.jsonMember("usage", in: member)
       {
         merge(TokenUsage(usage: usage, in: bytes))

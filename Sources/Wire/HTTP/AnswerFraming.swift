@@ -130,7 +130,7 @@ package struct AnswerFraming: Sendable {
       return false
     }
     switch kind {
-    case .field(let field): take(field.known, bytes.extracting(field.value))
+    case .field(let field): if field.known != .other { take(field.known, bytes.extracting(field.value)) }
     case .other: readOddLine(bytes.extracting(bytes.withoutLineEnd(line)))
     case .status: state = .malformed
     case .end:

@@ -11,11 +11,12 @@ internal import Base
 
   /// The field with that name, in any case.
   package init(_ name: Span<UInt8>) {
-    let field = name.isEmpty ? .other : Self.candidate(length: name.count, first: name[0].asciiLowercased)
-    self = field != .other && name.equalsIgnoringCase(field.spelling) ? field : .other
+    self = name.isEmpty ? .other : Self.candidate(length: name.count, first: name[0].asciiLowercased)
+    if self != .other, !name.equalsIgnoringCase(spelling) { self = .other }
   }
 
   /// The one field whose name is that long and begins with that letter.
+  @inline(__always)
   private static func candidate(length: Int, first: UInt8) -> KnownField {
     switch (length, first) {
     case (2, UInt8(ascii: "t")): .te
@@ -55,7 +56,7 @@ internal import Base
   }
 
   /// The field's name in lower case; empty for `other`, and no field's name is.
-  package var spelling: StaticString {
+  @inline(__always) package var spelling: StaticString {
     switch self {
     case .other: ""
     case .host: "host"

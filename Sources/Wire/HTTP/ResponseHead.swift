@@ -45,7 +45,7 @@ package struct ResponseHead: Sendable {
   mutating func read(_ line: Range<Int>, in bytes: Span<UInt8>) -> Line {
     let text = bytes.withoutLineEnd(line)
     let start = length
-    length += line.count
+    length &+= line.count
     if text.isEmpty {
       isAtStart = true
       return .end
@@ -60,7 +60,8 @@ package struct ResponseHead: Sendable {
     isAtStart = false
     guard let field = readField(text, in: bytes) else { return .other }
     present |= 1 << UInt64(field.known.rawValue)
-    fields.append(field.moved(by: start - line.lowerBound))
+    if fields.isEmpty { fields.reserveCapacity(Limits.usualFields) }
+    fields.append(field.moved(by: start &- line.lowerBound))
     return .field(field)
   }
 
@@ -144,8 +145,8 @@ package struct ResponseHead: Sendable {
 extension HeaderField {
   fileprivate func moved(by distance: Int) -> HeaderField {
     HeaderField(
-      name: name.lowerBound + distance..<name.upperBound + distance,
-      value: value.lowerBound + distance..<value.upperBound + distance, known: known)
+      name: name.lowerBound &+ distance..<name.upperBound &+ distance,
+      value: value.lowerBound &+ distance..<value.upperBound &+ distance, known: known)
   }
 }
 

@@ -32,14 +32,12 @@ package struct KeyedHash: Sendable {
   }
 
   package mutating func absorb(_ bytes: Span<UInt8>) {
-    let raw = bytes.bytes
-    let count = raw.byteCount
+    let count = bytes.count
     // In registers: half the instructions of a word go into the state's memory otherwise.
     var hash = self
     var at = 0
     while at &+ 8 <= count {
-      // Bounds-checked; any bit pattern is a word.
-      let word = UInt64(littleEndian: raw.unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self))
+      let word = bytes.word(at: at)
       if hash.tailBits == 0 {
         hash.compress(word)
       } else {
@@ -48,11 +46,15 @@ package struct KeyedHash: Sendable {
       }
       at &+= 8
     }
-    hash.length &+= UInt64(at)
-    while at < count {
-      hash.absorb(bytes[at])
-      at += 1
+    hash.length &+= UInt64(count)
+    let rest = bytes.lastWord(at: at)
+    let bits = hash.tailBits &+ UInt64(8 &* (count &- at))
+    hash.tail |= rest << hash.tailBits
+    if bits >= 64 {
+      hash.compress(hash.tail)
+      hash.tail = rest >> (64 &- hash.tailBits)
     }
+    hash.tailBits = bits & 63
     self = hash
   }
 
