@@ -136,6 +136,8 @@ class TLSBench(Stage):
     def toward_providers(self):
         names = self.PROVIDER_SIDE
         self.live = {name: self.begin(name) for name in names}
+        # As contrib/bench has it.
+        time.sleep(6)
         idle = {n: p.memory()[0] for n, p in self.live.items()}
         n = 3000 if self.o.quick else 10000
         cost = self.rounds("plain", "-c", 32, "-n", n)
