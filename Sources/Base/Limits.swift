@@ -5,8 +5,6 @@ package enum Limits {
 
   /// Header fields in one request. nginx and Apache stop at 100.
   package static let headerFields = 100
-  /// Header fields that a head has memory for at once.
-  package static let usualFields = 24
   /// Bytes of a request target before 414.
   package static let target = 8 * 1024
   /// Empty lines in front of a request line that are overlooked (RFC 9112 §2.2).

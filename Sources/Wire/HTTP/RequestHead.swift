@@ -20,6 +20,9 @@ package enum HTTPVersion: Sendable {
   /// Without the white space around it; may be empty.
   @usableFromInline package var value: Range<Int>
   @usableFromInline package var known: KnownField
+
+  /// What a head has memory for at once: more than most have.
+  static var usualCount: Int { 24 }
 }
 
 /// The head of a request, as ranges over the bytes that `RequestParser` was given.

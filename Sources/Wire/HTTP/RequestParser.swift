@@ -118,7 +118,7 @@ package struct RequestParser: ~Copyable, Sendable {
     }
     let name = line.lowerBound..<colon
     let field = HeaderField(name: name, value: value, known: KnownField(bytes.extracting(name)))
-    if head.fields.isEmpty { head.fields.reserveCapacity(Limits.usualFields) }
+    if head.fields.isEmpty { head.fields.reserveCapacity(HeaderField.usualCount) }
     head.fields.append(field)
     if field.known != .other { try note(field, in: bytes) }
     head.present |= 1 << UInt64(field.known.rawValue)

@@ -60,7 +60,7 @@ package struct ResponseHead: Sendable {
     isAtStart = false
     guard let field = readField(text, in: bytes) else { return .other }
     present |= 1 << UInt64(field.known.rawValue)
-    if fields.isEmpty { fields.reserveCapacity(Limits.usualFields) }
+    if fields.isEmpty { fields.reserveCapacity(HeaderField.usualCount) }
     fields.append(field.moved(by: start &- line.lowerBound))
     return .field(field)
   }
