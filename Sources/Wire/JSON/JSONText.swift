@@ -11,12 +11,18 @@ extension Span<UInt8> {
     let bytes = extracting(inner)
     // Most keys differ in their first byte.
     if n > 0, bytes[0] != text.utf8Start[0], bytes[0] != UInt8(ascii: "\\") { return false }
-    if inner.count == n { return bytes.equals(text) }
     // An escape is longer than what it stands for.
+    return inner.count == n ? bytes.equals(text) : bytes.jsonDecodes(to: text)
+  }
+
+  /// Apart, since it is hardly ever called: so looking for a key takes few registers.
+  @inline(never)
+  private func jsonDecodes(to text: StaticString) -> Bool {
+    let n = text.utf8CodeUnitCount
     var at = 0
     var matched = 0
-    while at < bytes.count {
-      guard matched < n, bytes.jsonScalar(&at) == UInt32(text.utf8Start[matched]) else { return false }
+    while at < count {
+      guard matched < n, jsonScalar(&at) == UInt32(text.utf8Start[matched]) else { return false }
       matched += 1
     }
     return matched == n
