@@ -12,32 +12,35 @@ extension Span<UInt8> {
   /// Whether data may tell usage, an error or an end, or is not one line of JSON.
   var needsReading: Bool {
     guard count > 1, self[0] == UInt8(ascii: "{"), self[count - 1] == UInt8(ascii: "}") else { return true }
-    if tellsUsageOrError || tellsFinish { return true }
+    if tellsOfItself { return true }
     return hasPrefix("{\"type\"") && !leadingType.isUnimportant
   }
 
-  /// Whether `"usage"` or `"error"` occurs, other than as a key whose value is null.
+  /// Whether `"usage"`, `"error"` or `"finish_reason"` occurs, other than as a key whose value is null.
   ///
-  /// Within a JSON string the closing quote would be escaped, so no text of the model looks like that. Both
-  /// begin with a quote and a letter that differ in one bit (0x65 and 0x75), so both are looked for at once.
-  private var tellsUsageOrError: Bool {
+  /// Within a JSON string the closing quote would be escaped, so no text of the model looks like that. All begin with a
+  /// quote and a letter, two of which differ in one bit (0x65 and 0x75), so all are looked for at once.
+  private var tellsOfItself: Bool {
     var at = 0
     while at &+ 9 <= count {
       if at &+ 33 <= count {
         let quotes: WordBlock = words(at: at) ^ WordBlock.filled(0x22)
-        let letters: WordBlock = (words(at: at &+ 1) | WordBlock.filled(0x10)) ^ WordBlock.filled(0x75)
-        let misses: WordBlock = quotes | letters
-        let marks: WordBlock = (misses &- WordBlock.filled(1)) & ~misses
+        let letters: WordBlock = words(at: at &+ 1)
+        let misses: WordBlock = quotes | ((letters | WordBlock.filled(0x10)) ^ WordBlock.filled(0x75))
+        let others: WordBlock = quotes | (letters ^ WordBlock.filled(0x66))
+        let marks: WordBlock =
+          ((misses &- WordBlock.filled(1)) & ~misses) | ((others &- WordBlock.filled(1)) & ~others)
         if marks.union & UInt64.highBits == 0 {
           at &+= 32
           continue
         }
       }
       let quotes: UInt64 = word(at: at) ^ UInt64.every(0x22)
-      let letters: UInt64 = (word(at: at &+ 1) | UInt64.every(0x10)) ^ UInt64.every(0x75)
-      let misses: UInt64 = quotes | letters
+      let letters: UInt64 = word(at: at &+ 1)
+      let misses: UInt64 = quotes | ((letters | UInt64.every(0x10)) ^ UInt64.every(0x75))
+      let others: UInt64 = quotes | (letters ^ UInt64.every(0x66))
       // A mark above the first may be false: every one is looked at.
-      var found = misses.zeroBytes
+      var found = misses.zeroBytes | others.zeroBytes
       while found != 0 {
         if tells(at: at &+ found.trailingZeroBitCount / 8) { return true }
         found &= found &- 1
@@ -51,19 +54,16 @@ extension Span<UInt8> {
     return false
   }
 
-  /// Whether a `finish_reason` occurs that is not null.
-  private var tellsFinish: Bool {
-    guard let place = firstRange(of: "\"finish_reason\"") else { return false }
-    var at = place + 15
-    while at < count, self[at] == UInt8(ascii: ":") || self[at] == 32 { at += 1 }
-    return at == count || self[at] != UInt8(ascii: "n")
-  }
-
   private func tells(at place: Int) -> Bool {
-    guard place + 7 < count else { return false }
-    let key = extracting(place..<place + 7)
-    guard key.equals("\"usage\"") || key.equals("\"error\"") else { return false }
-    var at = place + 7
+    let rest = extracting(place..<count)
+    var at = place
+    if rest.hasPrefix("\"finish_reason\"") {
+      at += 15
+    } else if rest.hasPrefix("\"usage\"") || rest.hasPrefix("\"error\"") {
+      at += 7
+    } else {
+      return false
+    }
     while at < count, self[at] == UInt8(ascii: ":") || self[at] == 32 { at += 1 }
     return at == count || self[at] != UInt8(ascii: "n")
   }
