@@ -100,7 +100,8 @@ import Testing
     #expect(outcome.fault == nil)
     #expect(outcome.status == 413)
     driver.cancel(id)
-    #expect(driver.watched.isEmpty)
+    // Where all of the body had gone out and the end had not come yet, the connection is kept until it comes.
+    #expect(driver.run { driver.watched.isEmpty })
   }
 
   /// Every byte of the answer comes in a segment of its own.
