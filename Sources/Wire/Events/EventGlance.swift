@@ -23,7 +23,10 @@ extension Span<UInt8> {
   private var tellsOfItself: Bool {
     var at = 0
     while at &+ 9 <= count {
+      // Four words are looked at in one go, and each by itself only where there is something among them.
+      var end = at &+ 8
       if at &+ 33 <= count {
+        end = at &+ 32
         let quotes: WordBlock = words(at: at) ^ WordBlock.filled(0x22)
         let letters: WordBlock = words(at: at &+ 1)
         let misses: WordBlock = quotes | ((letters | WordBlock.filled(0x10)) ^ WordBlock.filled(0x75))
@@ -31,21 +34,23 @@ extension Span<UInt8> {
         let marks: WordBlock =
           ((misses &- WordBlock.filled(1)) & ~misses) | ((others &- WordBlock.filled(1)) & ~others)
         if marks.union & UInt64.highBits == 0 {
-          at &+= 32
+          at = end
           continue
         }
       }
-      let quotes: UInt64 = word(at: at) ^ UInt64.every(0x22)
-      let letters: UInt64 = word(at: at &+ 1)
-      let misses: UInt64 = quotes | ((letters | UInt64.every(0x10)) ^ UInt64.every(0x75))
-      let others: UInt64 = quotes | (letters ^ UInt64.every(0x66))
-      // A mark above the first may be false: every one is looked at.
-      var found = misses.zeroBytes | others.zeroBytes
-      while found != 0 {
-        if tells(at: at &+ found.trailingZeroBitCount / 8) { return true }
-        found &= found &- 1
+      while at < end {
+        let quotes: UInt64 = word(at: at) ^ UInt64.every(0x22)
+        let letters: UInt64 = word(at: at &+ 1)
+        let misses: UInt64 = quotes | ((letters | UInt64.every(0x10)) ^ UInt64.every(0x75))
+        let others: UInt64 = quotes | (letters ^ UInt64.every(0x66))
+        // A mark above the first may be false: every one is looked at.
+        var found = misses.zeroBytes | others.zeroBytes
+        while found != 0 {
+          if tells(at: at &+ found.trailingZeroBitCount / 8) { return true }
+          found &= found &- 1
+        }
+        at &+= 8
       }
-      at &+= 8
     }
     while at < count {
       if self[at] == UInt8(ascii: "\""), tells(at: at) { return true }
