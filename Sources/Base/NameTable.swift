@@ -1,8 +1,8 @@
 /// A fixed set of names, looked up by wire bytes without making a String.
 ///
-/// Open addressing with linear probing over FNV-1a, eight bytes at a time; built once from the configuration, then only read. The
-/// names come from the operator's own file, so no keyed hash is needed: a client chooses what is looked up,
-/// never what is stored.
+/// Open addressing with linear probing over FNV-1a, eight bytes at a time; built once from the configuration, then
+/// only read. The names come from the operator's own file, so no keyed hash is needed: a client chooses what is
+/// looked up, never what is stored.
 package struct NameTable: Sendable {
   private var slots: [Int32]
   private var names: [[UInt8]]
