@@ -51,23 +51,22 @@ extension Downstream {
   /// small as they are; in the clear, later ones go straight to it. Records are always opened in the shared one, since
   /// they are as large as their sender likes.
   func receive(_ connection: Connection, room: Int) -> Received {
-    guard connection.transport.isSecure || (connection.inbound.isEmpty && room <= Limits.firstRead) else {
+    let isSecure = connection.transport.isSecure
+    guard isSecure || (connection.inbound.isEmpty && room <= Limits.firstRead) else {
       return Socket.receive(connection.raw, into: &connection.inbound, room: room)
     }
     var end: Transport.End?
     let count = inbox.fill(room: Limits.connectionRead) { free in
       let received = connection.transport.receive(
-        into: connection.transport.isSecure ? free : UnsafeMutableRawBufferPointer(rebasing: free[..<room]))
+        into: isSecure ? free : UnsafeMutableRawBufferPointer(rebasing: free[..<room]))
       end = received.end
       return received.count
     }
     if count > 0 {
-      let room = count + Limits.behindRequest
-      connection.inbound.reserve(room, total: connection.inbound.count + room)
+      // What comes later has room by a share of what there is, so that a body of unknown length is not moved each time.
+      if connection.inbound.isEmpty { connection.inbound.reserve(count + Limits.behindRequest) }
       inbox.withBytes { connection.inbound.append($0) }
-    }
-    inbox.removeAll()
-    if count > 0 {
+      inbox.removeAll()
       if case .closed? = end { connection.hasSaidAll = true }
       return .received(count)
     }

@@ -9,8 +9,7 @@ package enum AttemptList {
   ) {
     for index in attempts.indices {
       if index > 0 { out.append(", ") }
-      let name = providers[attempts[index].choice.provider].name
-      out.append(name)
+      out.append(providers[attempts[index].choice.provider].name)
       out.append("=")
       let (status, fault) = (attempts[index].status, attempts[index].fault)
       if status > 0, fault == nil || status >= 300 {

@@ -210,10 +210,7 @@ package final class Runner {
       }
     }
     if effects.count > first { effects.removeSubrange(first...) }
-    if run.exchange.ending == nil {
-      let due = run.exchange.nextDue
-      if timers.deadline(of: Int(run.id.slot)) != due { timers.arm(Int(run.id.slot), at: due) }
-    }
+    if run.exchange.ending == nil { timers.arm(Int(run.id.slot), at: run.exchange.nextDue) }
   }
 
   /// Performs one effect. What it brings about at once is returned as the next event.
