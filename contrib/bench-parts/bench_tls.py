@@ -136,9 +136,7 @@ class TLSBench(Stage):
     def toward_providers(self):
         names = self.PROVIDER_SIDE
         self.live = {name: self.begin(name) for name in names}
-        # As contrib/bench has it.
-        time.sleep(6)
-        idle = {n: p.memory()[0] for n, p in self.live.items()}
+        idle = {n: m[0] for n, m in self.at_rest().items()}
         n = 3000 if self.o.quick else 10000
         cost = self.rounds("plain", "-c", 32, "-n", n)
         self.row("CPU µs/request, 32 connections, 0.3 KB", cost, ("≤ 1.2", "≤ 1.4"))

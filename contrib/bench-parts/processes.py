@@ -128,6 +128,12 @@ class Stage:
         "paced": ["--gap-ms", "20", "--chunks", "100"],
     }
 
+    def at_rest(self):
+        """Memory of the proxies when they have had nothing to do for a while: synaxis gives back after five seconds what its
+        start took."""
+        time.sleep(6)
+        return {name: process.memory() for name, process in self.live.items()}
+
     def who(self, port):
         """Whose port it is, for what is said of errors."""
         raise NotImplementedError
