@@ -168,13 +168,13 @@ package struct Exchange: ~Copyable, Sendable {
       streamIdle: health.catalog.providers[choice.provider].streamIdle(shape.timeouts), openedAt: now)
     attempt.threshold = threshold
     attempt.checkAt = now + threshold
-    if place < attempts.count {
-      // A server that is starting is asked again in the place of the last time.
-      attempt.consequence = attempts[place].consequence
-      attempts[place] = attempt
-    } else {
+    if place == attempts.count {
       attempts.append(attempt)
+      return place
     }
+    // A server that is starting is asked again in the place of the last time.
+    attempt.consequence = attempts[place].consequence
+    attempts[place] = attempt
     return place
   }
 
@@ -353,8 +353,8 @@ package struct Exchange: ~Copyable, Sendable {
     if let fault { note(fault, of: index, in: &outcome, health, now) }
     outcome.status = attempts[index].status
     outcome.words = attempts[index].words
-    attempts[index].consequence =
-      health.end(attempts[index].ticket, outcome, now: now) ?? attempts[index].consequence
+    let ticket = attempts[index].ticket
+    if let consequence = health.end(ticket, outcome, now: now) { attempts[index].consequence = consequence }
   }
 
   private mutating func note(

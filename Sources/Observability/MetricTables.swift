@@ -30,7 +30,7 @@ package struct WordList {
 }
 
 /// The values that a label may have: names of the configuration, and in place 0 what stands for any other.
-package struct LabelNames {
+package final class LabelNames {
   package let texts: [String]
   private let table: NameTable
 

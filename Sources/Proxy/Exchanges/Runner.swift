@@ -209,7 +209,7 @@ package final class Runner {
         run.exchange.handle(answer, health: run.runtime.health, now: now.instant, effects: &effects)
       }
     }
-    if effects.count > first { effects.removeSubrange(first...) }
+    while effects.count > first { effects.removeLast() }
     if run.exchange.ending == nil { timers.arm(Int(run.id.slot), at: run.exchange.nextDue) }
   }
 
