@@ -5,38 +5,41 @@
 /// looked up, never what is stored.
 package struct NameTable: Sendable {
   private var slots: [Int32]
-  private var names: [[UInt8]]
+  /// The names, one behind the other, and where each ends.
+  private var bytes: [UInt8] = []
+  private var ends: [Int32] = []
 
   /// Later duplicates of a name are ignored: the first index wins.
   package init(_ list: [String]) {
-    names = list.map { Array($0.utf8) }
     var size = 8
     while size < list.count * 2 { size *= 2 }
     slots = Array(repeating: -1, count: size)
-    for (index, name) in names.enumerated() {
-      var at = Int(truncatingIfNeeded: Self.hash(name.span)) & (size - 1)
-      var isNew = true
-      while slots[at] >= 0 {
-        if names[Int(slots[at])] == name {
-          isNew = false
-          break
-        }
-        at = (at + 1) & (size - 1)
-      }
-      if isNew { slots[at] = Int32(index) }
+    for (index, name) in list.enumerated() {
+      let name = Array(name.utf8)
+      let (place, isNew) = find(name.span)
+      if isNew { slots[place] = Int32(index) }
+      bytes += name
+      ends.append(Int32(bytes.count))
     }
   }
 
   /// The index of a name in the list given at the start.
   package func index(of name: Span<UInt8>) -> Int? {
+    let (place, isNew) = find(name)
+    return isNew ? nil : Int(slots[place])
+  }
+
+  /// The slot of a name, or the free one where it would be.
+  @inline(__always)
+  private func find(_ name: Span<UInt8>) -> (place: Int, isNew: Bool) {
     var at = Int(truncatingIfNeeded: Self.hash(name)) & (slots.count - 1)
     while slots[at] >= 0 {
       let index = Int(slots[at])
-      let stored = names[index]
-      if stored.span.equals(name) { return index }
+      let start = index == 0 ? 0 : Int(ends[index - 1])
+      if bytes.span.extracting(start..<Int(ends[index])).equals(name) { return (at, false) }
       at = (at + 1) & (slots.count - 1)
     }
-    return nil
+    return (at, true)
   }
 
   @inline(__always)

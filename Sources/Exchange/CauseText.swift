@@ -65,12 +65,19 @@ package struct CauseText {
   }
 
   /// Everything that stood in the way: what was tried, and where nothing was left, what could not be.
-  package func write(into out: inout ByteBuffer) {
+  func write(into out: inout ByteBuffer) {
     let hasAttempts = writeAttempts(into: &out)
     guard Self.wasLeftWithoutAny(record.ending) else { return }
     let length = out.count
     if hasAttempts { out.append(" ") }
     if !writeObstructions(into: &out) { out.truncate(to: length) }
+  }
+
+  /// The same by itself.
+  package var text: [UInt8] {
+    var text = ByteBuffer()
+    write(into: &text)
+    return text.withBytes { $0.array }
   }
 
   /// What the operator can do, once for each provider and kind of fault.

@@ -133,15 +133,17 @@ package struct Exchange: ~Copyable, Sendable {
       if !hasLiveAttempt { failClient(.deadlineExceeded, &effects) }
       return
     }
-    var asked = history
-    switch health.next(for: routeRequest, history: &asked, now: now) {
+    let waitingSince = history.waitingSince
+    switch health.next(for: routeRequest, history: &history, now: now) {
     case .attempt(let choice):
       state = .seeking
       open(choice, round: round, health, now, &effects)
     case .wait(let until):
       // While an attempt is open there is no wait, and its time does not begin.
-      if hasLiveAttempt { return }
-      history = asked
+      if hasLiveAttempt {
+        history.waitingSince = waitingSince
+        return
+      }
       state = .waiting(until: until)
     case .exhausted(let why):
       if !hasLiveAttempt { giveUp(why, now, &effects) }
@@ -348,19 +350,23 @@ package struct Exchange: ~Copyable, Sendable {
     let openedAt = attempts[index].openedAt
     let toFirst = attempts[index].firstContentAt.map { $0 - openedAt }
     var outcome = AttemptOutcome(fault: fault, timeToFirstToken: toFirst, tokens: attempts[index].tokens)
-    if let fault {
-      let attempt = attempts[index]
-      let provider = health.catalog.providers[attempt.choice.provider]
-      outcome.isStarting = provider.isStarting(
-        fault, status: attempt.status, isAskedAgain: attempt.choice.isAskedAgain)
-      history.note(
-        fault, of: attempt.choice, onPooled: attempt.isReused,
-        context: health.catalog[attempt.choice.candidate].context, startingAt: outcome.isStarting ? now : nil)
-    }
+    if let fault { note(fault, of: index, in: &outcome, health, now) }
     outcome.status = attempts[index].status
     outcome.words = attempts[index].words
     attempts[index].consequence =
       health.end(attempts[index].ticket, outcome, now: now) ?? attempts[index].consequence
+  }
+
+  private mutating func note(
+    _ fault: Fault, of index: Int, in outcome: inout AttemptOutcome, _ health: HealthStore, _ now: Instant
+  ) {
+    let attempt = attempts[index]
+    let provider = health.catalog.providers[attempt.choice.provider]
+    outcome.isStarting = provider.isStarting(
+      fault, status: attempt.status, isAskedAgain: attempt.choice.isAskedAgain)
+    history.note(
+      fault, of: attempt.choice, onPooled: attempt.isReused,
+      context: health.catalog[attempt.choice.candidate].context, startingAt: outcome.isStarting ? now : nil)
   }
 
   mutating func cancelOthers(

@@ -16,12 +16,15 @@ package struct ExchangeRecord {
   package let health: HealthStore
   package let model: [UInt8]
   /// The name of the first client's request.
-  package var requestID: RequestID?
-  package var usage = TokenUsage()
+  package let requestID: RequestID?
+  package let usage: TokenUsage
   /// What the answer cost; nil where it did not tell its tokens.
-  package var bill: Bill?
+  package let bill: Bill?
 
-  package init(_ exchange: borrowing Exchange, _ health: HealthStore, model: [UInt8]) {
+  package init(
+    _ exchange: borrowing Exchange, _ health: HealthStore, model: [UInt8], requestID: RequestID?,
+    usage: TokenUsage, bill: Bill?
+  ) {
     attempts = exchange.attempts
     ending = exchange.ending
     endpoint = exchange.shape.endpoint
@@ -30,6 +33,9 @@ package struct ExchangeRecord {
     question = CauseText.isNeeded(exchange) ? exchange.routeRequest : nil
     self.health = health
     self.model = model
+    self.requestID = requestID
+    self.usage = usage
+    self.bill = bill
   }
 
   package var providers: [Provider] { health.catalog.providers }

@@ -18,8 +18,11 @@ extension Log {
       line.add("endpoint", request.endpoint.name)
       line.add("model", model.span.extracting(0..<min(model.count, Limits.modelName)))
       if request.hasExchange {
-        let provider = request.attempts.answeringProvider
-        line.add("provider", provider.map { request.providers[$0].name } ?? "-")
+        if let provider = request.attempts.answeringProvider {
+          line.add("provider", request.providers[provider].name)
+        } else {
+          line.add("provider", word: "-")
+        }
         line.add("attempts") {
           AttemptList.write(request.attempts, request.providers, now: now.instant, into: &$0)
         }
@@ -28,9 +31,7 @@ extension Log {
         }
       }
       line.add("status", request.status)
-      if let failure = request.failure {
-        line.add("reason") { CauseText(failure, now: now.instant).write(into: &$0) }
-      }
+      if !request.reason.isEmpty { line.add("reason", request.reason.span) }
       line.add("end", word: request.end)
       if let first = request.firstByte { line.add("ttft_ms", milliseconds: first) }
       line.add("total_ms", milliseconds: request.total)

@@ -37,8 +37,8 @@ package struct RequestRecord: ~Copyable {
   package var bill: Bill?
   /// Requests that were sent as one with it, itself counted.
   package var batchSize = 1
-  /// Its exchange, where there is something to tell of why it failed.
-  package var failure: ExchangeRecord?
+  /// Why its exchange failed, where there is something to tell.
+  package var reason: [UInt8] = []
 
   package init(
     id: RequestID, trace: TraceID?, client: String?, endpoint: Endpoint, model: [UInt8], wantsStream: Bool,

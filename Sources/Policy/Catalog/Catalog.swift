@@ -39,6 +39,11 @@ package final class Catalog: Sendable {
   let listedTexts: [String]
   let seed: UInt64
 
+  /// Those that a model's name can lead to.
+  var modelLists: [List] {
+    aliasLists + listedLists + upstreamLists + (wildcardList.range.isEmpty ? [] : [wildcardList])
+  }
+
   package subscript(_ id: CandidateID) -> Candidate { candidates[id.index] }
 
   /// Who would have a model, an alias or a `provider/model` by that name, and is left out for want of something.

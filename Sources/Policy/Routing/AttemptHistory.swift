@@ -1,7 +1,8 @@
 package import Base
 
-/// The attempts that an exchange has made: kept by the exchange, read by the router. Bounded.
-package struct AttemptHistory: Sendable {
+/// The attempts that an exchange has made: kept by the exchange, read by the router. Bounded, and never copied: it has
+/// 440 bytes.
+package struct AttemptHistory: ~Copyable, Sendable {
   struct Entry: Sendable {
     var candidate: Int32 = -1
     var key: Int32 = -1
@@ -22,7 +23,7 @@ package struct AttemptHistory: Sendable {
   private var entries = InlineArray<16, Entry>(repeating: Entry())
   package private(set) var count = 0
   /// When the exchange was first told to wait.
-  var waitingSince: Instant?
+  package var waitingSince: Instant?
   /// When the first server was found starting.
   private(set) var startingSince: Instant?
   /// The context of the largest candidate for which the request was too long; 0 where not known.

@@ -198,6 +198,11 @@ extension HealthStore {
     return keyPlaces[catalog.candidates[catalog.candidate(0, of: route).index].provider].count == 1
   }
 
+  /// That is so of every route there can be: no conversation has to be known.
+  package var eachHasOnePlace: Bool {
+    catalog.modelLists.allSatisfy { $0.range.count == 1 } && keyPlaces.allSatisfy { $0.count == 1 }
+  }
+
   /// A key by its number, if it is one of a route's providers; nil where a reload has taken it away.
   private func maker(numbered number: UInt32, _ route: Route) -> Int? {
     guard let key = numbers.keys.firstIndex(of: number) else { return nil }

@@ -123,15 +123,15 @@ extension HealthStore {
   }
 
   func rank(_ id: CandidateID, preference: Int?, history: borrowing AttemptHistory) -> Rank {
-    let candidate = catalog.candidates[id.index]
+    let provider = catalog.candidates[id.index].provider
     var room = 0
     if let failed = history.tooLongFor {
       // A window known to be larger, one that is not known, and one known to be no larger.
-      room = candidate.context.map { $0 > failed ? 0 : 2 } ?? 1
+      room = catalog.candidates[id.index].context.map { $0 > failed ? 0 : 2 } ?? 1
     }
     return Rank(
-      doubt: providers[candidate.provider].suspects == 0 ? 0 : 1,
-      preference: candidate.provider == preference ? 0 : 1, room: room, tier: candidate.tier)
+      doubt: providers[provider].suspects == 0 ? 0 : 1, preference: provider == preference ? 0 : 1,
+      room: room, tier: catalog.candidates[id.index].tier)
   }
 
   /// What of a candidate decides whether it is chosen, and with which key.

@@ -30,9 +30,8 @@ package struct FlightTable: ~Copyable {
     case free
     /// Nothing has been committed to.
     case waiting
-    case running(AnswerHead)
-    /// Before commit there is no head.
-    case ended(FlightEnding, AnswerHead?)
+    case running
+    case ended(FlightEnding)
   }
 
   private struct Flight {
@@ -41,6 +40,8 @@ package struct FlightTable: ~Copyable {
     var key = Fingerprint(high: 0, low: 0)
     /// Can be found by its key.
     var isListed = false
+    /// Nil before commit.
+    var head: AnswerHead?
     var recording: Recording?
     var firstSubscription = FlightSubscriptions.none
     var subscriptionCount = 0
@@ -158,7 +159,9 @@ package struct FlightTable: ~Copyable {
   package mutating func commit(_ flight: FlightID, head: AnswerHead) {
     guard let slot = check(flight) else { return }
     switch flights[slot].phase {
-    case .waiting: flights[slot].phase = .running(head)
+    case .waiting:
+      flights[slot].phase = .running
+      flights[slot].head = head
     case .free, .running, .ended: preconditionFailure("a flight commits once")
     }
   }
@@ -168,13 +171,10 @@ package struct FlightTable: ~Copyable {
   package mutating func end(_ flight: FlightID, _ ending: FlightEnding) -> Recording? {
     guard let slot = check(flight) else { return nil }
     unlist(slot)
-    let head: AnswerHead?
     switch flights[slot].phase {
     case .free, .ended: preconditionFailure("a flight ends once")
-    case .waiting: head = nil
-    case .running(let known): head = known
+    case .waiting, .running: flights[slot].phase = .ended(ending)
     }
-    flights[slot].phase = .ended(ending, head)
     switch ending {
     case .complete:
       guard let recording = flights[slot].recording, !recording.isOverflown else { return nil }
@@ -224,22 +224,19 @@ package struct FlightTable: ~Copyable {
   /// 4. Bytes that it has not had; then the end.
   package mutating func step(_ subscription: Subscription) -> FlightStep {
     let place = subscriptions.place(of: subscription)
-    let flight = flights[Int(subscriptions[place].flight)]
-    guard let recording = flight.recording else { preconditionFailure("a flight without a recording") }
+    let slot = Int(subscriptions[place].flight)
+    guard let recording = flights[slot].recording else {
+      preconditionFailure("a flight without a recording")
+    }
     switch subscriptions[place].state {
     case .free: preconditionFailure("a subscription nobody has")
     case .direct:  // 1
-      if case .ended(let ending, _) = flight.phase { return .ended(ending) }
+      if case .ended(let ending) = flights[slot].phase { return .ended(ending) }
       return .wait
     case .awaitingHead:  // 2
-      switch flight.phase {
-      case .free: preconditionFailure("a subscription in a free flight")
-      case .waiting: return .wait
-      case .running(let head): return .head(head)
-      case .ended(let ending, let head):
-        if let head { return .head(head) }
-        return .ended(ending)
-      }
+      if let head = flights[slot].head { return .head(head) }
+      if case .ended(let ending) = flights[slot].phase { return .ended(ending) }
+      return .wait
     case .fellBehind: return .fellBehind  // 3
     case .following:
       if subscriptions[place].offset < recording.start {
@@ -250,7 +247,7 @@ package struct FlightTable: ~Copyable {
       if subscriptions[place].offset < recording.end {
         return .bytes(subscriptions[place].offset..<recording.end)
       }  // 4
-      if case .ended(let ending, _) = flight.phase { return .ended(ending) }
+      if case .ended(let ending) = flights[slot].phase { return .ended(ending) }
       return .wait
     }
   }
@@ -295,11 +292,7 @@ package struct FlightTable: ~Copyable {
   /// Nil before commit.
   package func head(of flight: FlightID) -> AnswerHead? {
     guard let slot = check(flight) else { return nil }
-    switch flights[slot].phase {
-    case .running(let head): return head
-    case .ended(_, let head): return head
-    case .free, .waiting: return nil
-    }
+    return flights[slot].head
   }
 
   /// Body bytes that this client has been handed, by its relay or from the recording.
@@ -367,6 +360,7 @@ package struct FlightTable: ~Copyable {
     unlist(slot)
     flights[slot].phase = .free
     flights[slot].generation &+= 1
+    flights[slot].head = nil
     flights[slot].recording = nil
     flights[slot].isPaused = false
     freeFlights.append(Int32(slot))

@@ -47,18 +47,18 @@ struct AnswerDraft: ~Copyable {
   }
 
   /// What the gate found out: the client's own limit, and what its browser may do.
-  mutating func appendAccessFields(_ access: AccessDecision) {
-    if let quota = access.quota {
+  mutating func appendAccessFields(of connection: Connection) {
+    if let quota = connection.access.quota {
       head.appendField("x-ratelimit-limit-requests", decimal: quota.limit.value)
       head.appendField("x-ratelimit-remaining-requests", decimal: quota.remaining.value)
       head.append("x-ratelimit-reset-requests: ")
       head.append(duration: quota.reset)
       head.append("\r\n")
     }
-    if access.variesByOrigin { head.appendField("Vary", "Origin") }
-    guard let origin = access.origin else { return }
+    if connection.access.variesByOrigin { head.appendField("Vary", "Origin") }
+    guard let origin = connection.access.origin else { return }
     appendText("Access-Control-Allow-Origin", origin)
-    if access.isPreflight { return }
+    if connection.access.isPreflight { return }
     head.appendField(
       "Access-Control-Expose-Headers",
       """
@@ -69,8 +69,8 @@ struct AnswerDraft: ~Copyable {
 
   /// A provider's fields, but for those that `appendAccessFields` says itself: a client with a limit of its own is told
   /// that one.
-  mutating func appendProviderFields(_ lines: Span<UInt8>, besides access: AccessDecision) {
-    guard access.quota != nil else {
+  mutating func appendProviderFields(_ lines: Span<UInt8>, for connection: Connection) {
+    guard connection.access.quota != nil else {
       head.append(lines)
       return
     }
@@ -92,7 +92,7 @@ struct AnswerDraft: ~Copyable {
 
   /// The last lines of every head: for this client, and for its connection.
   mutating func end(_ connection: Connection, closes: Bool) {
-    appendAccessFields(connection.access)
+    appendAccessFields(of: connection)
     connection.sink.endHead(&head, goesOn: !closes)
   }
 

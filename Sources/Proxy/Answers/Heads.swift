@@ -56,7 +56,7 @@ extension Runner {
     reply.isStream = head.isStream
     draft.begin(head.status)
     if !head.contentType.isEmpty { draft.head.appendField("Content-Type", head.contentType.span) }
-    draft.appendProviderFields(head.fields.span, besides: connection.access)
+    draft.appendProviderFields(head.fields.span, for: connection)
     // An answer that has no body by its status says nothing of it (RFC 9110 §8.6, RFC 9112 §6.1).
     draft.appendFraming(for: connection, length: reply.hasBody ? length : nil, hasBody: reply.hasBody)
     if head.isStream { draft.appendStreamFields() }

@@ -104,7 +104,7 @@ final class Reply {
       record.usage = run.usage
       record.bill = run.bill
       record.batchSize = run.batch?.size ?? 1
-      if CauseText.isNeeded(run.exchange) { record.failure = run.record }
+      if CauseText.isNeeded(run.exchange) { record.reason = CauseText(run.record, now: now).text }
     }
     return record
   }

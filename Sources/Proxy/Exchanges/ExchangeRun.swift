@@ -97,11 +97,8 @@ final class ExchangeRun {
 
   /// What its work has come to.
   var record: ExchangeRecord {
-    var record = ExchangeRecord(exchange, runtime.health, model: facts.model)
-    record.requestID = requestID
-    record.usage = usage
-    record.bill = bill
-    return record
+    ExchangeRecord(
+      exchange, runtime.health, model: facts.model, requestID: requestID, usage: usage, bill: bill)
   }
 
   /// Lends the query and the client's fields that go to every provider.
@@ -135,6 +132,7 @@ final class ExchangeRun {
 
   /// Nobody reads the body of that attempt any more.
   func dropPatch(of attempt: Int) {
+    if patches.isEmpty, charges.isEmpty { return }
     patches.removeAll { $0.attempt == attempt }
     for charge in charges where charge.attempt == attempt { reservation?.shrink(by: charge.bytes) }
     charges.removeAll { $0.attempt == attempt }

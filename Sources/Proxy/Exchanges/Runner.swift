@@ -74,7 +74,7 @@ package final class Runner {
       configuration, upstream: upstream, seed: seed, gate: downstream.gate, keeping: nil)
     sharing = Sharing(configuration.cache, limits: configuration.limits, seed: seed, secondSeed: secondSeed)
     conversationKey = KeyedHash.Key(first: secondSeed, second: seed)
-    reader = RequestReader(key: conversationKey, hearsOpenings: configuration.affinity.enabled)
+    reader = RequestReader(key: conversationKey, hearsOpenings: runtime.hearsOpenings)
     checks = Checks(runtime, upstream: upstream, keeping: nil, now: now.instant)
     metrics = Metrics(runtime.catalog, clients: configuration.clients, now: now)
     activity = Activity(startedAt: metrics.startedAt)
@@ -86,10 +86,10 @@ package final class Runner {
   /// in flight keep the one that they began with.
   func adopt(_ configuration: Configuration, now: Instant) {
     self.configuration = configuration
-    reader = newReader
     let merged = checks.merged(into: configuration)
     runtime = RuntimeConfiguration(
       merged, upstream: upstream, seed: serial, gate: Gate(merged, keeping: runtime.gate), keeping: runtime)
+    reader = newReader
     downstream.gate = runtime.gate
     checks = Checks(runtime, upstream: upstream, keeping: checks, now: now)
     metrics.adopt(runtime.catalog, clients: configuration.clients)
@@ -98,7 +98,7 @@ package final class Runner {
   }
 
   var newReader: RequestReader {
-    RequestReader(key: conversationKey, hearsOpenings: configuration.affinity.enabled)
+    RequestReader(key: conversationKey, hearsOpenings: runtime.hearsOpenings)
   }
 
   func newRequestID() -> RequestID {

@@ -17,6 +17,8 @@ final class RuntimeConfiguration {
   let edits: [BodyEdits]
   /// `GET /v1/models`, ready to be sent.
   let modelList: [UInt8]
+  /// Whether conversations are to be known: they are kept together, and some could go to several places.
+  let hearsOpenings: Bool
   private let upstream: Upstream
   /// Made when they are first needed: a place for each key, and in it for each path.
   private var targets: [TargetID?]
@@ -84,6 +86,7 @@ final class RuntimeConfiguration {
     } else {
       health = HealthStore(catalog, seed: seed, affinity: configuration.affinity)
     }
+    hearsOpenings = configuration.affinity.enabled && !health.eachHasOnePlace
     self.gate = gate
     edits = configuration.providers.map { BodyEdits($0.edits) }
     modelList = ModelPage.list(catalog)

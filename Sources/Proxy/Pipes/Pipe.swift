@@ -210,7 +210,7 @@ extension Runner {
     let provider = run.exchange.attempts[attempt].choice.provider
     appendOwnFields(
       to: &draft, reply, run: run, provider: run.runtime.catalog.providers[provider].name, now)
-    draft.appendAccessFields(connection.access)
+    draft.appendAccessFields(of: connection)
     draft.head.appendHeadEnd()
     sharing.flights.headSent(subscription)
     _ = sharing.flights.goDirect(subscription)
