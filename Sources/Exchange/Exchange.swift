@@ -361,8 +361,7 @@ package struct Exchange: ~Copyable, Sendable {
     _ fault: Fault, of index: Int, in outcome: inout AttemptOutcome, _ health: HealthStore, _ now: Instant
   ) {
     let attempt = attempts[index]
-    let provider = health.catalog.providers[attempt.choice.provider]
-    outcome.isStarting = provider.isStarting(
+    outcome.isStarting = health.catalog.providers[attempt.choice.provider].isStarting(
       fault, status: attempt.status, isAskedAgain: attempt.choice.isAskedAgain)
     history.note(
       fault, of: attempt.choice, onPooled: attempt.isReused,

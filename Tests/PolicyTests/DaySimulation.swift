@@ -30,14 +30,20 @@ struct DaySimulation {
     var hitShare: Double { Double(hits) / Double(repeats) }
   }
 
-  private struct Exchange {
-    var began: Instant
-    var sidecar: Int
+  private final class Exchange {
+    let began: Instant
+    let sidecar: Int
     /// Equal requests have equal ones.
-    var key: Int
+    let key: Int
     var history = AttemptHistory()
     /// Of the plain order: which one is next.
     var place = 0
+
+    init(began: Instant, sidecar: Int, key: Int) {
+      self.began = began
+      self.sidecar = sidecar
+      self.key = key
+    }
   }
 
   private struct Attempt {

@@ -3,7 +3,7 @@ internal import Base
 /// The name of one exchange in answers and logs: the client's own if it sent a sane one.
 package struct RequestID {
   private var bytes = InlineArray<64, UInt8>(repeating: 0)
-  private var count = 0
+  private var count: UInt8 = 0
 
   /// A new one: 16 hexadecimal digits of a counter that started at random, scrambled.
   package init(number: UInt64) {
@@ -45,7 +45,7 @@ package struct RequestID {
   }
 
   private mutating func put(_ byte: UInt8) {
-    bytes[count] = byte
+    bytes[Int(count)] = byte
     count += 1
   }
 
@@ -55,6 +55,6 @@ package struct RequestID {
 
   package var span: Span<UInt8> {
     @_lifetime(borrow self)
-    get { bytes.span.extracting(0..<count) }
+    get { bytes.span.extracting(0..<Int(count)) }
   }
 }

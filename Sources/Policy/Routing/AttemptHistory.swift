@@ -1,7 +1,6 @@
 package import Base
 
-/// The attempts that an exchange has made: kept by the exchange, read by the router. Bounded, and never copied: it has
-/// 440 bytes.
+/// The attempts that an exchange has made: kept by the exchange, read by the router. Bounded, and never copied.
 package struct AttemptHistory: ~Copyable, Sendable {
   struct Entry: Sendable {
     var candidate: Int32 = -1
@@ -20,8 +19,9 @@ package struct AttemptHistory: ~Copyable, Sendable {
     var times: Int
   }
   private var starts: [Start] = []
-  private var entries = InlineArray<16, Entry>(repeating: Entry())
-  package private(set) var count = 0
+  /// Most exchanges make one attempt, and each carries its history: only the others are kept apart.
+  private var first = Entry()
+  private var others: [Entry] = []
   /// When the exchange was first told to wait.
   package var waitingSince: Instant?
   /// When the first server was found starting.
@@ -32,7 +32,9 @@ package struct AttemptHistory: ~Copyable, Sendable {
   package init() {}
 
   /// Room for one more attempt.
-  package var isFull: Bool { count >= min(Limits.attempts, entries.count) }
+  package var isFull: Bool { count >= Limits.attempts }
+
+  package var count: Int { first.candidate < 0 ? 0 : others.count + 1 }
 
   /// An attempt was begun: it is not chosen again, and whether it failed is not yet known. Returns its place: a new
   /// one, or, at a server that is asked again and again until it has started, its latest.
@@ -41,16 +43,17 @@ package struct AttemptHistory: ~Copyable, Sendable {
     let last = choice.isAskedAgain ? latest(choice.candidate) : nil
     let start = last.flatMap { self.start(at: $0) }
     if let last, let start, starts[start].times >= Limits.startsListed {
-      entries[last].fault = nil
+      self[last].fault = nil
       starts[start].askAgainAt = nil
-      entries[last].key = Int32(choice.key)
+      self[last].key = Int32(choice.key)
       return last
     }
     precondition(!isFull)
-    entries[count] = Entry(candidate: Int32(choice.candidate.index), key: Int32(choice.key))
-    if let start { starts.append(Start(place: count, askAgainAt: nil, times: starts[start].times)) }
-    count += 1
-    return count - 1
+    let place = count
+    let entry = Entry(candidate: Int32(choice.candidate.index), key: Int32(choice.key))
+    if place == 0 { first = entry } else { others.append(entry) }
+    if let start { starts.append(Start(place: place, askAgainAt: nil, times: starts[start].times)) }
+    return place
   }
 
   /// The latest attempt at that choice ended with a fault. `context` is the candidate's, if known; where the server
@@ -60,9 +63,9 @@ package struct AttemptHistory: ~Copyable, Sendable {
   ) {
     if fault == .tooLong { tooLongFor = max(tooLongFor ?? 0, context ?? 0) }
     for n in stride(from: count - 1, through: 0, by: -1)
-    where entries[n].candidate == choice.candidate.index && entries[n].key == choice.key {
-      entries[n].fault = fault
-      entries[n].wasPooled = onPooled
+    where self[n].candidate == choice.candidate.index && self[n].key == choice.key {
+      self[n].fault = fault
+      self[n].wasPooled = onPooled
       guard let startingAt else { return }
       if self.start(at: n) == nil { starts.append(Start(place: n, askAgainAt: nil, times: 0)) }
       let start = self.start(at: n) ?? 0
@@ -76,7 +79,7 @@ package struct AttemptHistory: ~Copyable, Sendable {
 
   /// Place of the latest attempt at a candidate.
   private func latest(_ candidate: CandidateID) -> Int? {
-    for n in stride(from: count - 1, through: 0, by: -1) where entries[n].candidate == candidate.index {
+    for n in stride(from: count - 1, through: 0, by: -1) where self[n].candidate == candidate.index {
       return n
     }
     return nil
@@ -94,5 +97,8 @@ package struct AttemptHistory: ~Copyable, Sendable {
     starts.isEmpty ? nil : latest(candidate).flatMap { asksAgain(at: $0) }
   }
 
-  subscript(n: Int) -> Entry { entries[n] }
+  private(set) subscript(n: Int) -> Entry {
+    get { n == 0 ? first : others[n - 1] }
+    set { if n == 0 { first = newValue } else { others[n - 1] = newValue } }
+  }
 }

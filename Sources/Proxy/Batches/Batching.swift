@@ -47,8 +47,8 @@ extension Runner {
   }
 
   private func enter(_ call: BatchCall, _ run: ExchangeRun, attempt: Int) {
-    run.batch = call
-    run.batchAttempt = attempt
+    run.batchInput?.call = call
+    run.batchInput?.attempt = attempt
     // Its part of the answer comes by the recording.
     run.isShared = true
     call.add(run.id, attempt: attempt, weight: run.batchInput?.input.weight ?? 1)
@@ -225,7 +225,7 @@ extension Runner {
 
   /// A member needs the attempt no more. The last one out ends it.
   func leave(_ call: BatchCall, _ run: ExchangeRun, _ attempt: Int) {
-    run.batchAttempt = nil
+    run.batchInput?.attempt = nil
     run.transfers[attempt] = nil
     call.remove(run.id)
     if let id = call.gathering {

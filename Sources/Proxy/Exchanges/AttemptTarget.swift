@@ -9,9 +9,10 @@ extension Runner {
   func target(_ attempt: Int, _ run: ExchangeRun) -> TargetID {
     let choice = run.exchange.attempts[attempt].choice
     if let stored = run.stored {
-      run.targets.append(
-        run.runtime.newTarget(provider: choice.provider, key: choice.key, storedResponse: stored.path))
-      return run.targets[run.targets.count - 1]
+      let target = run.runtime.newTarget(
+        provider: choice.provider, key: choice.key, storedResponse: stored.path)
+      stored.targets.append(target)
+      return target
     }
     return run.runtime.target(
       provider: choice.provider, key: choice.key, path: .endpoint(run.exchange.shape.endpoint))

@@ -5,6 +5,15 @@ internal import Policy
 internal import Upstream
 internal import Wire
 
+/// The body of an attempt that differs from the client's.
+private struct OwnBody {
+  let attempt: Int
+  /// Kept for as long as a transfer may read it.
+  var patch: Patch?
+  /// Bytes in the request's reservation.
+  var charged = 0
+}
+
 /// The belongings of one exchange: its state machine, its request's bytes, its transfers, and for whom it runs.
 ///
 /// Lifetime: transfers read the request's bytes and the patches in place, so both are given up only after all
@@ -23,28 +32,20 @@ final class ExchangeRun {
   /// The client's fields that go to every provider, each ended by CRLF: behind the body in `request` where its
   /// memory had room for them, else by themselves.
   private let lines: ByteBuffer
-  private let linesBehind: Range<Int>
+  private let linesStart: Int?
   /// For whom it runs.
   var flight: FlightID?
   /// Others may join, or the answer may be stored: its bytes are recorded.
   var isShared: Bool
   /// What it may be sent together with others by.
   let batchInput: BatchInput?
-  /// Those with whom it is asked, or was.
-  var batch: BatchCall?
-  /// The attempt that it makes with them; nil: it has left them.
-  var batchAttempt: Int?
   /// Under which the complete answer is stored; nil: it is not.
   let storeKey: Fingerprint?
   /// What it asks of a response that a provider keeps.
   let stored: StoredRequest?
-  /// Targets that nobody else has.
-  var targets: [TargetID] = []
   var transfers: [TransferID?] = []
-  /// The bodies of attempts that differ from the client's, by attempt: kept for as long as a transfer may read them.
-  private var patches: [(attempt: Int, patch: Patch)] = []
-  /// Bytes in `reservation` for the bodies that are being made, by attempt.
-  private var charges: [(attempt: Int, bytes: Int)] = []
+  /// The bodies of attempts that differ from the client's.
+  private var ownBodies: [OwnBody] = []
   /// Length of the answer's body, once that is known.
   var length: Int64?
   /// When the first attempt was begun, by the real clock.
@@ -85,10 +86,10 @@ final class ExchangeRun {
     var request = arrival.request.take()
     var apart = ByteBuffer()
     if request.room >= lines.count {
-      linesBehind = request.count..<request.count + lines.count
+      linesStart = request.count
       request.append(lines)
     } else {
-      linesBehind = 0..<0
+      linesStart = nil
       apart.append(lines)
     }
     self.request = request.take()
@@ -104,8 +105,8 @@ final class ExchangeRun {
   /// Lends the query and the client's fields that go to every provider.
   func withQueryAndLines<R>(_ body: (Span<UInt8>, Span<UInt8>) -> R) -> R {
     request.withBytes(query) { query in
-      linesBehind.isEmpty
-        ? lines.withBytes { body(query, $0) } : request.withBytes(linesBehind) { body(query, $0) }
+      guard let linesStart else { return lines.withBytes { body(query, $0) } }
+      return request.withBytes(linesStart..<request.count) { body(query, $0) }
     }
   }
 
@@ -115,39 +116,46 @@ final class ExchangeRun {
   /// Counts what the body of an attempt takes besides the client's. False, and nothing more is counted, where that is
   /// more than there is.
   func charge(_ bytes: Int, for attempt: Int) -> Bool {
-    let place = charges.firstIndex { $0.attempt == attempt }
-    let more = bytes - (place.map { charges[$0].bytes } ?? 0)
+    let place = placeOfBody(attempt)
+    let more = bytes - ownBodies[place].charged
     guard let before = reservation?.bytes, reservation?.grow(to: before + more) == true else {
       return more <= 0
     }
-    if let place { charges[place].bytes = bytes } else { charges.append((attempt, bytes)) }
+    ownBodies[place].charged = bytes
     return true
+  }
+
+  private func placeOfBody(_ attempt: Int) -> Int {
+    if let place = ownBodies.firstIndex(where: { $0.attempt == attempt }) { return place }
+    ownBodies.append(OwnBody(attempt: attempt))
+    return ownBodies.count - 1
   }
 
   /// Keeps the body of an attempt; the pieces that it is sent in.
   func keep(_ patch: Patch, for attempt: Int) -> [UnsafeRawBufferPointer] {
-    patches.append((attempt, patch))
+    ownBodies[placeOfBody(attempt)].patch = patch
     return patch.pieces
   }
 
   /// Nobody reads the body of that attempt any more.
   func dropPatch(of attempt: Int) {
-    if patches.isEmpty, charges.isEmpty { return }
-    patches.removeAll { $0.attempt == attempt }
-    for charge in charges where charge.attempt == attempt { reservation?.shrink(by: charge.bytes) }
-    charges.removeAll { $0.attempt == attempt }
+    if ownBodies.isEmpty { return }
+    for body in ownBodies where body.attempt == attempt { reservation?.shrink(by: body.charged) }
+    ownBodies.removeAll { $0.attempt == attempt }
   }
 
   /// Nobody sends the request any more: it is given up, however long the answer takes.
   func releaseRequest() {
     request.release()
     reservation = nil
-    patches = []
-    charges = []
+    ownBodies = []
   }
 
+  /// Those with whom it is asked, or was.
+  var batch: BatchCall? { batchInput?.call }
+
   /// Those with whom it makes that attempt, if it does.
-  func batch(at attempt: Int) -> BatchCall? { batchAttempt == attempt ? batch : nil }
+  func batch(at attempt: Int) -> BatchCall? { batchInput?.attempt == attempt ? batch : nil }
 
   /// The exchange is over: what only transfers needed goes, though slow followers may keep the run.
   func release() {

@@ -369,7 +369,7 @@ package final class Runner {
   private func conclude(_ run: ExchangeRun, _ now: Moment) {
     timers.disarm(Int(run.id.slot))
     for attempt in run.transfers.indices { cancel(attempt, run) }
-    for target in run.targets { upstream.forget(target) }
+    if let stored = run.stored { for target in stored.targets { upstream.forget(target) } }
     let record = run.record
     log.attempts(of: record, now: now)
     metrics.record(record)

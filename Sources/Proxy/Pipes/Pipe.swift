@@ -7,7 +7,7 @@ internal import Upstream
 internal import Wire
 
 /// What the exchange of a WebSocket has besides those of other requests.
-struct Pipe {
+final class Pipe {
   let connection: SlotID
   /// Where the query names the model.
   let model: QueryModel
@@ -16,6 +16,12 @@ struct Pipe {
   /// The client's frames, and when it last sent something.
   var frames = FrameWalk()
   var fedAt: Instant?
+
+  init(connection: SlotID, model: QueryModel, accept: [UInt8]) {
+    self.connection = connection
+    self.model = model
+    self.accept = accept
+  }
 
   /// When something last went through, if the provider was last heard then.
   func last(_ heardAt: Instant?) -> Instant? {
@@ -175,10 +181,10 @@ extension Runner {
 
   /// What a 101 is worth: the provider has understood what was asked for (RFC 6455 §4.2.2).
   func handshakeVerdict(_ run: ExchangeRun, _ transfer: TransferID) -> Verdict {
-    guard let pipe = run.pipe else { return .fault(.foreign) }
+    guard let wanted = run.pipe?.accept else { return .fault(.foreign) }
     let isAccepted = upstream.withHead(transfer) { response, raw -> Bool in
       guard let accept = response.value(of: "sec-websocket-accept", in: raw) else { return false }
-      return raw.extracting(accept).equals(pipe.accept.span)
+      return raw.extracting(accept).equals(wanted.span)
     }
     return isAccepted == true ? .good : .fault(.foreign)
   }

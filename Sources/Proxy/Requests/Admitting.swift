@@ -66,7 +66,7 @@ extension Runner {
     }
     var bytes = 0
     for place in runs.places {
-      guard let run = runs[place], run.batchAttempt == nil else { continue }
+      guard let run = runs[place], run.batchInput?.attempt == nil else { continue }
       for case let transfer? in run.transfers { bytes += upstream.kept(transfer) }
     }
     for transfer in batches.sent.keys { bytes += upstream.kept(transfer) }

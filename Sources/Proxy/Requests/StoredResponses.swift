@@ -7,10 +7,17 @@ internal import Upstream
 internal import Wire
 
 /// What is asked of a response that a provider keeps.
-struct StoredRequest {
+final class StoredRequest {
   let method: TransferMethod
   /// Behind `responses/`.
   let path: String
+  /// What its attempts ask, which nobody else does.
+  var targets: [TargetID] = []
+
+  init(method: TransferMethod, path: String) {
+    self.method = method
+    self.path = path
+  }
 }
 
 // Responses that providers keep: who made one is asked for it, and goes on with it.
