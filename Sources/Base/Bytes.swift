@@ -67,13 +67,19 @@ extension Span<UInt8> {
     return length == 0 || self[0] == text.utf8Start[0] && hasBytes(text.utf8Start, length)
   }
 
-  /// Inlined always: of a literal's first eight bytes two numbers are left.
+  /// Inlined always: of a literal's bytes up to the 16th a few numbers are left.
   @inlinable @inline(__always)
   func beginsWithoutCase(with text: StaticString) -> Bool {
     let length = text.utf8CodeUnitCount
+    let small = UnsafeRawPointer(text.utf8Start)
     if length >= 8 {
-      return word(at: 0).equalsWithoutCase(UnsafeRawPointer(text.utf8Start).word(at: 0))
-        && (length == 8 || hasBytesWithoutCase(text.utf8Start, length))
+      if !word(at: 0).equalsWithoutCase(small.word(at: 0)) { return false }
+      if length > 16 { return hasBytesWithoutCase(text.utf8Start, length) }
+      return length == 8 || word(at: length &- 8).equalsWithoutCase(small.word(at: length &- 8))
+    }
+    if length >= 4 {
+      return halfWord(at: 0).equalsWithoutCase(small.halfWord(at: 0))
+        && (length == 4 || halfWord(at: length &- 4).equalsWithoutCase(small.halfWord(at: length &- 4)))
     }
     return length == 0
       || self[0].asciiLowercased == text.utf8Start[0] && hasBytesWithoutCase(text.utf8Start, length)
@@ -157,16 +163,14 @@ extension Span<UInt8> {
   /// A run of ASCII digits and nothing else; nil where it is empty or does not fit.
   @inlinable package var decimal: Int64? {
     guard count > 0, count <= 19 else { return nil }
-    var value: Int64 = 0
+    // So many digits are always within 64 bits without a sign.
+    var value: UInt64 = 0
     for i in 0..<count {
       let digit = self[i] &- 48
       guard digit <= 9 else { return nil }
-      let (scaled, overflow) = value.multipliedReportingOverflow(by: 10)
-      let (sum, overflow2) = scaled.addingReportingOverflow(Int64(digit))
-      if overflow || overflow2 { return nil }
-      value = sum
+      value = value &* 10 &+ UInt64(digit)
     }
-    return value
+    return Int64(exactly: value)
   }
 
   /// The range without spaces and tabs at either end (OWS, RFC 9110 §5.6.3).

@@ -1,6 +1,12 @@
+internal import CLinux
+
 // Eight, 16 and 32 bytes at a time, for scans that mostly find nothing. The first byte is the lowest.
 
 extension Span<UInt8> {
+  /// Whether there is a byte at that place: the comparison that reading it makes, so that both are one.
+  @inlinable @inline(__always)
+  package func has(_ at: Int) -> Bool { UInt(bitPattern: at) < UInt(bitPattern: count) }
+
   /// The eight bytes from `at` on.
   @inlinable @inline(__always)
   package func word(at: Int) -> UInt64 {
@@ -26,11 +32,13 @@ extension Span<UInt8> {
     return word
   }
 
-  /// The 16 bytes from `at` on.
+  /// The 16 bytes from `at` on; nil where there are fewer.
   @inlinable @inline(__always)
-  package func block(at: Int) -> ByteBlock {
+  package func block(at: Int) -> ByteBlock? {
+    // As reading them has it, so that both comparisons are one.
+    guard UInt(bitPattern: at) <= UInt(bitPattern: count), count &- at >= 16 else { return nil }
     // Lifetime: as above.
-    bytes.unsafeLoadUnaligned(fromByteOffset: at, as: ByteBlock.self)
+    return bytes.unsafeLoadUnaligned(fromByteOffset: at, as: ByteBlock.self)
   }
 
   /// The 32 bytes from `at` on. Only for questions that do not depend on the order of bytes.
@@ -46,7 +54,7 @@ extension UnsafeRawPointer {
   @inlinable @inline(__always)
   func word(at: Int) -> UInt64 { UInt64(littleEndian: loadUnaligned(fromByteOffset: at, as: UInt64.self)) }
   @inlinable @inline(__always)
-  func halfWord(at: Int) -> UInt64 {
+  package func halfWord(at: Int) -> UInt64 {
     UInt64(UInt32(littleEndian: loadUnaligned(fromByteOffset: at, as: UInt32.self)))
   }
 }
@@ -80,29 +88,33 @@ extension UInt64 {
   }
 }
 
-/// Sixteen bytes, each reckoned for itself. Comparisons of SIMD vectors are compiled byte by byte, so a question
-/// is put as arithmetic whose answer is in the high bits: marks.
+/// Sixteen bytes, each compared for itself.
 @usableFromInline package typealias ByteBlock = SIMD16<UInt8>
+/// The bytes of a block about which something is true.
+@usableFromInline package typealias ByteMarks = SIMDMask<SIMD16<Int8>>
 
 extension ByteBlock {
-  /// Marks every byte that equals `byte`, which is ASCII; bytes from 0x80 on may be marked too.
-  @inlinable @inline(__always) package func marks(equal byte: UInt8) -> ByteBlock {
-    (self ^ ByteBlock(repeating: byte)) &- ByteBlock(repeating: 1)
+  @inlinable @inline(__always) package func marks(equal byte: UInt8) -> ByteMarks {
+    self .== ByteBlock(repeating: byte)
   }
 
-  /// Marks every byte from `byte` on, which is ASCII; what it says of bytes from 0x80 on means nothing.
-  @inlinable @inline(__always) package func marks(from byte: UInt8) -> ByteBlock {
-    self &+ ByteBlock(repeating: 0x80 - byte)
+  @inlinable @inline(__always) package func marks(below byte: UInt8) -> ByteMarks {
+    self .< ByteBlock(repeating: byte)
   }
 
+  /// Marks the bytes below `byte`, which is ASCII, and those from 0x80 on.
+  @inlinable @inline(__always) package func marks(outsideOfASCIIFrom byte: UInt8) -> ByteMarks {
+    unsafeBitCast(self, to: SIMD16<Int8>.self) .< SIMD16<Int8>(repeating: Int8(bitPattern: byte))
+  }
+
+  @inlinable @inline(__always) package func marks(from first: UInt8, to last: UInt8) -> ByteMarks {
+    (self &- ByteBlock(repeating: first)) .<= ByteBlock(repeating: last &- first)
+  }
+}
+
+extension ByteMarks {
   /// The place of the first byte that is marked; 16 where none is.
-  @inlinable @inline(__always) package var firstMark: Int {
-    let halves = unsafeBitCast(self, to: SIMD2<UInt64>.self)
-    let low = UInt64(littleEndian: halves[0]) & .highBits
-    if low != 0 { return low.trailingZeroBitCount / 8 }
-    let high = UInt64(littleEndian: halves[1]) & .highBits
-    return high != 0 ? 8 &+ high.trailingZeroBitCount / 8 : 16
-  }
+  @inline(__always) package var first: Int { Int(first_mark(unsafeBitCast(self, to: ByteBlock.self))) }
 }
 
 /// Four words at once.

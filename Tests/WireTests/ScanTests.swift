@@ -36,6 +36,20 @@ import Testing
     }
   }
 
+  @Test func hostsEndWhereTheirBytesDo() {
+    texts { text, end in
+      let place = text[..<end].firstIndex { !ASCIISet.host.contains($0) } ?? end
+      if text.span.endOfHost(from: 0, upTo: end) != place { Issue.record("\(text) to \(end)") }
+    }
+  }
+
+  @Test func targetsAreVisible() {
+    texts { text, _ in
+      let place = text.firstIndex { $0 <= 32 || $0 >= 127 } ?? text.count
+      if text.span.endOfVisible(from: 0) != place { Issue.record("\(text)") }
+    }
+  }
+
   @Test func stringsArePlainUpToTheFirstByteThatIsNot() {
     texts { text, _ in
       let place = text.firstIndex { $0 < 32 || $0 >= 128 || $0 == 0x22 || $0 == 0x5C } ?? text.count
@@ -59,6 +73,55 @@ import Testing
       let unknown = KnownField(other.span)
       #expect(unknown == .other)
     }
+  }
+
+  /// What a field line is read as at one look, it is also read as with care: one that comes byte by byte is.
+  @Test(arguments: [
+    "Host: a", "X-Name:value", "Content-Length: 12", "A-Name-Beyond-16-Bytes:  \u{E9} and a value beyond ",
+  ])
+  func fieldLinesAreReadAlike(_ line: String) {
+    let bytes: [UInt8] = Array("\r\n\t :-_aZ0,\"".utf8) + [0, 31, 33, 127, 128, 255]
+    for place in 0...line.utf8.count {
+      for byte in bytes {
+        var field = Array(line.utf8)
+        field.insert(byte, at: place)
+        let asked = "GET / HTTP/1.1\r\nHost: h\r\n".utf8 + field + "\r\nZ: z\r\n\r\n".utf8
+        if request(asked, step: asked.count) != request(asked, step: 1) { Issue.record("\(asked)") }
+        let told = "HTTP/1.1 200 OK\r\n".utf8 + field + "\r\nZ: z\r\n\r\n".utf8
+        if answer(told, step: told.count) != answer(told, step: 1) { Issue.record("\(told)") }
+      }
+    }
+  }
+
+  private func request(_ bytes: [UInt8], step: Int) -> String {
+    var parser = RequestParser(maximumHead: 1000)
+    do throws(WireFault) {
+      var end = 0
+      while end < bytes.count {
+        end += step
+        if try parser.parse(bytes.span.extracting(0..<end)) == .complete { break }
+      }
+    } catch {
+      return "\(error)"
+    }
+    return "\(parser.head.headLength) \(parser.head.framing) \(parser.head.fields)"
+  }
+
+  private func answer(_ bytes: [UInt8], step: Int) -> String {
+    var framing = AnswerFraming()
+    var head = ResponseHead()
+    var at = 0
+    var end = 0
+    while end < bytes.count {
+      end += step
+      while true {
+        let part = framing.next(bytes.span.extracting(0..<end), &at, head: &head)
+        if case .needMore = part { break }
+        if case .head(_, isWhole: false) = part { continue }
+        return "\(part == .malformed) \(at) \(head.fields)"
+      }
+    }
+    return "not whole"
   }
 
   /// A field goes out as it came where one space stands behind its colon, and is written anew where not.

@@ -67,20 +67,17 @@ package struct RequestReader: Sendable {
     case .array, .string, .number, .bool, .null:
       throw .invalidJSON(offset: probe.root.value.lowerBound, reason: "the body is not a JSON object")
     }
-    guard let model = probe.value(of: "model", in: body) else { throw .missingField("model") }
+    let members = RoutingMembers(probe, in: body)
+    guard let model = members.model else { throw .missingField("model") }
     // Two members of that name: providers differ in which one they take, so we could route one model's
     // request and be billed for the other.
-    if probe.count(of: "model", in: body) > 1 {
-      throw .invalidField("model", reason: "it stands twice in the body")
-    }
-    if probe.count(of: "stream", in: body) > 1 {
-      throw .invalidField("stream", reason: "it stands twice in the body")
-    }
+    if members.models > 1 { throw .invalidField("model", reason: "it stands twice in the body") }
+    if members.streams > 1 { throw .invalidField("stream", reason: "it stands twice in the body") }
     let name = try name(model, in: body)
     var facts = RequestFacts(
       form: .json, modelRange: model.value, model: name, wantsStream: false,
       estimatedTokens: Quantity(body.count / 4))
-    if let stream = probe.value(of: "stream", in: body) {
+    if let stream = members.stream {
       switch stream.kind {
       case .bool: facts.wantsStream = body.jsonBool(stream) == true
       case .null: break
@@ -88,18 +85,11 @@ package struct RequestReader: Sendable {
         throw .invalidField("stream", reason: "it is neither true nor false")
       }
     }
-    if let temperature = probe.value(of: "temperature", in: body),
-      probe.count(of: "temperature", in: body) == 1
-    {
+    if let temperature = members.temperature, members.temperatures == 1 {
       facts.temperature = body.jsonDouble(temperature)
     }
-    if let n = probe.value(of: "n", in: body), n.kind == .number {
-      facts.wantsOneChoice = body.jsonQuantity(n) == 1
-    }
-    let allowed =
-      probe.value(of: "max_completion_tokens", in: body) ?? probe.value(of: "max_tokens", in: body)
-      ?? probe.value(of: "max_output_tokens", in: body)
-    if let allowed, let tokens = body.jsonQuantity(allowed) {
+    if let n = members.n, n.kind == .number { facts.wantsOneChoice = body.jsonQuantity(n) == 1 }
+    if let allowed = members.allowed, let tokens = body.jsonQuantity(allowed) {
       facts.answerTokens = min(tokens, Limits.answerTokens)
       facts.estimatedTokens += facts.answerTokens
     }
@@ -130,6 +120,50 @@ package struct RequestReader: Sendable {
     }
     if name.isEmpty { throw .missingField("model") }
     return name.withBytes { names.array(of: $0) }
+  }
+}
+
+/// The members that decide where a request goes, found in one walk: of each name the last, as Python, Go and JavaScript
+/// have it.
+///
+/// Some are counted, written in any case: Go's decoder takes `Model` for `model`, and the last of them (encoding/json,
+/// Unmarshal).
+private struct RoutingMembers {
+  var model: JSONMember?
+  var models = 0
+  var stream: JSONMember?
+  var streams = 0
+  var temperature: JSONMember?
+  var temperatures = 0
+  var n: JSONMember?
+  /// What it allows the answer, in tokens, in the order in which the names count.
+  var allowed: JSONMember? { maxCompletionTokens ?? maxTokens ?? maxOutputTokens }
+  private var maxCompletionTokens: JSONMember?
+  private var maxTokens: JSONMember?
+  private var maxOutputTokens: JSONMember?
+
+  init(_ probe: borrowing JSONProbe, in body: Span<UInt8>) {
+    for i in probe.members.indices {
+      let key = probe.members[i].key
+      if body.jsonFoldsTo(key, "model") {
+        models += 1
+        if body.jsonEquals(key, "model") { model = probe.members[i] }
+      } else if body.jsonFoldsTo(key, "stream") {
+        streams += 1
+        if body.jsonEquals(key, "stream") { stream = probe.members[i] }
+      } else if body.jsonFoldsTo(key, "temperature") {
+        temperatures += 1
+        if body.jsonEquals(key, "temperature") { temperature = probe.members[i] }
+      } else if body.jsonEquals(key, "n") {
+        n = probe.members[i]
+      } else if body.jsonEquals(key, "max_completion_tokens") {
+        maxCompletionTokens = probe.members[i]
+      } else if body.jsonEquals(key, "max_tokens") {
+        maxTokens = probe.members[i]
+      } else if body.jsonEquals(key, "max_output_tokens") {
+        maxOutputTokens = probe.members[i]
+      }
+    }
   }
 }
 

@@ -47,17 +47,22 @@ extension JSONProbe {
 
 /// The words without which no answer tells an error: a member's name, a type, or a choice's end.
 enum ErrorWord {
-  /// Whether a string reads like one, its escapes not decoded.
+  /// Whether the string between two places reads like one, its escapes not decoded.
   @inline(__always)
-  static func isOne(_ bytes: Span<UInt8>, _ text: Range<Int>) -> Bool {
-    // Most are of another length.
-    if text.count > 28 || (1 << 5 | 1 << 13 | 1 << 28) >> UInt32(text.count) & 1 == 0 { return false }
-    return switch text.count {
-    case 5: bytes.extracting(text).equals("error")
-    case 13: bytes.extracting(text).equals("network_error")
-    case 28: bytes.extracting(text).equals("insufficient_system_resource")
-    default: false
-    }
+  static func isOne(_ bytes: Span<UInt8>, from start: Int, to end: Int) -> Bool {
+    // Most are of another length. Of the bits that a shift counts by only the last six count.
+    let lengths: UInt64 = 1 << 5 | 1 << 13 | 1 << 28
+    if lengths &>> UInt64(truncatingIfNeeded: end &- start) & 1 == 0 { return false }
+    return bytes.has(start)
+      && (bytes[start] == UInt8(ascii: "e") || bytes[start] == UInt8(ascii: "n")
+        || bytes[start] == UInt8(ascii: "i"))
+      && isAny(bytes, start..<end)
+  }
+
+  @inline(never)
+  private static func isAny(_ bytes: Span<UInt8>, _ text: Range<Int>) -> Bool {
+    let text = bytes.extracting(text)
+    return text.equals("error") || text.equals("network_error") || text.equals("insufficient_system_resource")
   }
 }
 

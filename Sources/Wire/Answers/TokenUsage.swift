@@ -50,19 +50,18 @@ package struct TokenUsage: Hashable, Sendable {
       guard answer.members[i].kind == .object else { continue }
       let member = answer.members[i]
       if bytes.jsonEquals(member.key, "usage") {
-        merge(TokenUsage(usage: member, in: bytes))
+        read(member, in: bytes)
       } else if bytes.jsonEquals(member.key, "response")
         || bytes.jsonEquals(member.key, "message") || bytes.jsonEquals(member.key, "x_groq"),
         let usage = bytes.jsonMember("usage", in: member)
       {
-        merge(TokenUsage(usage: usage, in: bytes))
+        read(usage, in: bytes)
       }
     }
   }
 
-  /// Reads the `usage` object, in OpenAI's two spellings.
-  private init(usage: JSONMember, in bytes: Span<UInt8>) {
-    self.init()
+  /// Reads a `usage` object, in OpenAI's two spellings. What it leaves out stays.
+  private mutating func read(_ usage: JSONMember, in bytes: Span<UInt8>) {
     guard usage.kind == .object else { return }
     var cursor = JSONCursor(usage)
     while let member = cursor.next(bytes) {

@@ -107,7 +107,12 @@ package struct AnswerFraming: Sendable {
   /// Reads up to the end of a head, or as far as there are whole lines.
   private mutating func nextLines(_ bytes: Span<UInt8>, _ at: inout Int, _ head: inout ResponseHead) -> Part {
     let start = at
-    while let distance = bytes.extracting(at..<bytes.count).firstIndex(of: UInt8(ascii: "\n")) {
+    while true {
+      if case .fields = state { readPlainFields(bytes, &at, &head) }
+      if case .malformed = state { break }
+      guard let distance = bytes.extracting(at..<bytes.count).firstIndex(of: UInt8(ascii: "\n")) else {
+        break
+      }
       let line = at..<at + distance + 1
       let isEnd = readLine(line, in: bytes, &head)
       if case .malformed = state { break }
@@ -118,6 +123,17 @@ package struct AnswerFraming: Sendable {
     if at > start { return .head(start..<at, isWhole: false) }
     if case .malformed = state { return .malformed }
     return unfinishedLine(bytes.extracting(at..<bytes.count))
+  }
+
+  /// Reads the lines that are fields and nothing else.
+  private mutating func readPlainFields(_ bytes: Span<UInt8>, _ at: inout Int, _ head: inout ResponseHead) {
+    while let line = head.readPlainField(from: at, in: bytes) {
+      if line.field.known != .other {
+        take(line.field.known, bytes.extracting(line.field.value))
+        if case .malformed = state { return }
+      }
+      at = line.end
+    }
   }
 
   /// True: the head is over.

@@ -27,41 +27,50 @@ struct ASCIISet {
 extension Span<UInt8> {
   /// Whether every byte of a field value is HTAB, SP, VCHAR or obs-text (RFC 9110 §5.5).
   func isFieldContent(_ range: Range<Int>) -> Bool {
-    var at = range.lowerBound
+    var at = firstControl(from: range.lowerBound)
     while at < range.upperBound {
-      if at &+ 16 <= count {
-        // What stands behind the value is looked at too, and does not count.
-        let block = block(at: at)
-        let controls: ByteBlock = block &- ByteBlock(repeating: 0x20)
-        let marks = (controls | block.marks(equal: 0x7F)) & ~block
-        let found = marks.firstMark
-        at &+= found
-        if at >= range.upperBound { return true }
-        if found == 16 { continue }
-      }
-      let byte = self[at]
-      if (byte < 0x20 && byte != 9) || byte == 0x7F { return false }
-      at &+= 1
+      if self[at] != 9 { return false }
+      at = firstControl(from: at &+ 1)
     }
     return true
   }
 
   /// The end of the token that begins at `start` (RFC 9110 §5.6.2).
   func endOfToken(from start: Int, upTo end: Int) -> Int {
-    var at = start
     // Letters, digits and hyphens are what most names are made of.
-    while at &+ 16 <= count {
-      let block = block(at: at)
-      let small = block | ByteBlock(repeating: 0x20)
-      let letters = small.marks(from: UInt8(ascii: "a")) & ~small.marks(from: UInt8(ascii: "z") + 1)
-      let digits = block.marks(from: UInt8(ascii: "0")) & ~block.marks(from: UInt8(ascii: "9") + 1)
-      let hyphens = block.marks(equal: UInt8(ascii: "-"))
-      let found = (block | ~(letters | digits | hyphens)).firstMark
+    var at = endOfPlainName(from: start)
+    if at >= end { return end }
+    while at < end, ASCIISet.token.contains(self[at]) { at += 1 }
+    return at
+  }
+
+  /// The end of the host and port that begin at `start` (RFC 3986 §3.2.2).
+  func endOfHost(from start: Int, upTo end: Int) -> Int {
+    // Letters, digits, colons, dots and hyphens are what most are made of.
+    var at = start
+    while let block = block(at: at) {
+      let letters = (block | ByteBlock(repeating: 0x20)).marks(from: UInt8(ascii: "a"), to: UInt8(ascii: "z"))
+      let digits = block.marks(from: UInt8(ascii: "0"), to: UInt8(ascii: ":"))
+      let others = block.marks(from: UInt8(ascii: "-"), to: UInt8(ascii: "."))
+      let found = (.!(letters .| digits .| others)).first
       at &+= found
       if at >= end { return end }
       if found < 16 { break }
     }
-    while at < end, ASCIISet.token.contains(self[at]) { at += 1 }
+    while at < end, ASCIISet.host.contains(self[at]) { at += 1 }
+    return at
+  }
+
+  /// The first byte from `start` on that is no visible ASCII; the end where there is none.
+  @inline(__always)
+  func endOfVisible(from start: Int) -> Int {
+    var at = start
+    while let block = block(at: at) {
+      let found = (.!block.marks(from: 33, to: 126)).first
+      at &+= found
+      if found < 16 { return at }
+    }
+    while has(at), self[at] > 32, self[at] < 127 { at &+= 1 }
     return at
   }
 

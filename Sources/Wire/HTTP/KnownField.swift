@@ -11,49 +11,31 @@ internal import Base
 
   /// The field with that name, in any case.
   package init(_ name: Span<UInt8>) {
-    self = name.isEmpty ? .other : Self.candidate(length: name.count, first: name[0].asciiLowercased)
-    if self != .other, !name.equalsIgnoringCase(spelling) { self = .other }
+    self =
+      switch name.count {
+      case 2: name.named(.te)
+      case 3: name.named(.via)
+      case 4: name.named(.host, .date)
+      case 6: name.named(.expect, .accept, .cookie, .origin, .server)
+      case 7: name.named(.referer, .upgrade, .apiKey, .trailer)
+      case 9: name.named(.xAPIKey)
+      case 10: name.named(.connection, .userAgent, .keepAlive, .setCookie)
+      case 11: name.named(.traceparent)
+      case 12: name.named(.contentType, .requestID)
+      case 13: name.named(.authorization, .cacheControl)
+      case 14: name.named(.contentLength)
+      case 15: name.named(.acceptEncoding, .cache, .idempotencyKey)
+      case 16: name.named(.contentEncoding)
+      case 17: name.named(.transferEncoding)
+      case 18: name.named(.provider)
+      case 29: name.named(.accessControlRequestMethod)
+      case 30: name.named(.accessControlRequestHeaders)
+      default: .other
+      }
   }
 
-  /// The one field whose name is that long and begins with that letter.
-  @inline(__always)
-  private static func candidate(length: Int, first: UInt8) -> KnownField {
-    switch (length, first) {
-    case (2, UInt8(ascii: "t")): .te
-    case (3, UInt8(ascii: "v")): .via
-    case (4, UInt8(ascii: "h")): .host
-    case (4, UInt8(ascii: "d")): .date
-    case (6, UInt8(ascii: "e")): .expect
-    case (6, UInt8(ascii: "a")): .accept
-    case (6, UInt8(ascii: "c")): .cookie
-    case (6, UInt8(ascii: "o")): .origin
-    case (6, UInt8(ascii: "s")): .server
-    case (7, UInt8(ascii: "r")): .referer
-    case (7, UInt8(ascii: "u")): .upgrade
-    case (7, UInt8(ascii: "a")): .apiKey
-    case (7, UInt8(ascii: "t")): .trailer
-    case (9, UInt8(ascii: "x")): .xAPIKey
-    case (10, UInt8(ascii: "c")): .connection
-    case (10, UInt8(ascii: "u")): .userAgent
-    case (10, UInt8(ascii: "k")): .keepAlive
-    case (10, UInt8(ascii: "s")): .setCookie
-    case (11, UInt8(ascii: "t")): .traceparent
-    case (12, UInt8(ascii: "c")): .contentType
-    case (12, UInt8(ascii: "x")): .requestID
-    case (13, UInt8(ascii: "a")): .authorization
-    case (13, UInt8(ascii: "c")): .cacheControl
-    case (14, UInt8(ascii: "c")): .contentLength
-    case (15, UInt8(ascii: "a")): .acceptEncoding
-    case (15, UInt8(ascii: "x")): .cache
-    case (15, UInt8(ascii: "i")): .idempotencyKey
-    case (16, UInt8(ascii: "c")): .contentEncoding
-    case (17, UInt8(ascii: "t")): .transferEncoding
-    case (18, UInt8(ascii: "x")): .provider
-    case (29, UInt8(ascii: "a")): .accessControlRequestMethod
-    case (30, UInt8(ascii: "a")): .accessControlRequestHeaders
-    default: .other
-    }
-  }
+  /// Its place in a set of 64 bits.
+  @inline(__always) var bit: UInt64 { 1 &<< UInt64(rawValue) }
 
   /// The field's name in lower case; empty for `other`, and no field's name is.
   @inline(__always) package var spelling: StaticString {
@@ -92,5 +74,21 @@ internal import Base
     case .setCookie: "set-cookie"
     case .via: "via"
     }
+  }
+}
+
+extension Span<UInt8> {
+  /// The one of some fields that this is the name of. Inlined always: spellings are known then, and compared as numbers.
+  @inline(always)
+  fileprivate func named(
+    _ first: KnownField, _ second: KnownField = .other, _ third: KnownField = .other,
+    _ fourth: KnownField = .other, _ fifth: KnownField = .other
+  ) -> KnownField {
+    if equalsIgnoringCase(first.spelling) { return first }
+    if second != .other, equalsIgnoringCase(second.spelling) { return second }
+    if third != .other, equalsIgnoringCase(third.spelling) { return third }
+    if fourth != .other, equalsIgnoringCase(fourth.spelling) { return fourth }
+    if fifth != .other, equalsIgnoringCase(fifth.spelling) { return fifth }
+    return .other
   }
 }

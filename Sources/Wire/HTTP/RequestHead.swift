@@ -57,7 +57,7 @@ package struct RequestHead: ~Copyable, Sendable {
 
   package var version: HTTPVersion { isHTTP2 ? .http2 : minorVersion == 0 ? .http10 : .http11 }
 
-  func has(_ field: KnownField) -> Bool { present & (1 << UInt64(field.rawValue)) != 0 }
+  func has(_ field: KnownField) -> Bool { present & field.bit != 0 }
 
   /// The value of the first field of that name.
   package func value(of field: KnownField) -> Range<Int>? {

@@ -10,7 +10,7 @@ extension RequestHead {
     let start = at + 1
     at = start
     // Visible ASCII only: what a URI is made of, and what no two readers see differently.
-    while at < line.upperBound, bytes[at] > 32, bytes[at] < 127 { at += 1 }
+    at = min(bytes.endOfVisible(from: at), line.upperBound)
     target = start..<at
     guard !target.isEmpty, at < line.upperBound else { throw .malformedRequestLine }
     if bytes[at] != 32 { throw .malformedTarget }
@@ -65,8 +65,7 @@ extension RequestHead {
   /// Whether the bytes are made of what a host and a port are made of; an empty one is allowed in a Host field
   /// (RFC 9112 §3.2).
   static func isHost(_ range: Range<Int>, in bytes: Span<UInt8>) -> Bool {
-    for i in range where !ASCIISet.host.contains(bytes[i]) { return false }
-    return true
+    bytes.endOfHost(from: range.lowerBound, upTo: range.upperBound) == range.upperBound
   }
 }
 

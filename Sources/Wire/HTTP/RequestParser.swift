@@ -34,6 +34,7 @@ package struct RequestParser: ~Copyable, Sendable {
   package mutating func parse(_ bytes: Span<UInt8>) throws(WireFault) -> HeadProgress {
     while state != .complete {
       try checkStart(bytes)
+      if state == .fields, scanned == lineStart { try readPlainFields(bytes) }
       guard let distance = bytes.extracting(scanned..<bytes.count).firstIndex(of: UInt8(ascii: "\n")) else {
         scanned = bytes.count
         try checkSize(bytes.count)
@@ -117,16 +118,32 @@ package struct RequestParser: ~Copyable, Sendable {
       throw hasReturn ? .bareCarriageReturn : .malformedFieldValue
     }
     let name = line.lowerBound..<colon
-    let field = HeaderField(name: name, value: value, known: KnownField(bytes.extracting(name)))
+    try add(HeaderField(name: name, value: value, known: KnownField(bytes.extracting(name))), in: bytes)
+  }
+
+  /// Reads the lines that are fields and nothing else. Only where none has been looked at: however the bytes arrive, each
+  /// is looked at twice at most.
+  private mutating func readPlainFields(_ bytes: Span<UInt8>) throws(WireFault) {
+    while head.fields.count < Limits.headerFields, let line = FieldLine(bytes, from: lineStart),
+      line.end <= maximumHead
+    {
+      lineStart = line.end
+      scanned = line.end
+      try add(HeaderField(name: line.name, value: line.value, known: line.known), in: bytes)
+    }
+  }
+
+  @inline(__always)
+  private mutating func add(_ field: HeaderField, in bytes: Span<UInt8>) throws(WireFault) {
     if head.fields.isEmpty { head.fields.reserveCapacity(HeaderField.usualCount) }
     head.fields.append(field)
     if field.known != .other { try note(field, in: bytes) }
-    head.present |= 1 << UInt64(field.known.rawValue)
+    head.present |= field.known.bit
   }
 
   /// Reads the fields that decide about the connection and the body.
   private mutating func note(_ field: HeaderField, in bytes: Span<UInt8>) throws(WireFault) {
-    let isRepeated = head.present & (1 << UInt64(field.known.rawValue)) != 0
+    let isRepeated = head.present & field.known.bit != 0
     let value = bytes.extracting(field.value)
     if field.known == .host {
       if isRepeated { throw .repeatedHost }

@@ -59,10 +59,34 @@ package struct ResponseHead: Sendable {
     }
     isAtStart = false
     guard let field = readField(text, in: bytes) else { return .other }
-    present |= 1 << UInt64(field.known.rawValue)
-    if fields.isEmpty { fields.reserveCapacity(HeaderField.usualCount) }
-    fields.append(field.moved(by: start &- line.lowerBound))
+    add(field, from: line.lowerBound, behind: start, in: bytes)
     return .field(field)
+  }
+
+  /// Reads the field line that begins at `start`, behind the status line. Nil where it has to be looked at with more
+  /// care: nothing has been read then.
+  @inline(__always)
+  mutating func readPlainField(from start: Int, in bytes: Span<UInt8>) -> (field: HeaderField, end: Int)? {
+    guard !isAtStart, fields.count < Limits.upstreamFields, let line = FieldLine(bytes, from: start) else {
+      return nil
+    }
+    let field = HeaderField(name: line.name, value: line.value, known: line.known)
+    add(field, from: start, behind: length, in: bytes)
+    length &+= line.end &- start
+    return (field, line.end)
+  }
+
+  /// Notes a field of the line that begins at `start`, with that many bytes of the head before it.
+  @inline(__always)
+  private mutating func add(
+    _ field: HeaderField, from start: Int, behind length: Int, in bytes: Span<UInt8>
+  ) {
+    if field.known == .contentType, tellsEventStream == nil {
+      tellsEventStream = Self.isEventStream(bytes.extracting(field.value))
+    }
+    present |= field.known.bit
+    if fields.isEmpty { fields.reserveCapacity(HeaderField.usualCount) }
+    fields.append(field.moved(by: length &- start))
   }
 
   /// The three digits behind the first space of a status line, else 0.
@@ -82,11 +106,7 @@ package struct ResponseHead: Sendable {
     let value = bytes.trimmed(colon + 1..<line.upperBound)
     if !bytes.isFieldContent(value) { return nil }
     let name = line.lowerBound..<colon
-    let known = KnownField(bytes.extracting(name))
-    if known == .contentType, tellsEventStream == nil {
-      tellsEventStream = Self.isEventStream(bytes.extracting(value))
-    }
-    return HeaderField(name: name, value: value, known: known)
+    return HeaderField(name: name, value: value, known: KnownField(bytes.extracting(name)))
   }
 
   /// Whether a Content-Type is that of an event stream.
@@ -105,7 +125,7 @@ package struct ResponseHead: Sendable {
     tellsEventStream = nil
   }
 
-  private func has(_ field: KnownField) -> Bool { present & (1 << UInt64(field.rawValue)) != 0 }
+  private func has(_ field: KnownField) -> Bool { present & field.bit != 0 }
 
   /// The value of the first field with that name, which is in lower case.
   package func value(named name: String, in raw: Span<UInt8>) -> Range<Int>? {

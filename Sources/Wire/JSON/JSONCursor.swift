@@ -46,6 +46,7 @@ package struct JSONCursor: Sendable {
   package mutating func step(_ bytes: Span<UInt8>, upTo limit: Int) -> Step {
     precondition(end <= bytes.count)
     let text = bytes.extracting(0..<max(0, end))
+    if case .before = part, isObject, let member = plainMember(text) { return .member(member) }
     while true {
       let isGoingOn: Bool
       switch part {
@@ -64,6 +65,31 @@ package struct JSONCursor: Sendable {
       if case .before = part { return finishMember() }
       if at >= limit { return .paused }
     }
+  }
+
+  /// The next member, where nothing is special about it: a key without escapes, and a value that is neither a string nor a
+  /// container, with no white space before them.
+  @inline(__always)
+  private mutating func plainMember(_ text: Span<UInt8>) -> JSONMember? {
+    guard text.has(at) else { return nil }
+    let start = text[at] == UInt8(ascii: ",") ? at &+ 2 : at &+ 1
+    guard text.has(start), text[start &- 1] == UInt8(ascii: "\"") else { return nil }
+    var quote = start
+    JSONGrammar.skipPlain(text, &quote)
+    let colon = quote &+ 1
+    guard text.has(colon &+ 1), text[quote] == UInt8(ascii: "\""), text[colon] == UInt8(ascii: ":") else {
+      return nil
+    }
+    let kind: JSONKind
+    switch text[colon &+ 1] {
+    case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): kind = .number
+    case UInt8(ascii: "t"), UInt8(ascii: "f"): kind = .bool
+    case UInt8(ascii: "n"): kind = .null
+    default: return nil
+    }
+    at = colon &+ 1
+    skipWord(text)
+    return JSONMember(key: start..<quote, value: colon &+ 1..<at, kind: kind)
   }
 
   private mutating func finish() -> Step {
@@ -138,13 +164,15 @@ package struct JSONCursor: Sendable {
     return at > start
   }
 
+  @inline(__always)
   private mutating func skipWord(_ text: Span<UInt8>) {
-    while at < text.count {
-      switch text[at] {
-      case UInt8(ascii: ","), UInt8(ascii: "]"), UInt8(ascii: "}"), 32, 9, 10, 13: return
-      default: at += 1
-      }
+    var place = at
+    while text.has(place) {
+      let byte = text[place]
+      if byte <= 32 || byte == UInt8(ascii: ",") || byte | 32 == UInt8(ascii: "}") { break }
+      place &+= 1
     }
+    at = place
   }
 
   /// Goes behind a string, from within it on. False: not yet, or there is no end.

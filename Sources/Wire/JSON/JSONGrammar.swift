@@ -2,24 +2,38 @@ internal import Base
 
 /// The parts of RFC 8259's grammar that have no nesting, each read from `at` on, which ends behind it.
 enum JSONGrammar {
-  @inline(__always)
   static func skipWhitespace(_ bytes: Span<UInt8>, _ at: inout Int) {
-    while at < bytes.count {
+    while bytes.has(at) {
       let byte = bytes[at]
       if byte != 32, byte != 10, byte != 13, byte != 9 { return }
-      at += 1
+      at &+= 1
     }
+  }
+
+  /// The first byte that is no white space; there has to be one. The likely way is marked for the compiler, here and
+  /// below: so registers are saved in the other.
+  @inline(__always)
+  static func next(_ bytes: Span<UInt8>, _ at: inout Int) throws(JSONFault) -> UInt8 {
+    if _fastPath(bytes.has(at)), _fastPath(bytes[at] > 32) { return bytes[at] }
+    at = behindWhitespace(bytes, at)
+    guard bytes.has(at) else { throw JSONFault(offset: at, reason: .unexpectedEnd) }
+    return bytes[at]
+  }
+
+  /// Apart: between most bytes there is none.
+  @inline(never)
+  private static func behindWhitespace(_ bytes: Span<UInt8>, _ start: Int) -> Int {
+    var at = start
+    skipWhitespace(bytes, &at)
+    return at
   }
 
   /// The place of the first byte of a string that needs a look: a quote, a backslash, a control character or the first
   /// byte of a non-ASCII character. 16 where there is none.
   @inline(__always)
   private static func firstSpecial(in block: ByteBlock) -> Int {
-    // From 0x80 on every byte is marked: by itself.
-    let controls: ByteBlock = block &- ByteBlock(repeating: 0x20)
-    let quotes: ByteBlock = block.marks(equal: UInt8(ascii: "\""))
-    let backslashes: ByteBlock = block.marks(equal: UInt8(ascii: "\\"))
-    return (block | controls | quotes | backslashes).firstMark
+    (block.marks(outsideOfASCIIFrom: 0x20) .| block.marks(equal: UInt8(ascii: "\""))
+      .| block.marks(equal: UInt8(ascii: "\\"))).first
   }
 
   /// Goes on to the next byte of a string that needs a look.
@@ -28,15 +42,15 @@ enum JSONGrammar {
   @inline(__always)
   static func skipPlain(_ bytes: Span<UInt8>, _ place: inout Int) {
     var at = place
-    while at &+ 16 <= bytes.count {
-      let found = firstSpecial(in: bytes.block(at: at))
+    while let block = bytes.block(at: at) {
+      let found = firstSpecial(in: block)
       at &+= found
       if found < 16 {
         place = at
         return
       }
     }
-    while at < bytes.count {
+    while bytes.has(at) {
       let byte = bytes[at]
       if byte < 0x20 || byte >= 0x80 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { break }
       at &+= 1
@@ -44,42 +58,64 @@ enum JSONGrammar {
     place = at
   }
 
+  /// How far a string has been read.
+  enum StringEnd {
+    case whole
+    /// The limit was reached between two characters: reading goes on from there.
+    case part
+    case fault(JSONFault.Reason)
+  }
+
   /// A string, from behind its opening quote on (RFC 8259 §7). A `\u` escape of a lone surrogate is within the
   /// grammar and accepted, as by most readers; raw bytes must be well-formed UTF-8 (§8.1).
   ///
-  /// Not whole where `limit` was reached between two characters: it is called again from there. `hasCode` becomes true
-  /// at a `\u` escape, the only one that can stand for a letter.
+  /// `hasCode` becomes true at a `\u` escape, the only one that can stand for a letter.
   @inline(__always)
-  static func string(_ bytes: Span<UInt8>, from start: Int, upTo limit: Int, hasCode: inout Bool)
-    throws(JSONFault) -> (end: Int, isWhole: Bool)
+  static func string(_ bytes: Span<UInt8>, _ at: inout Int, upTo limit: Int, hasCode: inout Bool)
+    throws(JSONFault) -> Bool
   {
     // Most are short, and plain to their end.
-    if start &+ 16 <= bytes.count {
-      let end = start &+ firstSpecial(in: bytes.block(at: start))
-      if end < bytes.count, bytes[end] == UInt8(ascii: "\"") { return (end &+ 1, true) }
+    if let block = bytes.block(at: at) {
+      let end = at &+ firstSpecial(in: block)
+      if _fastPath(bytes.has(end)), _fastPath(bytes[end] == UInt8(ascii: "\"")) {
+        at = end &+ 1
+        return true
+      }
+      at = end
     }
-    return try anyString(bytes, from: start, upTo: limit, hasCode: &hasCode)
+    let state: StringEnd
+    (at, state) = anyString(bytes, from: at, upTo: limit, hasCode: &hasCode)
+    switch state {
+    case .whole: return true
+    case .part: return false
+    case .fault(let reason): throw JSONFault(offset: at, reason: reason)
+    }
   }
 
+  // Returns its fault: a function that throws takes a register from those who call it.
   @inline(never)
   private static func anyString(
     _ bytes: Span<UInt8>, from start: Int, upTo limit: Int, hasCode: inout Bool
-  ) throws(JSONFault) -> (end: Int, isWhole: Bool) {
+  ) -> (at: Int, state: StringEnd) {
     var at = start
     while true {
       skipPlain(bytes, &at)
-      guard at < bytes.count else { throw JSONFault(offset: at, reason: .unexpectedEnd) }
+      guard bytes.has(at) else { return (at, .fault(.unexpectedEnd)) }
       let byte = bytes[at]
-      if byte == UInt8(ascii: "\"") { return (at &+ 1, true) }
-      if at >= limit { return (at, false) }
+      if byte == UInt8(ascii: "\"") { return (at &+ 1, .whole) }
+      if at >= limit { return (at, .part) }
       if byte == UInt8(ascii: "\\") {
-        try escape(bytes, &at, &hasCode)
+        do throws(JSONFault) {
+          try escape(bytes, &at, &hasCode)
+        } catch {
+          return (error.offset, .fault(error.reason))
+        }
       } else if byte < 0x20 {
-        throw JSONFault(offset: at, reason: .controlCharacter)
+        return (at, .fault(.controlCharacter))
       } else {
-        while at < bytes.count, bytes[at] >= 0x80, at < limit {
+        while bytes.has(at), bytes[at] >= 0x80, at < limit {
           let length = UTF8Sequence.length(bytes, at)
-          if length == 0 { throw JSONFault(offset: at, reason: .badUTF8) }
+          if length == 0 { return (at, .fault(.badUTF8)) }
           at += length
         }
       }
@@ -91,17 +127,17 @@ enum JSONGrammar {
   private static func escape(_ bytes: Span<UInt8>, _ at: inout Int, _ hasCode: inout Bool)
     throws(JSONFault)
   {
-    guard at + 1 < bytes.count else { throw JSONFault(offset: bytes.count, reason: .unexpectedEnd) }
-    switch bytes[at + 1] {
+    guard bytes.has(at &+ 1) else { throw JSONFault(offset: bytes.count, reason: .unexpectedEnd) }
+    switch bytes[at &+ 1] {
     case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"),
       UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
-      at += 2
+      at &+= 2
     case UInt8(ascii: "u"):
       for i in 2..<6 {
-        guard at + i < bytes.count else { throw JSONFault(offset: bytes.count, reason: .unexpectedEnd) }
-        if bytes[at + i].hexValue == nil { throw JSONFault(offset: at + i, reason: .badEscape) }
+        guard bytes.has(at &+ i) else { throw JSONFault(offset: bytes.count, reason: .unexpectedEnd) }
+        if bytes[at &+ i].hexValue == nil { throw JSONFault(offset: at + i, reason: .badEscape) }
       }
-      at += 6
+      at &+= 6
       hasCode = true
     default:
       throw JSONFault(offset: at + 1, reason: .badEscape)
@@ -109,19 +145,43 @@ enum JSONGrammar {
   }
 
   /// The end of a number (RFC 8259 §6) that begins at `start`.
+  @inline(__always)
   static func number(_ bytes: Span<UInt8>, from start: Int) throws(JSONFault) -> Int {
+    // Most are nothing but digits; of more than one the first is no zero.
+    var at = start
+    while bytes.has(at), bytes[at].isDigit { at &+= 1 }
+    let isPlain =
+      at > start && bytes.has(at) && bytes[at] != UInt8(ascii: ".") && bytes[at] | 32 != UInt8(ascii: "e")
+    if isPlain, at == start &+ 1 || bytes[start] != UInt8(ascii: "0") { return at }
+    let end = anyNumber(bytes, from: start)
+    if let reason = end.reason { throw JSONFault(offset: end.at, reason: reason) }
+    return end.at
+  }
+
+  @inline(never)
+  private static func anyNumber(_ bytes: Span<UInt8>, from start: Int) -> (at: Int, reason: JSONFault.Reason?)
+  {
+    do throws(JSONFault) {
+      return (try readNumber(bytes, from: start), nil)
+    } catch {
+      return (error.offset, error.reason)
+    }
+  }
+
+  @inline(__always)
+  private static func readNumber(_ bytes: Span<UInt8>, from start: Int) throws(JSONFault) -> Int {
     var at = start
     if bytes[at] == UInt8(ascii: "-") { at &+= 1 }
-    if at < bytes.count, bytes[at] == UInt8(ascii: "0") {
+    if bytes.has(at), bytes[at] == UInt8(ascii: "0") {
       at &+= 1
-      if at < bytes.count, bytes[at].isDigit { throw JSONFault(offset: at, reason: .badNumber) }
+      if bytes.has(at), bytes[at].isDigit { throw JSONFault(offset: at, reason: .badNumber) }
     } else {
       at = try digits(bytes, from: at)
     }
-    if at < bytes.count, bytes[at] == UInt8(ascii: ".") { at = try digits(bytes, from: at &+ 1) }
-    if at < bytes.count, bytes[at] | 32 == UInt8(ascii: "e") {
+    if bytes.has(at), bytes[at] == UInt8(ascii: ".") { at = try digits(bytes, from: at &+ 1) }
+    if bytes.has(at), bytes[at] | 32 == UInt8(ascii: "e") {
       at &+= 1
-      if at < bytes.count, bytes[at] == UInt8(ascii: "+") || bytes[at] == UInt8(ascii: "-") { at &+= 1 }
+      if bytes.has(at), bytes[at] == UInt8(ascii: "+") || bytes[at] == UInt8(ascii: "-") { at &+= 1 }
       at = try digits(bytes, from: at)
     }
     return at
@@ -130,19 +190,33 @@ enum JSONGrammar {
   @inline(__always)
   private static func digits(_ bytes: Span<UInt8>, from start: Int) throws(JSONFault) -> Int {
     var at = start
-    guard at < bytes.count else { throw JSONFault(offset: at, reason: .unexpectedEnd) }
+    guard bytes.has(at) else { throw JSONFault(offset: at, reason: .unexpectedEnd) }
     guard bytes[at].isDigit else { throw JSONFault(offset: at, reason: .badNumber) }
-    repeat { at &+= 1 } while at < bytes.count && bytes[at].isDigit
+    repeat { at &+= 1 } while bytes.has(at) && bytes[at].isDigit
     return at
   }
 
   /// The end of `true`, `false` or `null`, by its first byte.
+  @inline(__always)
   static func literal(_ bytes: Span<UInt8>, from start: Int, _ text: StaticString) throws(JSONFault) -> Int {
-    for i in 0..<text.utf8CodeUnitCount {
-      guard start &+ i < bytes.count else { throw JSONFault(offset: bytes.count, reason: .unexpectedEnd) }
-      if bytes[start &+ i] != text.utf8Start[i] { throw JSONFault(offset: start &+ i, reason: .badLiteral) }
+    let length = text.utf8CodeUnitCount
+    // Looked at by their last four letters: the first one is known.
+    let last = start &+ length &- 4
+    if bytes.has(last &+ 3),
+      bytes.halfWord(at: last) == UnsafeRawPointer(text.utf8Start).halfWord(at: length &- 4)
+    {
+      return start &+ length
     }
-    return start &+ text.utf8CodeUnitCount
+    throw fault(bytes, from: start, text)
+  }
+
+  /// Where a text is not that literal.
+  @inline(never)
+  private static func fault(_ bytes: Span<UInt8>, from start: Int, _ text: StaticString) -> JSONFault {
+    for i in 0..<text.utf8CodeUnitCount where bytes.has(start &+ i) {
+      if bytes[start &+ i] != text.utf8Start[i] { return JSONFault(offset: start &+ i, reason: .badLiteral) }
+    }
+    return JSONFault(offset: bytes.count, reason: .unexpectedEnd)
   }
 }
 

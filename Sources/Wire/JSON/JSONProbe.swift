@@ -6,15 +6,6 @@ package import Base
 /// nesting and `Limits.jsonMembers` top-level members. Nesting is kept as one bit a level, so the stack does
 /// not grow with the input. Duplicate keys are within the grammar: they are kept, and can be counted.
 package struct JSONProbe: Sendable {
-  private enum Expected {
-    case value, firstElement, key, firstKey, delimiter
-    /// Within a string.
-    case restOfKey, restOfString
-    case endOfValue
-    /// Behind the text's value.
-    case end
-  }
-
   /// The members of the outermost object, in order, duplicates kept. Empty for other kinds of text.
   package private(set) var members: [JSONMember] = []
   /// The text's value.
@@ -53,221 +44,269 @@ package struct JSONProbe: Sendable {
   /// Reads on in a text. True: it has been read to its end. False: `limit`, a place in it, was reached, and a further
   /// call goes on. The text is the same in all calls. After an error there are no members.
   package mutating func goOn(_ bytes: Span<UInt8>, upTo limit: Int) throws(JSONFault) -> Bool {
-    do throws(JSONFault) {
-      return try readText(bytes, limit)
-    } catch {
+    let outcome = read(bytes, limit)
+    if let fault = outcome.fault {
       members.removeAll(keepingCapacity: true)
-      throw error
+      throw fault
     }
+    return outcome.isAtEnd
   }
 
-  /// How far reading has come.
+  /// What reading has come to between two calls.
   private struct Position {
-    var at = 0
-    var depth = 0
+    enum Part {
+      /// Before the text's value, a member's key or an element.
+      case member
+      /// Within a key or a text.
+      case key, text
+    }
+    var part = Part.member
+    var place = Place()
     /// One bit a level, the innermost lowest: 1 for an object.
     var containers: UInt128 = 0
-    var expected = Expected.value
     /// The top-level member that is being read.
     var member = JSONMember(key: 0..<0, value: 0..<0, kind: .null)
     /// Where the key or text that is being read begins, behind its quote.
     var text = 0
+  }
+
+  /// What every step of reading needs: in registers, as long as nothing takes its address.
+  private struct Place {
+    var at = 0
+    /// The byte there, where white space has been passed over.
+    var byte: UInt8 = 0
+    /// Twice the number of open containers, and 1 where the innermost is an object.
+    private var nesting = 0
+
+    @inline(always) var depth: Int { nesting >> 1 }
+    @inline(always) var isInObject: Bool { nesting & 1 == 1 }
+    @inline(always) var isOutside: Bool { nesting < 2 }
+    /// In no other container.
+    @inline(always) var isInOutermostObject: Bool { nesting == 3 }
+    /// In a container within another.
+    @inline(always) var isDeep: Bool { nesting > 3 }
+    /// The byte that ends the innermost container.
+    @inline(always) var end: UInt8 { isInObject ? UInt8(ascii: "}") : UInt8(ascii: "]") }
 
     @inline(always)
-    mutating func enter(_ kind: JSONKind, _ at: inout Int) throws(JSONFault) {
-      if depth == Limits.jsonDepth { throw JSONFault(offset: at, reason: .tooDeep) }
-      at &+= 1
-      depth &+= 1
-      containers = containers << 1 | (kind == .object ? 1 : 0)
-      expected = kind == .object ? .firstKey : .firstElement
-    }
-
+    mutating func enter(object: Bool) { nesting = (depth &+ 1) << 1 | (object ? 1 : 0) }
     @inline(always)
-    mutating func leave(_ at: inout Int) {
-      at &+= 1
-      depth &-= 1
-      containers >>= 1
-      expected = .endOfValue
-    }
+    mutating func leave(toObject: Bool) { nesting = (depth &- 1) << 1 | (toObject ? 1 : 0) }
 
+    /// Goes on to the next byte that is no white space.
     @inline(always)
-    mutating func enterText(_ rest: Expected, _ at: inout Int) {
-      at &+= 1
-      text = at
-      expected = rest
+    mutating func skipWhitespace(_ bytes: Span<UInt8>) throws(JSONFault) {
+      byte = try JSONGrammar.next(bytes, &at)
     }
   }
 
-  /// Each step leaves the next one's place behind the white space. All are inlined, so that the place stays in a
-  /// register: with calls, and all that is known of the position in one value, a text took half as much again.
+  /// What has been read of a value.
+  private enum Extent {
+    case whole
+    /// Its opening: the first member follows.
+    case opening
+    /// The limit was reached within it.
+    case part
+  }
+
+  // Returns its fault: a function that throws has a register less.
+  @inline(never)
+  private mutating func read(_ bytes: Span<UInt8>, _ limit: Int) -> (isAtEnd: Bool, fault: JSONFault?) {
+    do throws(JSONFault) {
+      return (try readText(bytes, limit), nil)
+    } catch {
+      return (false, error)
+    }
+  }
+
+  /// One turn of the loop for each member or element; all steps are inlined.
+  @inline(always)
   private mutating func readText(_ bytes: Span<UInt8>, _ limit: Int) throws(JSONFault) -> Bool {
     precondition(Limits.jsonDepth <= UInt128.bitWidth)
-    var at = position.at
-    if at == 0 { JSONGrammar.skipWhitespace(bytes, &at) }
+    if position.part != .member {
+      guard let isAtEnd = try resume(bytes, limit) else { return false }
+      if isAtEnd { return true }
+    }
+    var place = position.place
+    try place.skipWhitespace(bytes)
     while true {
-      if at >= limit, at < bytes.count {
-        position.at = at
+      if place.at >= limit {
+        position.place = place
         return false
       }
-      // Mostly a key's value follows it, and what stands behind that: no turn of the loop for each.
-      if position.expected == .key || position.expected == .firstKey { try readKey(bytes, &at) }
-      if position.expected == .restOfKey { try readRestOfKey(bytes, &at, limit) }
-      if position.expected == .value || position.expected == .firstElement { try readValue(bytes, &at) }
-      if position.expected == .restOfString { try readRestOfString(bytes, &at, limit) }
-      if position.expected == .endOfValue { try endValue(bytes, &at) }
-      if position.expected == .delimiter { try readDelimiter(bytes, &at) }
-      if position.expected == .end {
-        if at == bytes.count { return true }
-        throw JSONFault(offset: at, reason: .trailingBytes)
+      if place.isInObject {
+        if place.byte != UInt8(ascii: "\"") { throw JSONFault(offset: place.at, reason: .unexpectedByte) }
+        place.at &+= 1
+        guard try readKey(bytes, &place, from: place.at, limit) else { return false }
+      }
+      switch try readValue(bytes, &place, limit) {
+      case .whole: if try endValue(bytes, &place) { return true }
+      case .opening: break
+      case .part: return false
       }
     }
   }
 
-  /// The byte at the position.
-  @inline(always)
-  private func byte(_ bytes: Span<UInt8>, _ at: Int) throws(JSONFault) -> UInt8 {
-    guard at < bytes.count else { throw JSONFault(offset: at, reason: .unexpectedEnd) }
-    return bytes[at]
-  }
-
-  /// Reads a key's quote, or the end of an empty object.
-  @inline(always)
-  private mutating func readKey(_ bytes: Span<UInt8>, _ at: inout Int) throws(JSONFault) {
-    let byte = try byte(bytes, at)
-    if byte == UInt8(ascii: "}"), position.expected == .firstKey {
-      position.leave(&at)
-    } else if byte == UInt8(ascii: "\"") {
-      position.enterText(.restOfKey, &at)
-    } else {
-      throw JSONFault(offset: at, reason: .unexpectedByte)
+  /// Goes on within a key or a text, up to where the next member begins. True: the text is at its end; nil: the limit
+  /// was reached again.
+  @inline(never)
+  private mutating func resume(_ bytes: Span<UInt8>, _ limit: Int) throws(JSONFault) -> Bool? {
+    var place = position.place
+    var extent = Extent.whole
+    if position.part == .key {
+      guard try readKey(bytes, &place, from: position.text, limit) else { return nil }
+      extent = try readValue(bytes, &place, limit)
+    } else if try !readString(bytes, &place, from: position.text, limit) {
+      extent = .part
     }
+    switch extent {
+    case .whole: if try endValue(bytes, &place) { return true }
+    case .opening: break
+    case .part: return nil
+    }
+    position.part = .member
+    position.place = place
+    return false
   }
 
-  /// Reads a key and its colon, from behind its quote on.
+  /// Reads a key, which begins at `start`, and its colon. False: the limit was reached.
   @inline(always)
-  private mutating func readRestOfKey(
-    _ bytes: Span<UInt8>, _ at: inout Int, _ limit: Int
-  ) throws(JSONFault) {
-    guard let key = try readRest(bytes, &at, limit) else { return }
-    if position.depth == 1 {
-      position.member.key = key
-      if heard.isOn { heard.begin(bytes.extracting(key)) }
+  private mutating func readKey(_ bytes: Span<UInt8>, _ place: inout Place, from start: Int, _ limit: Int)
+    throws(JSONFault) -> Bool
+  {
+    guard try readRest(bytes, &place, .key, from: start, limit) else { return false }
+    if place.isInOutermostObject {
+      position.member.key = start..<place.at &- 1
+      if heard.isOn { heard.begin(bytes.extracting(start..<place.at &- 1)) }
     } else if heard.isHearing {
-      heard.hear(key: bytes.extracting(key), depth: position.depth)
+      heard.hear(key: bytes.extracting(start..<place.at &- 1), depth: place.depth)
     }
-    JSONGrammar.skipWhitespace(bytes, &at)
-    if try byte(bytes, at) != UInt8(ascii: ":") {
-      throw JSONFault(offset: at, reason: .unexpectedByte)
-    }
-    at &+= 1
-    position.expected = .value
-    JSONGrammar.skipWhitespace(bytes, &at)
+    try place.skipWhitespace(bytes)
+    if place.byte != UInt8(ascii: ":") { throw JSONFault(offset: place.at, reason: .unexpectedByte) }
+    place.at &+= 1
+    try place.skipWhitespace(bytes)
+    return true
   }
 
-  /// Reads a value, of a string only its quote and of a container only its opening, or the end of an empty array.
   @inline(always)
-  private mutating func readValue(_ bytes: Span<UInt8>, _ at: inout Int) throws(JSONFault) {
-    switch try byte(bytes, at) {
+  private mutating func readValue(_ bytes: Span<UInt8>, _ place: inout Place, _ limit: Int)
+    throws(JSONFault) -> Extent
+  {
+    let start = place.at
+    switch place.byte {
     case UInt8(ascii: "\""):
-      begin(.string, at: at)
-      position.enterText(.restOfString, &at)
+      begin(.string, place)
+      place.at &+= 1
+      return try readString(bytes, &place, from: place.at, limit) ? .whole : .part
     case UInt8(ascii: "{"):
-      begin(.object, at: at)
-      try position.enter(.object, &at)
-      JSONGrammar.skipWhitespace(bytes, &at)
+      begin(.object, place)
+      return try enter(bytes, &place)
     case UInt8(ascii: "["):
-      begin(.array, at: at)
-      try position.enter(.array, &at)
-      JSONGrammar.skipWhitespace(bytes, &at)
+      begin(.array, place)
+      return try enter(bytes, &place)
     case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
-      begin(.number, at: at)
-      at = try JSONGrammar.number(bytes, from: at)
-      position.expected = .endOfValue
-    case UInt8(ascii: "t"): try readLiteral("true", .bool, bytes, &at)
-    case UInt8(ascii: "f"): try readLiteral("false", .bool, bytes, &at)
-    case UInt8(ascii: "n"): try readLiteral("null", .null, bytes, &at)
-    case UInt8(ascii: "]") where position.expected == .firstElement: position.leave(&at)
-    default: throw JSONFault(offset: at, reason: .unexpectedByte)
+      begin(.number, place)
+      place.at = try JSONGrammar.number(bytes, from: start)
+    case UInt8(ascii: "t"):
+      begin(.bool, place)
+      place.at = try JSONGrammar.literal(bytes, from: start, "true")
+    case UInt8(ascii: "f"):
+      begin(.bool, place)
+      place.at = try JSONGrammar.literal(bytes, from: start, "false")
+    case UInt8(ascii: "n"):
+      begin(.null, place)
+      place.at = try JSONGrammar.literal(bytes, from: start, "null")
+    default: throw JSONFault(offset: start, reason: .unexpectedByte)
     }
-  }
-
-  @inline(always)
-  private mutating func readLiteral(
-    _ text: StaticString, _ kind: JSONKind, _ bytes: Span<UInt8>, _ at: inout Int
-  ) throws(JSONFault) {
-    begin(kind, at: at)
-    at = try JSONGrammar.literal(bytes, from: at, text)
-    position.expected = .endOfValue
+    return .whole
   }
 
   /// Notes the beginning of a value.
   @inline(always)
-  private mutating func begin(_ kind: JSONKind, at: Int) {
-    if position.depth == 1 {
-      position.member.value = at..<at
+  private mutating func begin(_ kind: JSONKind, _ place: Place) {
+    if place.isDeep { return }
+    if place.isOutside {
+      root = JSONMember(key: 0..<0, value: place.at..<place.at, kind: kind)
+    } else {
+      position.member.value = place.at..<place.at
       position.member.kind = kind
-    } else if position.depth == 0 {
-      root = JSONMember(key: 0..<0, value: at..<at, kind: kind)
     }
   }
 
+  /// Reads a text, which begins at `start`. False: the limit was reached.
   @inline(always)
-  private mutating func readRestOfString(
-    _ bytes: Span<UInt8>, _ at: inout Int, _ limit: Int
-  ) throws(JSONFault) {
-    guard let text = try readRest(bytes, &at, limit) else { return }
-    if heard.isHearing { heard.hear(text: bytes.extracting(text), depth: position.depth) }
-    position.expected = .endOfValue
+  private mutating func readString(_ bytes: Span<UInt8>, _ place: inout Place, from start: Int, _ limit: Int)
+    throws(JSONFault) -> Bool
+  {
+    guard try readRest(bytes, &place, .text, from: start, limit) else { return false }
+    if heard.isHearing { heard.hear(text: bytes.extracting(start..<place.at &- 1), depth: place.depth) }
+    return true
   }
 
-  /// Reads a key or a text, from behind its quote on; nil where it is not whole yet.
+  /// Reads on in a key or a text, which begins at `start`, to behind its closing quote. False: the limit was reached.
   @inline(always)
   private mutating func readRest(
-    _ bytes: Span<UInt8>, _ at: inout Int, _ limit: Int
-  ) throws(JSONFault) -> Range<Int>? {
-    let isWhole: Bool
-    (at, isWhole) = try JSONGrammar.string(bytes, from: at, upTo: limit, hasCode: &mayTellError)
-    if !isWhole { return nil }
-    let text = position.text..<at &- 1
-    if ErrorWord.isOne(bytes, text) { mayTellError = true }
-    return text
+    _ bytes: Span<UInt8>, _ place: inout Place, _ part: Position.Part, from start: Int, _ limit: Int
+  ) throws(JSONFault) -> Bool {
+    guard try JSONGrammar.string(bytes, &place.at, upTo: limit, hasCode: &mayTellError) else {
+      position.part = part
+      position.place = place
+      position.text = start
+      return false
+    }
+    if ErrorWord.isOne(bytes, from: start, to: place.at &- 1) { mayTellError = true }
+    return true
   }
 
-  /// Reads what stands behind a value in a container.
+  /// Reads a container's opening, and its end where it is empty.
   @inline(always)
-  private mutating func readDelimiter(_ bytes: Span<UInt8>, _ at: inout Int) throws(JSONFault) {
-    let isObject = position.containers & 1 == 1
-    let byte = try byte(bytes, at)
-    if byte == UInt8(ascii: ",") {
-      at &+= 1
-      position.expected = isObject ? .key : .value
-      JSONGrammar.skipWhitespace(bytes, &at)
-    } else if byte == (isObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) {
-      position.leave(&at)
-    } else {
-      throw JSONFault(offset: at, reason: .unexpectedByte)
-    }
+  private mutating func enter(_ bytes: Span<UInt8>, _ place: inout Place) throws(JSONFault) -> Extent {
+    if place.depth == Limits.jsonDepth { throw JSONFault(offset: place.at, reason: .tooDeep) }
+    let isObject = place.byte == UInt8(ascii: "{")
+    place.enter(object: isObject)
+    position.containers = position.containers << 1 | (isObject ? 1 : 0)
+    place.at &+= 1
+    try place.skipWhitespace(bytes)
+    if place.byte != place.end { return .opening }
+    leave(&place)
+    return .whole
   }
 
-  /// Notes the end of a value.
   @inline(always)
-  private mutating func endValue(_ bytes: Span<UInt8>, _ at: inout Int) throws(JSONFault) {
-    let end = at
-    JSONGrammar.skipWhitespace(bytes, &at)
-    if position.depth == 0 {
-      root.value = root.value.lowerBound..<end
-      position.expected = .end
-      return
-    }
-    if position.depth == 1, root.kind == .object {
-      if members.count == Limits.jsonMembers {
-        throw JSONFault(offset: position.member.key.lowerBound, reason: .tooManyMembers)
+  private mutating func leave(_ place: inout Place) {
+    place.at &+= 1
+    position.containers >>= 1
+    place.leave(toObject: position.containers & 1 == 1)
+  }
+
+  /// Notes the end of a value, and reads what stands behind it: the ends of containers up to a comma, and the comma. True:
+  /// the text is at its end.
+  @inline(always)
+  private mutating func endValue(_ bytes: Span<UInt8>, _ place: inout Place) throws(JSONFault) -> Bool {
+    while true {
+      if place.isOutside {
+        root.value = root.value.lowerBound..<place.at
+        JSONGrammar.skipWhitespace(bytes, &place.at)
+        if place.at < bytes.count { throw JSONFault(offset: place.at, reason: .trailingBytes) }
+        return true
       }
-      position.member.value = position.member.value.lowerBound..<end
-      members.append(position.member)
+      if place.isInOutermostObject {
+        if members.count == Limits.jsonMembers {
+          throw JSONFault(offset: position.member.key.lowerBound, reason: .tooManyMembers)
+        }
+        position.member.value = position.member.value.lowerBound..<place.at
+        members.append(position.member)
+      }
+      if heard.isHearing { heard.end(depth: place.depth) }
+      try place.skipWhitespace(bytes)
+      if place.byte == UInt8(ascii: ",") {
+        place.at &+= 1
+        try place.skipWhitespace(bytes)
+        return false
+      }
+      if place.byte != place.end { throw JSONFault(offset: place.at, reason: .unexpectedByte) }
+      leave(&place)
     }
-    if heard.isHearing { heard.end(depth: position.depth) }
-    position.expected = .delimiter
   }
 
   /// The last member with that key (as Python, Go and JavaScript have it), escapes in keys decoded.

@@ -7,22 +7,26 @@ extension Span<UInt8> {
   /// Whether the string between the quotes at `inner` says `text` (ASCII) once its escapes are decoded.
   package func jsonEquals(_ inner: Range<Int>, _ text: StaticString) -> Bool {
     let n = text.utf8CodeUnitCount
-    if inner.count < n { return false }
-    let bytes = extracting(inner)
-    // Most keys differ in their first byte.
-    if n > 0, bytes[0] != text.utf8Start[0], bytes[0] != UInt8(ascii: "\\") { return false }
-    // An escape is longer than what it stands for.
-    return inner.count == n ? bytes.equals(text) : bytes.jsonDecodes(to: text)
+    if inner.count <= n { return inner.count == n && extracting(inner).equals(text) }
+    // An escape is longer than what it stands for. Most keys differ in their first byte.
+    let first = self[inner.lowerBound]
+    if n > 0, first != text.utf8Start[0], first != UInt8(ascii: "\\") { return false }
+    return extracting(inner).jsonDecodes(to: text)
   }
 
-  /// Apart, since it is hardly ever called: so looking for a key takes few registers.
+  /// The same of a longer string. Apart, since it is hardly ever called: so looking for a key takes few registers.
   @inline(never)
   private func jsonDecodes(to text: StaticString) -> Bool {
     let n = text.utf8CodeUnitCount
     var at = 0
     var matched = 0
     while at < count {
-      guard matched < n, jsonScalar(&at) == UInt32(text.utf8Start[matched]) else { return false }
+      guard matched < n else { return false }
+      if self[at] == text.utf8Start[matched] {
+        at += 1
+      } else if self[at] != UInt8(ascii: "\\") || jsonScalar(&at) != UInt32(text.utf8Start[matched]) {
+        return false
+      }
       matched += 1
     }
     return matched == n
@@ -30,24 +34,27 @@ extension Span<UInt8> {
 
   /// As `jsonEquals`, without regard to case; `text` is in lower case. Two characters beyond ASCII fold into it, the
   /// long s (U+017F) and the Kelvin sign (U+212A).
-  func jsonFoldsTo(_ inner: Range<Int>, _ text: StaticString) -> Bool {
-    let bytes = extracting(inner)
+  @inline(__always)
+  package func jsonFoldsTo(_ inner: Range<Int>, _ text: StaticString) -> Bool {
+    let n = text.utf8CodeUnitCount
     // What folds into ASCII from beyond it, and escapes, are longer than what they stand for.
-    guard bytes.count >= text.utf8CodeUnitCount else { return false }
+    if inner.count <= n { return inner.count == n && extracting(inner).equalsIgnoringCase(text) }
     // Most keys differ in their first byte.
-    if bytes.count > 0, bytes[0] < 0x80, bytes[0] != UInt8(ascii: "\\"), text.utf8CodeUnitCount > 0,
-      bytes[0].asciiLowercased != text.utf8Start[0]
-    {
+    let first = self[inner.lowerBound]
+    if first < 0x80, first != UInt8(ascii: "\\"), n > 0, first.asciiLowercased != text.utf8Start[0] {
       return false
     }
+    return extracting(inner).jsonFolds(to: text)
+  }
+
+  /// The same of a longer string.
+  @inline(never) @usableFromInline
+  func jsonFolds(to text: StaticString) -> Bool {
     var at = 0
     for i in 0..<text.utf8CodeUnitCount {
-      guard at < bytes.count else { return false }
-      let wanted = text.utf8Start[i]
-      let folded = bytes.foldedScalar(&at)
-      if folded != UInt32(wanted) { return false }
+      guard at < count, foldedScalar(&at) == UInt32(text.utf8Start[i]) else { return false }
     }
-    return at == bytes.count
+    return at == count
   }
 
   /// The character or escape at `at` within a string in lower case, where that is one of ASCII.

@@ -82,11 +82,8 @@ extension Span<UInt8> {
   /// The next quote or backslash; the end where there is none.
   fileprivate func mark(from start: Int) -> Int {
     var at = start
-    while at &+ 16 <= count {
-      let block = self.block(at: at)
-      let quotes: ByteBlock = block.marks(equal: UInt8(ascii: "\""))
-      let backslashes: ByteBlock = block.marks(equal: UInt8(ascii: "\\"))
-      let found = (quotes | backslashes).firstMark
+    while let block = block(at: at) {
+      let found = (block.marks(equal: UInt8(ascii: "\"")) .| block.marks(equal: UInt8(ascii: "\\"))).first
       at &+= found
       if found < 16 { return at }
     }
