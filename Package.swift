@@ -82,7 +82,7 @@ let package = Package(
     tests("PolicyTests", ["Policy", "TestSupport"]),
     tests("ExchangeTests", ["Exchange", "TestSupport"]),
     tests("TierFileTests", ["TierFile", "TestSupport"]),
-    tests("KernelTests", ["Kernel", "TestSupport"]),
+    tests("KernelTests", ["CLinux", "Kernel", "TestSupport"]),
     tests("HTTP2Tests", ["HTTP2", "Base", "CNghttp2", "TestSupport"]),
     tests("UpstreamTests", ["Upstream", "Transport", "COpenSSL"]),
     tests("DownstreamTests", ["Downstream", "Wire", "Exchange", "Policy", "Base", "TestSupport"]),

@@ -200,7 +200,7 @@ package enum Limits {
   package static let idleConnection = Interval.seconds(300)
   package static let unneededConnection = Interval.seconds(45)
   package static let poolTidy = Interval.seconds(5)
-  package static let spareConnections = 2
+  package static let spareConnections = 1
   /// Bytes that one HTTP/2 stream, and all of a connection together, may bring before they are taken.
   package static let streamWindow = 128 * 1024
   package static let connectionWindow = 8 << 20
@@ -214,7 +214,7 @@ package enum Limits {
   package static let pingAfter = Interval.seconds(60)
   package static let pongTime = Interval.seconds(30)
   /// TLS sessions that are kept for one server, to resume from.
-  package static let tlsSessions = 4
+  package static let tlsSessions = 2
   /// Bytes read from a connection in one turn, and pieces of a request per sendmsg(2).
   package static let connectionRead = 32 * 1024
   package static let sendPieces = 16

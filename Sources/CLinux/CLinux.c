@@ -1,6 +1,7 @@
 // What needs headers that Swift must not see: see the top of CLinux.h.
 #define _GNU_SOURCE 1
 #include <link.h>
+#include <pthread.h>
 
 #include "CLinux.h"
 
@@ -18,6 +19,39 @@ static int linux_drop_object(struct dl_phdr_info *object, size_t size, void *con
 }
 
 void linux_drop_file_pages(void) { dl_iterate_phdr(linux_drop_object, NULL); }
+
+static void *linux_free_all(void *chunk) {
+  while (chunk) {
+    void *next = *(void **)chunk;
+    free(chunk);
+    chunk = next;
+  }
+  return NULL;
+}
+
+void linux_empty_heap_cache(void) {
+  // glibc, malloc/malloc.c: TCACHE_MAX_BINS sizes, of each TCACHE_FILL_COUNT chunks. The least stack is arm64's.
+  enum { sizes = 64, kept = 7, step = 2 * sizeof(size_t), stack = 128 << 10 };
+  pthread_attr_t traits;
+  pthread_t other;
+  void *chunks = NULL;
+  for (size_t size = step + sizeof(size_t), end = size + sizes * step; size < end; size += step)
+    for (int i = 0; i < kept; i++) {
+      void **chunk = malloc(size);
+      if (!chunk) break;
+      *chunk = chunks;
+      chunks = chunk;
+    }
+  if (pthread_attr_init(&traits) == 0) {
+    pthread_attr_setstacksize(&traits, stack);
+    if (pthread_create(&other, &traits, linux_free_all, chunks) == 0) {
+      chunks = NULL;
+      pthread_join(other, NULL);
+    }
+    pthread_attr_destroy(&traits);
+  }
+  linux_free_all(chunks);
+}
 
 static int argument_count;
 static char **arguments;

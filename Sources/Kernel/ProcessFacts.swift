@@ -31,5 +31,14 @@ package enum ProcessFacts {
   package static func dropFilePages() { linux_drop_file_pages() }
 
   /// Gives free heap pages back to the kernel, after a peak. Takes up to some milliseconds.
-  package static func trimHeap() { _ = malloc_trim(0) }
+  package static func trimHeap() {
+    linux_slabs_trim()
+    _ = malloc_trim(0)
+  }
+
+  /// The same, with the pages of what malloc keeps at hand. Takes a tenth of a millisecond more.
+  package static func emptyHeap() {
+    linux_empty_heap_cache()
+    trimHeap()
+  }
 }

@@ -271,7 +271,7 @@ package final class Server {
       runner.rest()
       downstream.rest()
       upstream.rest()
-      ProcessFacts.trimHeap()
+      ProcessFacts.emptyHeap()
       ProcessFacts.dropFilePages()
     }
   }

@@ -73,6 +73,17 @@ internal import COpenSSL
 
   deinit { SSL_free(ssl) }
 
+  /// Keeps OpenSSL's blocks out of malloc's heap. Call it before OpenSSL is first used: later it is not possible.
+  package static func useSlabs() {
+    if linux_slabs_begin() {
+      _ = CRYPTO_set_mem_functions(linux_slab_allocate, linux_slab_reallocate, linux_slab_free)
+    }
+  }
+
+  /// Lets OpenSSL make the tables that all contexts share, 0.25 MB in 1.4 ms: the first connection need not wait for
+  /// them, nor do they come to lie among what a first burst leaves.
+  package static func prepareTLS() { SSL_CTX_free(cssl_client_context(1)) }
+
   package var isSecure: Bool { ssl != nil }
   /// HTTP/2 was agreed on (RFC 9113 §3.3).
   package var speaksHTTP2: Bool { ssl.map { cssl_agreed_on_http2($0) == 1 } ?? false }

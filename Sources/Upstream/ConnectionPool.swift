@@ -123,7 +123,7 @@ struct ConnectionPool {
   }
 
   /// Takes out the connections that have idled for too long to be used, and those that nobody has needed for a while:
-  /// of these a few HTTP/1.1 connections and the first of HTTP/2 are kept. `due`: when the next will have.
+  /// of these one HTTP/1.1 connection of a host and the first of HTTP/2 are kept. `due`: when the next will have.
   mutating func tidy(now: Instant) -> (useless: [Connection], due: Instant) {
     var useless: [Connection] = []
     var due = Instant.distantFuture

@@ -6,6 +6,8 @@
 #ifndef SYNAXIS_CLINUX_H
 #define SYNAXIS_CLINUX_H
 
+#include "Slab.h"
+
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <dirent.h>
@@ -363,6 +365,11 @@ static inline int linux_open_descriptors(void) {
   closedir(directory);
   return n - 1;
 }
+
+/// Gives the heap back what malloc keeps at hand for this thread: up to seven freed chunks of each small size, each of
+/// which holds a page that malloc_trim(3) would otherwise give back. Nothing but a thread's end does that, with what this
+/// thread has freed; so they are freed by one that ends at once.
+void linux_empty_heap_cache(void);
 
 /// Takes the pages of all segments that are never written (dl_iterate_phdr(3)) out of the page tables. What is
 /// touched again is mapped again from the page cache.

@@ -2,6 +2,7 @@
 // down what has come, in order, and Swift reads it when nghttp2 has returned.
 #ifndef SYNAXIS_CNGHTTP2_H
 #define SYNAXIS_CNGHTTP2_H
+#include "Slab.h"
 #include <nghttp2/nghttp2.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -179,6 +180,29 @@ static inline int ch2_stream_close(nghttp2_session *session, int32_t stream, uin
   return event ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
+// MARK: Memory, as nghttp2_mem(3) wants it
+
+/// NULL is for memory that is out, and never for nothing.
+static inline void *ch2_allocate(size_t size, void *context) {
+  (void)context;
+  return linux_slab_allocate(size ? size : 1, NULL, 0);
+}
+
+static inline void ch2_release(void *block, void *context) {
+  (void)context;
+  linux_slab_free(block, NULL, 0);
+}
+
+static inline void *ch2_clear(size_t count, size_t size, void *context) {
+  void *block = size && count > SIZE_MAX / size ? NULL : ch2_allocate(count * size, context);
+  return block ? memset(block, 0, count * size) : NULL;
+}
+
+static inline void *ch2_resize(void *block, size_t size, void *context) {
+  (void)context;
+  return linux_slab_reallocate(block, size ? size : 1, NULL, 0);
+}
+
 // MARK: A session
 
 static inline void ch2_free(struct ch2_session *self) {
@@ -202,7 +226,7 @@ struct ch2_side {
   nghttp2_on_begin_headers_callback begin_head;
   nghttp2_on_header_callback field;
   nghttp2_on_frame_recv_callback frame;
-  /// Where its memory comes from; NULL: malloc.
+  /// Where its memory comes from.
   nghttp2_mem *memory;
   /// Bytes of fields that are kept, to be named by an index when they are sent again (RFC 7541 §2.3.2).
   size_t kept_fields;

@@ -191,25 +191,21 @@ static inline void *ch2_desk_allocate(size_t size, void *context) {
   // RFC 9113 §4.2
   enum { frame_payload = 1 << 14 };
   struct ch2_desk *desk = context;
-  if(!desk->is_wanted || size <= frame_payload || (desk->room && size != desk->size)) return malloc(size);
+  if(!desk->is_wanted || size <= frame_payload || (desk->room && size != desk->size))
+    return ch2_allocate(size, context);
   desk->is_wanted = 0;
   if(!desk->room) desk->room = malloc(desk->size = size);
   return desk->room;
 }
 
 static inline void ch2_desk_free(void *room, void *context) {
-  if(room != ((struct ch2_desk *)context)->room) free(room);
-}
-
-static inline void *ch2_desk_clear(size_t count, size_t size, void *context) {
-  (void)context;
-  return calloc(count, size);
+  if(room != ((struct ch2_desk *)context)->room) ch2_release(room, context);
 }
 
 /// nghttp2 begins buffers with this, and leaves that of frames as large as it is.
 static inline void *ch2_desk_grow(void *room, size_t size, void *context) {
   if(!room) return ch2_desk_allocate(size, context);
-  return room == ((struct ch2_desk *)context)->room ? NULL : realloc(room, size);
+  return room == ((struct ch2_desk *)context)->room ? NULL : ch2_resize(room, size, context);
 }
 
 /// NULL: memory is out. Freed by `ch2_desk_delete` when no session is left that was made with it.
@@ -219,7 +215,7 @@ static inline struct ch2_desk *ch2_desk_new(void) {
   desk->memory.mem_user_data = desk;
   desk->memory.malloc = ch2_desk_allocate;
   desk->memory.free = ch2_desk_free;
-  desk->memory.calloc = ch2_desk_clear;
+  desk->memory.calloc = ch2_clear;
   desk->memory.realloc = ch2_desk_grow;
   return desk;
 }
@@ -243,13 +239,14 @@ static inline struct ch2_session *ch2_server(
     {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, head_limit},
     {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
   };
+  nghttp2_mem memory = {NULL, ch2_allocate, ch2_release, ch2_clear, ch2_resize};
   const struct ch2_side server = {
     .make = nghttp2_session_server_new3,
     .begin_frame = ch2_begin_frame,
     .begin_head = ch2_begin_request,
     .field = ch2_request_header,
     .frame = ch2_request_frame,
-    .memory = ch2_desk_is_shared() ? &desk->memory : NULL,
+    .memory = ch2_desk_is_shared() ? &desk->memory : &memory,
     .acks = acks,
     .settings = settings,
     .setting_count = sizeof(settings) / sizeof(settings[0]),
