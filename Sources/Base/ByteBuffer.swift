@@ -97,7 +97,24 @@ internal import CLinux
   }
 
   @inlinable package mutating func append(_ bytes: Span<UInt8>) {
-    bytes.withUnsafeBufferPointer { append(UnsafeRawBufferPointer($0)) }
+    let count = bytes.count
+    if count < 4 || count > 16 {
+      return bytes.withUnsafeBufferPointer { append(UnsafeRawBufferPointer($0)) }
+    }
+    // Most are short: two stores, which may overlap, take less than a call.
+    reserve(count)
+    // Lifetime: into our storage, which `reserve` has made long enough.
+    let place = storage.unsafelyUnwrapped + tail
+    if count >= 8 {
+      place.storeBytes(of: bytes.word(at: 0).littleEndian, as: UInt64.self)
+      place.storeBytes(of: bytes.word(at: count &- 8).littleEndian, toByteOffset: count &- 8, as: UInt64.self)
+    } else {
+      let first = UInt32(truncatingIfNeeded: bytes.halfWord(at: 0))
+      let last = UInt32(truncatingIfNeeded: bytes.halfWord(at: count &- 4))
+      place.storeBytes(of: first.littleEndian, as: UInt32.self)
+      place.storeBytes(of: last.littleEndian, toByteOffset: count &- 4, as: UInt32.self)
+    }
+    tail &+= count
   }
 
   /// Appends bytes lent by C. They are copied before the call returns.

@@ -5,41 +5,40 @@
 /// looked up, never what is stored.
 package struct NameTable: Sendable {
   private var slots: [Int32]
-  /// The names, one behind the other, and where each ends.
-  private var bytes: [UInt8] = []
-  private var ends: [Int32] = []
+  /// All names, one behind the other: looking at one of many arrays would count references.
+  private var text: [UInt8] = []
+  private var ends: [Int] = []
 
   /// Later duplicates of a name are ignored: the first index wins.
   package init(_ list: [String]) {
     var size = 8
     while size < list.count * 2 { size *= 2 }
     slots = Array(repeating: -1, count: size)
-    for (index, name) in list.enumerated() {
-      let name = Array(name.utf8)
-      let (place, isNew) = find(name.span)
-      if isNew { slots[place] = Int32(index) }
-      bytes += name
-      ends.append(Int32(bytes.count))
+    for name in list {
+      let start = text.count
+      text += name.utf8
+      ends.append(text.count)
+      let at = place(of: text.span.extracting(start..<text.count))
+      if slots[at] < 0 { slots[at] = Int32(ends.count - 1) }
     }
   }
 
   /// The index of a name in the list given at the start.
   package func index(of name: Span<UInt8>) -> Int? {
-    let (place, isNew) = find(name)
-    return isNew ? nil : Int(slots[place])
+    let index = slots[place(of: name)]
+    return index < 0 ? nil : Int(index)
   }
 
-  /// The slot of a name, or the free one where it would be.
-  @inline(__always)
-  private func find(_ name: Span<UInt8>) -> (place: Int, isNew: Bool) {
+  /// Where a name stands in `slots`, or would.
+  private func place(of name: Span<UInt8>) -> Int {
     var at = Int(truncatingIfNeeded: Self.hash(name)) & (slots.count - 1)
     while slots[at] >= 0 {
       let index = Int(slots[at])
-      let start = index == 0 ? 0 : Int(ends[index - 1])
-      if bytes.span.extracting(start..<Int(ends[index])).equals(name) { return (at, false) }
+      let start = index == 0 ? 0 : ends[index - 1]
+      if text.span.extracting(start..<ends[index]).equals(name) { break }
       at = (at + 1) & (slots.count - 1)
     }
-    return (at, true)
+    return at
   }
 
   @inline(__always)

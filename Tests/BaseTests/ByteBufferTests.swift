@@ -51,4 +51,21 @@ import Testing
     buffer.recycle(keeping: 4_096)
     #expect(buffer.capacity == 0)
   }
+
+  @Test func everyLengthIsAppended() {
+    let bytes = (0..<80).map { UInt8($0) }
+    for length in 0...40 {
+      var buffer = ByteBuffer()
+      var expected: [UInt8] = []
+      while expected.count < 1000 {
+        let piece = expected.count % 37..<expected.count % 37 + length
+        buffer.append(bytes.span.extracting(piece))
+        expected += bytes[piece]
+        buffer.append(7)
+        expected.append(7)
+      }
+      let written = buffer.withBytes { $0.array }
+      #expect(written == expected)
+    }
+  }
 }

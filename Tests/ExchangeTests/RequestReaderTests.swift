@@ -220,4 +220,13 @@ import Testing
     #expect(LocalError(.lengthAndTransferEncoding).row.status == 400)
     #expect(LocalError(.lengthAndTransferEncoding).row.closes)
   }
+
+  /// MurmurHash3's finaliser of small numbers, in hexadecimal.
+  @Test(arguments: [
+    (0, "req_0000000000000000"), (1, "req_b456bcfc34c2cb2c"), (2, "req_3abf2a20650683e7"),
+    (0x12_3456_7890, "req_ce7b14efcf876c8e"),
+  ])
+  func aRequestIDIsAScrambledNumber(_ number: UInt64, _ expected: String) {
+    #expect(RequestID(number: number).span.text == expected)
+  }
 }

@@ -13,11 +13,21 @@ package struct RequestID {
     mixed = (mixed ^ (mixed >> 33)) &* 0xc4ce_b9fe_1a85_ec53
     mixed ^= mixed >> 33
     put("req_")
-    for _ in 0..<16 {
-      let nibble = UInt8(mixed >> 60)
-      put(nibble < 10 ? 48 + nibble : 87 + nibble)
-      mixed <<= 4
-    }
+    put(hex: mixed >> 32)
+    put(hex: mixed & 0xffff_ffff)
+  }
+
+  /// Eight digits of 32 bits, reckoned together.
+  private mutating func put(hex value: UInt64) {
+    var digits = (value | value << 16) & 0x0000_ffff_0000_ffff
+    digits = (digits | digits << 8) & 0x00ff_00ff_00ff_00ff
+    digits = (digits | digits << 4) & 0x0f0f_0f0f_0f0f_0f0f
+    // Behind the nine come the letters, 39 places further.
+    let letters = (digits &+ 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
+    digits = digits &+ 0x3030_3030_3030_3030 &+ letters &* 39
+    let start = Int(count)
+    for i in 0..<8 { bytes[start + i] = UInt8(truncatingIfNeeded: digits >> UInt64(56 - 8 * i)) }
+    count += 8
   }
 
   /// Nil unless it is 1 to 64 letters, digits and `-_.:/+=`: it goes into a header and a log line.

@@ -67,17 +67,18 @@ package struct RequestReader: Sendable {
     case .array, .string, .number, .bool, .null:
       throw .invalidJSON(offset: probe.root.value.lowerBound, reason: "the body is not a JSON object")
     }
-    let members = RoutingMembers(probe, in: body)
+    let members = RoutingMembers(probe.members, in: body)
     guard let model = members.model else { throw .missingField("model") }
     // Two members of that name: providers differ in which one they take, so we could route one model's
     // request and be billed for the other.
     if members.models > 1 { throw .invalidField("model", reason: "it stands twice in the body") }
     if members.streams > 1 { throw .invalidField("stream", reason: "it stands twice in the body") }
-    let name = try name(model, in: body)
+    let name = try name(probe.members[model], in: body)
     var facts = RequestFacts(
-      form: .json, modelRange: model.value, model: name, wantsStream: false,
+      form: .json, modelRange: probe.members[model].value, model: name, wantsStream: false,
       estimatedTokens: Quantity(body.count / 4))
-    if let stream = members.stream {
+    if let place = members.stream {
+      let stream = probe.members[place]
       switch stream.kind {
       case .bool: facts.wantsStream = body.jsonBool(stream) == true
       case .null: break
@@ -86,10 +87,12 @@ package struct RequestReader: Sendable {
       }
     }
     if let temperature = members.temperature, members.temperatures == 1 {
-      facts.temperature = body.jsonDouble(temperature)
+      facts.temperature = body.jsonDouble(probe.members[temperature])
     }
-    if let n = members.n, n.kind == .number { facts.wantsOneChoice = body.jsonQuantity(n) == 1 }
-    if let allowed = members.allowed, let tokens = body.jsonQuantity(allowed) {
+    if let n = members.n, probe.members[n].kind == .number {
+      facts.wantsOneChoice = body.jsonQuantity(probe.members[n]) == 1
+    }
+    if let allowed = members.allowed, let tokens = body.jsonQuantity(probe.members[allowed]) {
       facts.answerTokens = min(tokens, Limits.answerTokens)
       facts.estimatedTokens += facts.answerTokens
     }
@@ -123,45 +126,46 @@ package struct RequestReader: Sendable {
   }
 }
 
-/// The members that decide where a request goes, found in one walk: of each name the last, as Python, Go and JavaScript
-/// have it.
+/// Where the members stand that decide about a request, found in one walk: of each name the last, as Python, Go and
+/// JavaScript have it.
 ///
 /// Some are counted, written in any case: Go's decoder takes `Model` for `model`, and the last of them (encoding/json,
 /// Unmarshal).
 private struct RoutingMembers {
-  var model: JSONMember?
+  var model: Int?
   var models = 0
-  var stream: JSONMember?
+  var stream: Int?
   var streams = 0
-  var temperature: JSONMember?
+  var temperature: Int?
   var temperatures = 0
-  var n: JSONMember?
+  var n: Int?
   /// What it allows the answer, in tokens, in the order in which the names count.
-  var allowed: JSONMember? { maxCompletionTokens ?? maxTokens ?? maxOutputTokens }
-  private var maxCompletionTokens: JSONMember?
-  private var maxTokens: JSONMember?
-  private var maxOutputTokens: JSONMember?
+  var allowed: Int? { maxCompletionTokens ?? maxTokens ?? maxOutputTokens }
+  private var maxCompletionTokens: Int?
+  private var maxTokens: Int?
+  private var maxOutputTokens: Int?
 
-  init(_ probe: borrowing JSONProbe, in body: Span<UInt8>) {
-    for i in probe.members.indices {
-      let key = probe.members[i].key
+  @inline(__always)
+  init(_ members: borrowing [JSONMember], in body: Span<UInt8>) {
+    for i in members.indices {
+      let key = members[i].key
       if body.jsonFoldsTo(key, "model") {
         models += 1
-        if body.jsonEquals(key, "model") { model = probe.members[i] }
+        if body.jsonEquals(key, "model") { model = i }
       } else if body.jsonFoldsTo(key, "stream") {
         streams += 1
-        if body.jsonEquals(key, "stream") { stream = probe.members[i] }
+        if body.jsonEquals(key, "stream") { stream = i }
       } else if body.jsonFoldsTo(key, "temperature") {
         temperatures += 1
-        if body.jsonEquals(key, "temperature") { temperature = probe.members[i] }
+        if body.jsonEquals(key, "temperature") { temperature = i }
       } else if body.jsonEquals(key, "n") {
-        n = probe.members[i]
+        n = i
       } else if body.jsonEquals(key, "max_completion_tokens") {
-        maxCompletionTokens = probe.members[i]
+        maxCompletionTokens = i
       } else if body.jsonEquals(key, "max_tokens") {
-        maxTokens = probe.members[i]
+        maxTokens = i
       } else if body.jsonEquals(key, "max_output_tokens") {
-        maxOutputTokens = probe.members[i]
+        maxOutputTokens = i
       }
     }
   }

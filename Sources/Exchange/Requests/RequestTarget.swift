@@ -115,6 +115,7 @@ extension Span<UInt8> {
 
   /// Whether this is that path, with slashes repeated or not.
   func isPath(_ path: StaticString) -> Bool {
+    if count <= path.utf8CodeUnitCount { return equals(path) }
     var at = 0
     for i in 0..<path.utf8CodeUnitCount {
       guard at < count, self[at] == path.utf8Start[i] else { return false }

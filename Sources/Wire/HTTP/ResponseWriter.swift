@@ -30,13 +30,19 @@ extension ByteBuffer {
 
   /// A field as one of our parsers has read it from `head`, which has looked at every byte of it.
   package mutating func append(_ field: HeaderField, of head: Span<UInt8>) {
-    let space = field.name.upperBound + 1
-    if field.value.lowerBound == space + 1, head[space] == 32 {
-      append(head.extracting(field.name.lowerBound..<field.value.upperBound))
+    let name = field.name
+    let value = field.value
+    if value.lowerBound == name.upperBound &+ 2, head[value.lowerBound &- 1] == 32 {
+      let end = value.upperBound
+      // Mostly the line as it came.
+      if head.has(end &+ 1), head[end] == UInt8(ascii: "\r"), head[end &+ 1] == UInt8(ascii: "\n") {
+        return append(head.extracting(name.lowerBound..<end &+ 2))
+      }
+      append(head.extracting(name.lowerBound..<end))
     } else {
-      append(head.extracting(field.name))
+      append(head.extracting(name))
       append(": " as StaticString)
-      append(head.extracting(field.value))
+      append(head.extracting(value))
     }
     append("\r\n" as StaticString)
   }

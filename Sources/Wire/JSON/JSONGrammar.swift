@@ -147,12 +147,16 @@ enum JSONGrammar {
   /// The end of a number (RFC 8259 §6) that begins at `start`.
   @inline(__always)
   static func number(_ bytes: Span<UInt8>, from start: Int) throws(JSONFault) -> Int {
-    // Most are nothing but digits; of more than one the first is no zero.
-    var at = start
-    while bytes.has(at), bytes[at].isDigit { at &+= 1 }
-    let isPlain =
-      at > start && bytes.has(at) && bytes[at] != UInt8(ascii: ".") && bytes[at] | 32 != UInt8(ascii: "e")
-    if isPlain, at == start &+ 1 || bytes[start] != UInt8(ascii: "0") { return at }
+    // Most are nothing but digits, and of more than one the first is no zero.
+    if let block = bytes.block(at: start) {
+      let length = (.!block.marks(from: UInt8(ascii: "0"), to: UInt8(ascii: "9"))).first
+      let end = start &+ length
+      if length == 1 || length > 1 && bytes[start] != UInt8(ascii: "0"), bytes.has(end),
+        !bytes[end].isDigit && bytes[end] != UInt8(ascii: ".") && bytes[end] | 32 != UInt8(ascii: "e")
+      {
+        return end
+      }
+    }
     let end = anyNumber(bytes, from: start)
     if let reason = end.reason { throw JSONFault(offset: end.at, reason: reason) }
     return end.at
