@@ -67,8 +67,8 @@ extension Span<UInt8> {
     var at = start
     while let block = block(at: at) {
       let found = (.!block.marks(from: 33, to: 126)).first
-      at &+= found
-      if found < 16 { return at }
+      if found < 16 { return at &+ found }
+      at &+= 16
     }
     while has(at), self[at] > 32, self[at] < 127 { at &+= 1 }
     return at

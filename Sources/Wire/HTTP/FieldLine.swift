@@ -40,8 +40,8 @@ extension Span<UInt8> {
       let letters = (block | ByteBlock(repeating: 0x20)).marks(from: UInt8(ascii: "a"), to: UInt8(ascii: "z"))
       let digits = block.marks(from: UInt8(ascii: "0"), to: UInt8(ascii: "9"))
       let found = (.!(letters .| digits .| block.marks(equal: UInt8(ascii: "-")))).first
-      at &+= found
-      if found < 16 { break }
+      if found < 16 { return at &+ found }
+      at &+= 16
     }
     return at
   }
@@ -52,8 +52,8 @@ extension Span<UInt8> {
     var at = start
     while let block = block(at: at) {
       let found = (block.marks(below: 0x20) .| block.marks(equal: 0x7F)).first
-      at &+= found
-      if found < 16 { return at }
+      if found < 16 { return at &+ found }
+      at &+= 16
     }
     while has(at), self[at] >= 0x20, self[at] != 0x7F { at &+= 1 }
     return at

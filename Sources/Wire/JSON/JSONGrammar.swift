@@ -44,11 +44,12 @@ enum JSONGrammar {
     var at = place
     while let block = bytes.block(at: at) {
       let found = firstSpecial(in: block)
-      at &+= found
       if found < 16 {
-        place = at
+        place = at &+ found
         return
       }
+      // By a constant: the next block need not wait for what was found in this one.
+      at &+= 16
     }
     while bytes.has(at) {
       let byte = bytes[at]

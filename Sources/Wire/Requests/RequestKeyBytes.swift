@@ -84,8 +84,8 @@ extension Span<UInt8> {
     var at = start
     while let block = block(at: at) {
       let found = (block.marks(equal: UInt8(ascii: "\"")) .| block.marks(equal: UInt8(ascii: "\\"))).first
-      at &+= found
-      if found < 16 { return at }
+      if found < 16 { return at &+ found }
+      at &+= 16
     }
     while at < count, self[at] != UInt8(ascii: "\""), self[at] != UInt8(ascii: "\\") { at &+= 1 }
     return at
