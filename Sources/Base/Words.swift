@@ -112,6 +112,22 @@ extension ByteBlock {
   }
 }
 
+extension Span<UInt8> {
+  /// The first byte from `start` on that is marked, looked for 16 at a time. Where there is none: the place behind the
+  /// last whole block, from which fewer than 16 are left.
+  @inline(__always)
+  package func scan(from start: Int, for marks: (ByteBlock) -> ByteMarks) -> (at: Int, isFound: Bool) {
+    var at = start
+    while let block = block(at: at) {
+      let place = marks(block).first
+      if place < 16 { return (at &+ place, true) }
+      // By a constant: the next block need not wait for what was found in this one.
+      at &+= 16
+    }
+    return (at, false)
+  }
+}
+
 extension ByteMarks {
   /// The place of the first byte that is marked; 16 where none is.
   @inline(__always) package var first: Int { Int(first_mark(unsafeBitCast(self, to: ByteBlock.self))) }

@@ -47,16 +47,13 @@ extension Span<UInt8> {
   /// The end of the host and port that begin at `start` (RFC 3986 §3.2.2).
   func endOfHost(from start: Int, upTo end: Int) -> Int {
     // Letters, digits, colons, dots and hyphens are what most are made of.
-    var at = start
-    while let block = block(at: at) {
+    var at = scan(from: start) { block in
       let letters = (block | ByteBlock(repeating: 0x20)).marks(from: UInt8(ascii: "a"), to: UInt8(ascii: "z"))
       let digits = block.marks(from: UInt8(ascii: "0"), to: UInt8(ascii: ":"))
       let others = block.marks(from: UInt8(ascii: "-"), to: UInt8(ascii: "."))
-      let found = (.!(letters .| digits .| others)).first
-      at &+= found
-      if at >= end { return end }
-      if found < 16 { break }
-    }
+      return .!(letters .| digits .| others)
+    }.at
+    if at >= end { return end }
     while at < end, ASCIISet.host.contains(self[at]) { at += 1 }
     return at
   }
@@ -64,13 +61,8 @@ extension Span<UInt8> {
   /// The first byte from `start` on that is no visible ASCII; the end where there is none.
   @inline(__always)
   func endOfVisible(from start: Int) -> Int {
-    var at = start
-    while let block = block(at: at) {
-      let found = (.!block.marks(from: 33, to: 126)).first
-      if found < 16 { return at &+ found }
-      at &+= 16
-    }
-    while has(at), self[at] > 32, self[at] < 127 { at &+= 1 }
+    var (at, isFound) = scan(from: start) { .!$0.marks(from: 33, to: 126) }
+    while !isFound, has(at), self[at] > 32, self[at] < 127 { at &+= 1 }
     return at
   }
 

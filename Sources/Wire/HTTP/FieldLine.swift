@@ -35,27 +35,18 @@ extension Span<UInt8> {
   /// The end of what is made of letters, digits and hyphens, as far as there are 16 bytes.
   @inline(__always)
   func endOfPlainName(from start: Int) -> Int {
-    var at = start
-    while let block = block(at: at) {
+    scan(from: start) { block in
       let letters = (block | ByteBlock(repeating: 0x20)).marks(from: UInt8(ascii: "a"), to: UInt8(ascii: "z"))
       let digits = block.marks(from: UInt8(ascii: "0"), to: UInt8(ascii: "9"))
-      let found = (.!(letters .| digits .| block.marks(equal: UInt8(ascii: "-")))).first
-      if found < 16 { return at &+ found }
-      at &+= 16
-    }
-    return at
+      return .!(letters .| digits .| block.marks(equal: UInt8(ascii: "-")))
+    }.at
   }
 
   /// The first control character (RFC 9110 §5.5: those but HTAB are no part of a value); the end where there is none.
   @inline(__always)
   func firstControl(from start: Int) -> Int {
-    var at = start
-    while let block = block(at: at) {
-      let found = (block.marks(below: 0x20) .| block.marks(equal: 0x7F)).first
-      if found < 16 { return at &+ found }
-      at &+= 16
-    }
-    while has(at), self[at] >= 0x20, self[at] != 0x7F { at &+= 1 }
+    var (at, isFound) = scan(from: start) { $0.marks(below: 0x20) .| $0.marks(equal: 0x7F) }
+    while !isFound, has(at), self[at] >= 0x20, self[at] != 0x7F { at &+= 1 }
     return at
   }
 }

@@ -28,12 +28,11 @@ enum JSONGrammar {
     return at
   }
 
-  /// The place of the first byte of a string that needs a look: a quote, a backslash, a control character or the first
-  /// byte of a non-ASCII character. 16 where there is none.
+  /// The bytes of a string that need a look: quotes, backslashes, control characters and all that is not ASCII.
   @inline(__always)
-  private static func firstSpecial(in block: ByteBlock) -> Int {
-    (block.marks(outsideOfASCIIFrom: 0x20) .| block.marks(equal: UInt8(ascii: "\""))
-      .| block.marks(equal: UInt8(ascii: "\\"))).first
+  private static func specials(in block: ByteBlock) -> ByteMarks {
+    block.marks(outsideOfASCIIFrom: 0x20) .| block.marks(equal: UInt8(ascii: "\""))
+      .| block.marks(equal: UInt8(ascii: "\\"))
   }
 
   /// Goes on to the next byte of a string that needs a look.
@@ -41,17 +40,8 @@ enum JSONGrammar {
   /// Images arrive as megabytes of base64 in one string, so it goes 16 bytes at a time.
   @inline(__always)
   static func skipPlain(_ bytes: Span<UInt8>, _ place: inout Int) {
-    var at = place
-    while let block = bytes.block(at: at) {
-      let found = firstSpecial(in: block)
-      if found < 16 {
-        place = at &+ found
-        return
-      }
-      // By a constant: the next block need not wait for what was found in this one.
-      at &+= 16
-    }
-    while bytes.has(at) {
+    var (at, isFound) = bytes.scan(from: place) { specials(in: $0) }
+    while !isFound, bytes.has(at) {
       let byte = bytes[at]
       if byte < 0x20 || byte >= 0x80 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { break }
       at &+= 1
@@ -77,7 +67,7 @@ enum JSONGrammar {
   {
     // Most are short, and plain to their end.
     if let block = bytes.block(at: at) {
-      let end = at &+ firstSpecial(in: block)
+      let end = at &+ specials(in: block).first
       if _fastPath(bytes.has(end)), _fastPath(bytes[end] == UInt8(ascii: "\"")) {
         at = end &+ 1
         return true

@@ -81,13 +81,10 @@ extension KeyedHash {
 extension Span<UInt8> {
   /// The next quote or backslash; the end where there is none.
   fileprivate func mark(from start: Int) -> Int {
-    var at = start
-    while let block = block(at: at) {
-      let found = (block.marks(equal: UInt8(ascii: "\"")) .| block.marks(equal: UInt8(ascii: "\\"))).first
-      if found < 16 { return at &+ found }
-      at &+= 16
+    var (at, isFound) = scan(from: start) {
+      $0.marks(equal: UInt8(ascii: "\"")) .| $0.marks(equal: UInt8(ascii: "\\"))
     }
-    while at < count, self[at] != UInt8(ascii: "\""), self[at] != UInt8(ascii: "\\") { at &+= 1 }
+    while !isFound, at < count, self[at] != UInt8(ascii: "\""), self[at] != UInt8(ascii: "\\") { at &+= 1 }
     return at
   }
 
