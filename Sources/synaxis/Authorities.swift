@@ -26,7 +26,7 @@ enum Authorities {
   /// What is wrong with them, where a provider's certificate is to be checked against them.
   static func doubts(_ configuration: Configuration, _ environment: Environment) -> [String] {
     let names = configuration.providers.filter {
-      $0.endpoint.hasPrefix("https://") && $0.tls.verifies && $0.tls.authorityFile == nil
+      $0.isSecure && $0.tls.verifies && $0.tls.authorityFile == nil
     }.map { $0.name }
     if names.isEmpty { return [] }
     let whom = names.joined(separator: ", ")

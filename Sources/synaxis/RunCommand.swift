@@ -74,9 +74,7 @@ enum Service {
       for address in server.addresses { log.note(.info, "listening", address) }
       tell(configuration, environment, log)
       log.flush()
-      if configuration.providers.contains(where: { $0.endpoint.hasPrefix("https://") }) {
-        Transport.prepareTLS()
-      }
+      if configuration.providers.contains(where: { $0.isSecure }) { Transport.prepareTLS() }
       ready(server)
       do throws(KernelFault) {
         while case .reloadWanted = try server.run() { reload(server, reread(), environment, log) }

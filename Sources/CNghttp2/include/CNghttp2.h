@@ -226,7 +226,7 @@ struct ch2_side {
   nghttp2_on_begin_headers_callback begin_head;
   nghttp2_on_header_callback field;
   nghttp2_on_frame_recv_callback frame;
-  /// Where its memory comes from.
+  /// Where its memory comes from; NULL: from the slabs.
   nghttp2_mem *memory;
   /// Bytes of fields that are kept, to be named by an index when they are sent again (RFC 7541 §2.3.2).
   size_t kept_fields;
@@ -240,6 +240,8 @@ struct ch2_side {
 /// One side of a connection, its settings ready to be sent; NULL: memory is out. `window`: bytes that all streams together
 /// may bring before they are taken.
 static inline struct ch2_session *ch2_make(const struct ch2_side *side, int32_t window, uint32_t head_limit) {
+  nghttp2_mem slabs = {NULL, ch2_allocate, ch2_release, ch2_clear, ch2_resize};
+  nghttp2_mem *memory = side->memory ? side->memory : &slabs;
   struct ch2_session *self = calloc(1, sizeof(*self));
   nghttp2_session_callbacks *callbacks = NULL;
   nghttp2_option *option = NULL;
@@ -255,7 +257,7 @@ static inline struct ch2_session *ch2_make(const struct ch2_side *side, int32_t 
     nghttp2_option_set_max_deflate_dynamic_table_size(option, side->kept_fields);
     if(side->acks) nghttp2_option_set_max_outbound_ack(option, side->acks);
     self->head_limit = head_limit;
-    if(side->make(&self->session, callbacks, self, option, side->memory) != 0) self->session = NULL;
+    if(side->make(&self->session, callbacks, self, option, memory) != 0) self->session = NULL;
   }
   nghttp2_option_del(option);
   nghttp2_session_callbacks_del(callbacks);

@@ -65,14 +65,12 @@ static inline struct ch2_session *ch2_client(uint32_t stream_window, int32_t win
     {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, stream_window},
     {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, head_limit},
   };
-  nghttp2_mem memory = {NULL, ch2_allocate, ch2_release, ch2_clear, ch2_resize};
   const struct ch2_side client = {
     .make = nghttp2_session_client_new3,
     .begin_frame = ch2_begin_any,
     .begin_head = ch2_begin_headers,
     .field = ch2_header,
     .frame = ch2_frame,
-    .memory = &memory,
     .kept_fields = NGHTTP2_DEFAULT_HEADER_TABLE_SIZE,
     .settings = settings,
     .setting_count = sizeof(settings) / sizeof(settings[0]),

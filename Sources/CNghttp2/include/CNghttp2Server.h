@@ -239,14 +239,13 @@ static inline struct ch2_session *ch2_server(
     {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, head_limit},
     {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
   };
-  nghttp2_mem memory = {NULL, ch2_allocate, ch2_release, ch2_clear, ch2_resize};
   const struct ch2_side server = {
     .make = nghttp2_session_server_new3,
     .begin_frame = ch2_begin_frame,
     .begin_head = ch2_begin_request,
     .field = ch2_request_header,
     .frame = ch2_request_frame,
-    .memory = ch2_desk_is_shared() ? &desk->memory : &memory,
+    .memory = ch2_desk_is_shared() ? &desk->memory : NULL,
     .acks = acks,
     .settings = settings,
     .setting_count = sizeof(settings) / sizeof(settings[0]),

@@ -71,6 +71,9 @@ package struct Provider: Equatable, Sendable {
   package var tls = ProviderTLS()
   package var http = ProviderHTTP.auto
 
+  /// It is reached over TLS.
+  package var isSecure: Bool { endpoint.hasPrefix("https://") }
+
   package init(name: String, type: String, endpoint: String) {
     self.name = name
     self.type = type
