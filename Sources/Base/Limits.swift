@@ -229,8 +229,6 @@ package enum Limits {
   package static let keptSlotBuffer = 4 * 1024
   /// Up to here a copy costs less than a further piece does in the kernel.
   package static let copiedPiece = 1024
-  /// Bytes of one transfer gathered in one turn before they are written.
-  package static let staging = 64 * 1024
   /// A cooldown that a provider names is never believed beyond this: for a rate, and for a quota, which may be a
   /// month's.
   package static let longestCooldown = Interval.seconds(24 * 3600)

@@ -188,7 +188,7 @@ package final class Recording {
 
   private func piece(at offset: Int) -> UnsafeRawBufferPointer {
     precondition(offset >= start && offset <= end)
-    if offset == end { return UnsafeRawBufferPointer(start: nil, count: 0) }
+    if offset == end { return .none }
     let place = Self.place(of: offset)
     return UnsafeRawBufferPointer(
       start: blocks[place.block - firstBlock] + place.inner,

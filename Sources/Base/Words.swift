@@ -1,6 +1,6 @@
 internal import CLinux
 
-// Eight, 16 and 32 bytes at a time, for scans that mostly find nothing. The first byte is the lowest.
+// Eight and 16 bytes at a time, for scans that mostly find nothing. The first byte is the lowest.
 
 extension Span<UInt8> {
   /// Whether there is a byte at that place: the comparison that reading it makes, so that both are one.
@@ -40,13 +40,6 @@ extension Span<UInt8> {
     // Lifetime: as above.
     return bytes.unsafeLoadUnaligned(fromByteOffset: at, as: ByteBlock.self)
   }
-
-  /// The 32 bytes from `at` on. Only for questions that do not depend on the order of bytes.
-  @inlinable @inline(__always)
-  package func words(at: Int) -> WordBlock {
-    // Lifetime: as above.
-    bytes.unsafeLoadUnaligned(fromByteOffset: at, as: WordBlock.self)
-  }
 }
 
 extension UnsafeRawPointer {
@@ -64,8 +57,6 @@ extension UInt64 {
   @inlinable @inline(__always)
   package static func every(_ byte: UInt8) -> UInt64 { 0x0101_0101_0101_0101 &* UInt64(byte) }
   @inlinable @inline(__always) package static var highBits: UInt64 { 0x8080_8080_8080_8080 }
-  /// The high bit of every byte that is zero. Bits above the first may be set falsely.
-  @inlinable @inline(__always) package var zeroBytes: UInt64 { (self &- .every(1)) & ~self & .highBits }
 
   /// The same bytes with ASCII capitals made small.
   @inlinable @inline(__always) package var asciiLowercased: UInt64 {
@@ -131,15 +122,4 @@ extension Span<UInt8> {
 extension ByteMarks {
   /// The place of the first byte that is marked; 16 where none is.
   @inline(__always) package var first: Int { Int(first_mark(unsafeBitCast(self, to: ByteBlock.self))) }
-}
-
-/// Four words at once.
-@usableFromInline package typealias WordBlock = SIMD4<UInt64>
-
-extension WordBlock {
-  /// That byte 32 times.
-  @inlinable @inline(__always)
-  package static func filled(_ byte: UInt8) -> Self { Self(repeating: UInt64.every(byte)) }
-  /// The bits of all four words together.
-  @inlinable @inline(__always) package var union: UInt64 { self[0] | self[1] | self[2] | self[3] }
 }

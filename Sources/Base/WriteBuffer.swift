@@ -1,5 +1,10 @@
 internal import CLinux
 
+extension UnsafeRawBufferPointer {
+  /// No bytes.
+  package static var none: Self { Self(start: nil, count: 0) }
+}
+
 /// The way out to one client: its socket's write side and the bytes that the socket has not taken yet.
 ///
 /// Bytes go to the socket at once while nothing is waiting; what it does not take is copied to `backlog` and
@@ -9,8 +14,6 @@ internal import CLinux
 /// Where bytes have to be sealed or framed first (TLS, HTTP/2), they are gathered: the connection is noted in a queue, and
 /// takes them with `pass` when the turn is over, all in as few records or frames as they fill.
 package final class WriteBuffer {
-  private static var nothing: UnsafeRawBufferPointer { .init(start: nil, count: 0) }
-
   private let descriptor: Int32
   private var queue: WriteQueue?
   private var place: Int32
@@ -53,10 +56,12 @@ package final class WriteBuffer {
   package var gathers: Bool { queue != nil }
   package var backlogCount: Int { backlog.count }
 
-  /// Sends up to three pieces in one call, in order. All of them are taken: sent, kept or (broken) dropped.
+  /// Sends up to four pieces in one call, in order. All of them are taken: sent, kept or (broken) dropped.
+  ///
+  /// `goesOn`: more is written in this turn. The kernel waits with what does not fill a segment (MSG_MORE, send(2)).
   package func write(
-    _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer = nothing,
-    _ third: UnsafeRawBufferPointer = nothing
+    _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer = .none,
+    _ third: UnsafeRawBufferPointer = .none, _ fourth: UnsafeRawBufferPointer = .none, goesOn: Bool = false
   ) {
     if isBroken {
       hasDropped = true
@@ -69,12 +74,13 @@ package final class WriteBuffer {
         queue.add(place)
       }
     } else if backlog.isEmpty {
-      taken = send(first, second, third)
+      taken = send(first, second, third, fourth, goesOn: goesOn)
     }
     if isBroken { return }
     keep(first, &taken)
     keep(second, &taken)
     keep(third, &taken)
+    keep(fourth, &taken)
   }
 
   /// Copies what the kernel did not take of one piece; `taken` counts down over the pieces.
@@ -94,9 +100,8 @@ package final class WriteBuffer {
   /// Sends what waits. True when nothing waits any more (or the output is broken).
   @discardableResult package func flush() -> Bool {
     while !isBroken, !backlog.isEmpty {
-      let taken = backlog.withBytes { bytes in
-        bytes.withUnsafeBufferPointer { send(UnsafeRawBufferPointer($0), Self.nothing, Self.nothing) }
-      }
+      // Lifetime: what waits is given up by `send` only once it has failed.
+      let taken = send(backlog.unsafeBytes)
       if taken == 0 { break }
       backlog.consume(taken)
     }
@@ -154,18 +159,15 @@ package final class WriteBuffer {
 
   /// One send(2) or sendmsg(2) of the pieces; 0 when the socket is full. MSG_NOSIGNAL: a closed peer is EPIPE, not
   /// SIGPIPE.
-  private func send(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer, _ c: UnsafeRawBufferPointer)
-    -> Int
-  {
+  private func send(
+    _ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer = .none, _ c: UnsafeRawBufferPointer = .none,
+    _ d: UnsafeRawBufferPointer = .none, goesOn: Bool = false
+  ) -> Int {
     // Lifetime: both calls only read the pieces, and keep nothing.
-    var vectors = (
-      iovec(iov_base: UnsafeMutableRawPointer(mutating: a.baseAddress), iov_len: a.count),
-      iovec(iov_base: UnsafeMutableRawPointer(mutating: b.baseAddress), iov_len: b.count),
-      iovec(iov_base: UnsafeMutableRawPointer(mutating: c.baseAddress), iov_len: c.count)
-    )
-    let total = a.count + b.count + c.count
+    var vectors = (iovec(of: a), iovec(of: b), iovec(of: c), iovec(of: d))
+    let total = a.count + b.count + c.count + d.count
     if total == 0 { return 0 }
-    let flags = Int32(MSG_NOSIGNAL | MSG_DONTWAIT)
+    let flags = Int32(MSG_NOSIGNAL | MSG_DONTWAIT | (goesOn ? MSG_MORE : 0))
     while true {
       // An event is one piece, of which the kernel needs no list.
       let n =
@@ -174,7 +176,7 @@ package final class WriteBuffer {
         : withUnsafeMutableBytes(of: &vectors) { raw in
           var message = msghdr()
           message.msg_iov = raw.baseAddress!.assumingMemoryBound(to: iovec.self)
-          message.msg_iovlen = 3
+          message.msg_iovlen = 4
           return sendmsg(descriptor, &message, flags)
         }
       if n >= 0 {
@@ -191,5 +193,11 @@ package final class WriteBuffer {
         return 0
       }
     }
+  }
+}
+
+extension iovec {
+  fileprivate init(of piece: UnsafeRawBufferPointer) {
+    self.init(iov_base: UnsafeMutableRawPointer(mutating: piece.baseAddress), iov_len: piece.count)
   }
 }

@@ -99,7 +99,8 @@ package import Policy
   /// while.
   package func wantsMeasure(exchanges: Int, connections: Int, now: Instant) -> Bool {
     let bound =
-      exchanges * (Limits.held + Limits.staging) + connections * (Limits.readPerTurn + Limits.pagePiece)
+      exchanges * (Limits.held + Limits.connectionRead) + connections
+      * (Limits.readPerTurn + Limits.pagePiece)
     if answerBytes == 0, bodies.used + bound <= limits.memory { return false }
     return now - measuredAt >= Limits.memoryMeasure
   }

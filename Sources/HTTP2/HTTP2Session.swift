@@ -38,7 +38,7 @@ package final class HTTP2Session {
   private let desk: FrameDesk?
   private var eventsRead = 0
   /// What was given and waits until the events before it have been taken.
-  private var rest = UnsafeRawBufferPointer(start: nil, count: 0)
+  private var rest = UnsafeRawBufferPointer.none
   /// Nothing more can be received or sent.
   package private(set) var isBroken = false
 

@@ -1,3 +1,4 @@
+internal import Base
 internal import CLinux
 internal import COpenSSL
 
@@ -43,7 +44,9 @@ package final class TLSContext {
   func isOf(_ ssl: OpaquePointer) -> Bool { SSL_get_SSL_CTX(ssl) == context }
 
   private static func make(_ settings: TLSSettings) throws(TLSFault) -> OpaquePointer {
-    guard let context = cssl_client_context(settings.verifies ? 1 : 0) else { throw .outOfMemory }
+    guard let context = cssl_client_context(settings.verifies ? 1 : 0, Limits.connectionRead) else {
+      throw .outOfMemory
+    }
     do throws(TLSFault) {
       try load(settings, into: context)
       return context

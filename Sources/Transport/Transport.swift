@@ -82,7 +82,7 @@ internal import COpenSSL
 
   /// Lets OpenSSL make the tables that all contexts share, 0.25 MB in 1.4 ms: the first connection need not wait for
   /// them, nor do they come to lie among what a first burst leaves.
-  package static func prepareTLS() { SSL_CTX_free(cssl_client_context(1)) }
+  package static func prepareTLS() { SSL_CTX_free(cssl_client_context(1, Limits.connectionRead)) }
 
   package var isSecure: Bool { ssl != nil }
   /// HTTP/2 was agreed on (RFC 9113 §3.3).
@@ -111,7 +111,8 @@ internal import COpenSSL
     }
   }
 
-  /// Reads from the socket once. `room` has to hold more than a TLS record of the largest size, 16 KiB.
+  /// Reads from the socket once. `room`: for `Limits.connectionRead` bytes at least, which are more than the largest
+  /// record of TLS.
   package func receive(into room: UnsafeMutableRawBufferPointer) -> Received {
     guard let ssl else { return receivePlain(into: room) }
     var outcome = cssl_done

@@ -87,6 +87,7 @@ extension Upstream {
   private func takePending(_ slot: Slot) {
     // Lifetime: nothing is appended before this is over.
     let taken = take(slot.pending.unsafeBytes, slot)
+    sendRelayed()
     if slot.phase == .running { slot.pending.consume(taken) }
   }
 

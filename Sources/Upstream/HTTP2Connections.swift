@@ -165,6 +165,7 @@ extension Upstream {
     let count = slot.pending.count
     if count > 0 {
       guard relay(slot.pending.unsafeBytes, of: slot) else { return }
+      sendRelayed()
       slot.pending.recycle(keeping: Limits.keptSlotBuffer)
       if let connection = slot.connection, case .http2(let session) = connection.stage {
         session.passedOn(count, of: slot.stream)

@@ -3,14 +3,14 @@ package import Wire
 
 // The data plane: body bytes from the buffer that was read into to the client's socket, on the shortest way.
 //
-// An answer in chunks or frames comes as many small pieces in one turn. The first one is written at once, from where it
-// lies; further ones are gathered in one staging buffer that all transfers share, and written when the turn is over.
+// An answer in chunks or frames comes as many small pieces in one turn. They leave together when the turn is over: the
+// first from where it lies, further ones from a staging buffer that all transfers share.
 extension Upstream {
   /// Takes a piece of the body whole, or (false) nothing of it: the transfer is then paused.
   ///
-  /// 1. Held back for a decision, as far as the request says. 2. The client's socket is full. 3. The first piece of
-  /// the turn: straight to the socket. 4. A further one: gathered. 5. Recorded for followers, unless even the
-  /// fastest of them is far behind. 6. They get their turn first: one turn may read much.
+  /// 1. Held back for a decision, as far as the request says. 2. The client's socket is full. 3. It waits for the turn's
+  /// end. 4. Recorded for followers, unless even the fastest of them is far behind. 5. They get their turn first: one turn
+  /// may read much.
   func relay(_ piece: UnsafeRawBufferPointer, of slot: Slot) -> Bool {
     switch slot.flow {
     case .holding:
@@ -29,12 +29,12 @@ extension Upstream {
         guard forward(piece, of: slot, to: sink) else { return false }
         recording.append(piece, at: now)
       } else {
-        // 5
+        // 4
         if slot.isHeldBack {
           slot.isPaused = true
           return false
         }
-        if slot.recordedTurn == turn, slot.recordedBytes >= Limits.followerLag / 4 {  // 6
+        if slot.recordedTurn == turn, slot.recordedBytes >= Limits.followerLag / 4 {  // 5
           slot.isPaused = true
           return false
         }
@@ -59,17 +59,15 @@ extension Upstream {
       slot.isPaused = true
       return false
     }
-    if slot.turn != turn {
-      // 3
-      slot.turn = turn
-      sink.send(&frame, piece)
-      noteBlocked(sink, slot)
-    } else {
-      // 4
-      if stagingOwner != Int(slot.index) { flushStaging() }
-      stagingOwner = Int(slot.index)
+    // 3
+    if relayed == Int(slot.index) {
+      // In one step, to what a read can bring: that much is kept.
+      if staging.isEmpty { staging.reserve(Limits.connectionRead) }
       staging.append(piece)
-      if staging.count >= Limits.staging { flushStaging() }
+    } else {
+      sendRelayed()
+      relayed = Int(slot.index)
+      firstPiece = piece
     }
     slot.forwarded &+= UInt64(piece.count)
     return true
@@ -134,16 +132,15 @@ extension Upstream {
     note(.blocked, slot)
   }
 
-  /// Writes what the turn has gathered.
-  func flushStaging() {
-    guard stagingOwner >= 0 else { return }
-    let owner = slots[stagingOwner]
-    stagingOwner = -1
-    if let slot = owner, let sink = slot.flow.sink {
-      sink.send(&frame, staging.unsafeBytes)
+  /// Sends what the turn has brought for one client. To be called before the first piece's bytes are given up.
+  func sendRelayed(isLast: Bool = false) {
+    if relayed < 0 { return }
+    if let slot = slots[relayed], let sink = slot.flow.sink {
+      sink.send(&frame, firstPiece, staging.unsafeBytes, isLast: isLast)
       noteBlocked(sink, slot)
     }
-    staging.recycle(keeping: Limits.staging * 2)
+    relayed = -1
+    if !staging.isEmpty { staging.recycle(keeping: Limits.connectionRead) }
   }
 
   /// Sends `head` and all held bytes at once, then forwards what comes.
@@ -156,7 +153,7 @@ extension Upstream {
     guard let slot = live(id), case .holding = slot.flow else { return 0 }
     let count = slot.held.count
     slot.flow = .forwarding(sink)
-    sink.send(&head, slot.held.unsafeBytes)
+    sink.send(&head, slot.held.unsafeBytes, isLast: slot.phase == .ended)
     slot.forwarded &+= UInt64(count)
     slot.held.recycle(keeping: Limits.keptSlotBuffer)
     resume(id, now: now)

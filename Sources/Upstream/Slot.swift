@@ -94,8 +94,6 @@ final class Slot {
   var recordedTurn: UInt64 = 0
   var recordedBytes = 0
   var isHeldFull = false
-  /// The turn in which body bytes were last written straight from where they were read.
-  var turn: UInt64 = 0
   var received: UInt64 = 0
   var forwarded: UInt64 = 0
   var openedAt = Instant.distantPast
@@ -204,7 +202,6 @@ final class Slot {
     isErrorNoted = false
     recordedTurn = 0
     isHeldFull = false
-    turn = 0
     received = 0
     forwarded = 0
     connectedAt = nil

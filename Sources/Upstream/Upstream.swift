@@ -70,9 +70,11 @@ package final class Upstream {
   /// Counts the turns.
   var turn: UInt64 = 0
 
-  /// Gathered body bytes of one transfer, written when the turn is over; −1: of none.
+  /// Whose body bytes wait to be sent, −1: none's; the first piece, and what came behind it. Lifetime: the first one lies
+  /// where it was read, until `sendRelayed`.
+  var relayed = -1
+  var firstPiece = UnsafeRawBufferPointer.none
   var staging = ByteBuffer()
-  var stagingOwner = -1
   /// Scratch for what is written before body bytes: head and chunk size.
   var frame = ByteBuffer()
 
@@ -324,7 +326,7 @@ package final class Upstream {
     turn &+= 1
     body()
     flushConnections()
-    flushStaging()
+    sendRelayed()
   }
 
   /// Gives back what only bursts need. Nothing is kept for a transfer: memory of many small pieces would hold as many

@@ -90,7 +90,8 @@ private struct Answer: ~Copyable {
     #expect(!answer.sink.isCut && !answer.sink.endsConnection)
   }
 
-  /// Small pieces are copied behind their head, large ones lie where they are: what comes is the same.
+  /// Small pieces are copied behind their head, large ones lie where they are, and two are one chunk: what comes is the
+  /// same.
   @Test(arguments: [0, 1, Limits.copiedPiece, Limits.copiedPiece + 1, 70_000]) func anySize(_ size: Int) {
     let text = String(repeating: "x", count: size)
     var answer = Answer()
@@ -100,6 +101,14 @@ private struct Answer: ~Copyable {
     #expect(answer.written == "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\(chunk)")
     let isSent = answer.head.isEmpty
     #expect(isSent)
+    let before = answer.written
+    Array(text.utf8).withUnsafeBytes { bytes in
+      let (first, second) = (bytes.prefix(size / 3), bytes.dropFirst(size / 3))
+      answer.sink.send(
+        &answer.head, UnsafeRawBufferPointer(rebasing: first), UnsafeRawBufferPointer(rebasing: second),
+        isLast: true)
+    }
+    #expect(answer.written == before + chunk)
   }
 
   @Test func afterASwitchBytesAreNoLongerHTTP() {

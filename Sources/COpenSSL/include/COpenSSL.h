@@ -166,8 +166,8 @@ static inline int cssl_no_passphrase(char *room, int size, int is_writing, void 
 
 // MARK: Contexts
 
-/// What all of a client's connections have in common; NULL: memory is out.
-static inline SSL_CTX *cssl_client_context(int verifies) {
+/// What all of a client's connections have in common; NULL: memory is out. `read_size`: bytes that are read at once.
+static inline SSL_CTX *cssl_client_context(int verifies, size_t read_size) {
   SSL_CTX *context = SSL_CTX_new(TLS_client_method());
   if(!context) return NULL;
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
@@ -175,6 +175,7 @@ static inline SSL_CTX *cssl_client_context(int verifies) {
   SSL_CTX_set_mode(
     context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_read_ahead(context, 1);
+  SSL_CTX_set_default_read_buffer_len(context, read_size);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_default_passwd_cb(context, cssl_no_passphrase);
   SSL_CTX_set_verify(context, verifies ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, verifies ? cssl_note_verdict : NULL);

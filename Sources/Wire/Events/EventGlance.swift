@@ -22,34 +22,15 @@ extension Span<UInt8> {
   /// quote and a letter, two of which differ in one bit (0x65 and 0x75), so all are looked for at once.
   private var tellsOfItself: Bool {
     var at = 0
-    while at &+ 9 <= count {
-      // Four words are looked at in one go, and each by itself only where there is something among them.
-      var end = at &+ 8
-      if at &+ 33 <= count {
-        end = at &+ 32
-        let quotes: WordBlock = words(at: at) ^ WordBlock.filled(0x22)
-        let letters: WordBlock = words(at: at &+ 1)
-        let misses: WordBlock = quotes | ((letters | WordBlock.filled(0x10)) ^ WordBlock.filled(0x75))
-        let others: WordBlock = quotes | (letters ^ WordBlock.filled(0x66))
-        let marks: WordBlock =
-          ((misses &- WordBlock.filled(1)) & ~misses) | ((others &- WordBlock.filled(1)) & ~others)
-        if marks.union & UInt64.highBits == 0 {
-          at = end
-          continue
-        }
-      }
-      while at < end {
-        let quotes: UInt64 = word(at: at) ^ UInt64.every(0x22)
-        let letters: UInt64 = word(at: at &+ 1)
-        let misses: UInt64 = quotes | ((letters | UInt64.every(0x10)) ^ UInt64.every(0x75))
-        let others: UInt64 = quotes | (letters ^ UInt64.every(0x66))
-        // A mark above the first may be false: every one is looked at.
-        var found = misses.zeroBytes | others.zeroBytes
-        while found != 0 {
-          if tells(at: at &+ found.trailingZeroBitCount / 8) { return true }
-          found &= found &- 1
-        }
-        at &+= 8
+    while let block = block(at: at), let next = self.block(at: at &+ 1) {
+      let letters =
+        (next | ByteBlock(repeating: 0x10)).marks(equal: 0x75) .| next.marks(equal: UInt8(ascii: "f"))
+      let place = (block.marks(equal: UInt8(ascii: "\"")) .& letters).first
+      if place < 16 {
+        if tells(at: at &+ place) { return true }
+        at &+= place &+ 1
+      } else {
+        at &+= 16
       }
     }
     while at < count {

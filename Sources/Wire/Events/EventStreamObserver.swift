@@ -104,7 +104,11 @@ package struct EventStreamObserver: ~Copyable {
         if lineFeed == at { at += 1 }
         carriageReturn = piece.place(of: UInt8(ascii: "\r"), from: at)
       }
-      if lineFeed < at { lineFeed = piece.place(of: UInt8(ascii: "\n"), from: at) }
+      if lineFeed < at {
+        // The empty line behind an event is there at once.
+        let isEmptyLine = at < piece.count && piece[at] == UInt8(ascii: "\n")
+        lineFeed = isEmptyLine ? at : piece.place(of: UInt8(ascii: "\n"), from: at)
+      }
     }
   }
 

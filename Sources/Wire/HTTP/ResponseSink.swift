@@ -78,26 +78,32 @@ package final class ResponseSink {
 
   // MARK: - The body
 
-  /// Sends what stands in `head`, which is empty afterwards, and a piece of the body behind it: in one go.
+  /// Sends what stands in `head`, which is empty afterwards, and two pieces of the body behind it: in one go.
   ///
-  /// A small piece is copied behind the head: the kernel needs no list then.
-  package func send(_ head: inout ByteBuffer, _ piece: UnsafeRawBufferPointer) {
-    let isChunk = framing == .chunked && piece.count > 0
+  /// Little is copied behind the head: the kernel needs no list then. `isLast`: `end` or `cut` follows in this turn.
+  package func send(
+    _ head: inout ByteBuffer, _ piece: UnsafeRawBufferPointer, _ next: UnsafeRawBufferPointer = .none,
+    isLast: Bool = false
+  ) {
+    let count = piece.count + next.count
+    let isChunk = framing == .chunked && count > 0
     if head.isEmpty, !isChunk {
-      output.write(piece)
+      output.write(piece, next)
       return
     }
-    if isChunk { head.appendChunkStart(piece.count) }
-    if piece.count <= Limits.copiedPiece {
+    if isChunk { head.appendChunkStart(count) }
+    if count <= Limits.copiedPiece {
       head.append(piece)
+      head.append(next)
       if isChunk { head.appendChunkEnd() }
-      output.write(head.unsafeBytes)
+      output.write(head.unsafeBytes, goesOn: isChunk && isLast)
     } else {
       // Lifetime: a StaticString's bytes are always there.
       output.write(
-        head.unsafeBytes, piece,
+        head.unsafeBytes, piece, next,
         UnsafeRawBufferPointer(
-          start: Self.lineEnd.utf8Start, count: isChunk ? Self.lineEnd.utf8CodeUnitCount : 0))
+          start: Self.lineEnd.utf8Start, count: isChunk ? Self.lineEnd.utf8CodeUnitCount : 0),
+        goesOn: isChunk && isLast)
     }
     head.removeAll()
   }
