@@ -123,7 +123,10 @@ final class Peer: @unchecked Sendable {
 final class ScriptedServer: Sendable {
   let port: UInt16
   let tls: ServerTLS?
+  /// Closed by the thread that accepts: another test's socket could have the number before that thread has seen the end, and
+  /// its client would be taken away from it.
   private let listener: Int32
+  private let accepts: Bool
   private let accepted = Atomic(0)
   private let requested = Atomic(0)
 
@@ -133,13 +136,22 @@ final class ScriptedServer: Sendable {
     _ script: @escaping @Sendable (ScriptedServer, Peer, Int) -> Void
   ) {
     self.tls = tls
+    self.accepts = accepts
     (listener, port) = ScriptedServer.listen(backlog: backlog)
     if !accepts { return }
     let listener = self.listener
     spawn { [weak self] in
       while true {
         let descriptor = accept(listener, nil, nil)
-        guard descriptor >= 0, let server = self else { return }
+        if descriptor < 0 {
+          // Shut down by deinit.
+          if errno == EINVAL { break }
+          continue
+        }
+        guard let server = self else {
+          close(descriptor)
+          continue
+        }
         var one: Int32 = 1
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
         let peer = Peer(descriptor)
@@ -154,12 +166,13 @@ final class ScriptedServer: Sendable {
           peer.close()
         }
       }
+      close(listener)
     }
   }
 
   deinit {
     shutdown(listener, Int32(SHUT_RDWR))
-    close(listener)
+    if !accepts { close(listener) }
   }
 
   var url: String { "\(tls == nil ? "http" : "https")://127.0.0.1:\(port)/v1/chat/completions" }
