@@ -22,15 +22,16 @@ extension Span<UInt8> {
   /// quote and a letter, two of which differ in one bit (0x65 and 0x75), so all are looked for at once.
   private var tellsOfItself: Bool {
     var at = 0
-    while let block = block(at: at), let next = self.block(at: at &+ 1) {
-      let letters =
-        (next | ByteBlock(repeating: 0x10)).marks(equal: 0x75) .| next.marks(equal: UInt8(ascii: "f"))
-      let place = (block.marks(equal: UInt8(ascii: "\"")) .& letters).first
-      if place < 16 {
-        if tells(at: at &+ place) { return true }
-        at &+= place &+ 1
-      } else {
+    while let marks = marksOfTelling(at: at) {
+      // Mostly there is nothing: two blocks are looked at in one go.
+      if let next = marksOfTelling(at: at &+ 16), (marks .| next).first == 16 {
+        at &+= 32
+      } else if marks.first == 16 {
         at &+= 16
+      } else {
+        at &+= marks.first
+        if tells(at: at) { return true }
+        at &+= 1
       }
     }
     while at < count {
@@ -38,6 +39,15 @@ extension Span<UInt8> {
       at += 1
     }
     return false
+  }
+
+  /// Quotes before one of the three letters, of the 16 bytes from `at` on; nil where there are fewer.
+  @inline(__always)
+  private func marksOfTelling(at: Int) -> ByteMarks? {
+    guard let block = block(at: at), let next = self.block(at: at &+ 1) else { return nil }
+    let letters =
+      (next | ByteBlock(repeating: 0x10)).marks(equal: 0x75) .| next.marks(equal: UInt8(ascii: "f"))
+    return block.marks(equal: UInt8(ascii: "\"")) .& letters
   }
 
   private func tells(at place: Int) -> Bool {

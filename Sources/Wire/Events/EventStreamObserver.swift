@@ -93,6 +93,12 @@ package struct EventStreamObserver: ~Copyable {
         return
       }
       if line.isEmpty {
+        if lineEnd == lineFeed, isMereContent(piece.extracting(at..<lineEnd), before: piece, lineEnd + 1) {
+          contentEvents += 1
+          at = lineEnd + 2
+          lineFeed = piece.place(of: UInt8(ascii: "\n"), from: at)
+          continue
+        }
         readLine(piece.extracting(at..<lineEnd))
       } else {
         keep(piece.extracting(at..<lineEnd))
@@ -110,6 +116,16 @@ package struct EventStreamObserver: ~Copyable {
         lineFeed = isEmptyLine ? at : piece.place(of: UInt8(ascii: "\n"), from: at)
       }
     }
+  }
+
+  /// Whether a line is a whole event that only needs to be counted, as nearly all of a stream are. `next`: where in the
+  /// piece the next line begins.
+  @inline(__always)
+  private func isMereContent(_ line: Span<UInt8>, before piece: Span<UInt8>, _ next: Int) -> Bool {
+    guard hasContent, !hasFields, !isFirstLine, next < piece.count, piece[next] == UInt8(ascii: "\n") else {
+      return false
+    }
+    return line.hasPrefix("data: {") && !line.extracting(6..<line.count).needsReading
   }
 
   /// The body is over. An event without its empty line is looked at too if its data is complete in itself:
