@@ -63,7 +63,7 @@ extension Upstream {
   ) {
     // Whatever came: without a head it is no answer.
     let fault = fault ?? (slot.isHeadSeen ? nil : .protocolError)
-    sendRelayed(isLast: fault == nil)
+    sendRelayed(atEndOf: fault == nil ? slot : nil)
     finishObserving(slot)
     if let connection = slot.connection { leave(slot, connection, isAtRest: isAtRest) }
     let isSent =

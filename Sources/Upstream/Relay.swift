@@ -133,10 +133,13 @@ extension Upstream {
   }
 
   /// Sends what the turn has brought for one client. To be called before the first piece's bytes are given up.
-  func sendRelayed(isLast: Bool = false) {
+  ///
+  /// `ended`: a transfer whose answer is complete. Its own last bytes wait in the kernel for the end that follows in this
+  /// turn; of another one's, which may share its connection, nothing may wait.
+  func sendRelayed(atEndOf ended: Slot? = nil) {
     if relayed < 0 { return }
     if let slot = slots[relayed], let sink = slot.flow.sink {
-      sink.send(&frame, firstPiece, staging.unsafeBytes, isLast: isLast)
+      sink.send(&frame, firstPiece, staging.unsafeBytes, isLast: slot === ended)
       noteBlocked(sink, slot)
     }
     relayed = -1
