@@ -92,29 +92,23 @@ package struct EventStreamObserver: ~Copyable {
         keep(piece.extracting(at..<lineEnd))
         return
       }
-      if line.isEmpty {
-        if lineEnd == lineFeed, isMereContent(piece.extracting(at..<lineEnd), before: piece, lineEnd + 1) {
-          contentEvents += 1
-          at = lineEnd + 2
-          lineFeed = piece.place(of: UInt8(ascii: "\n"), from: at)
-          continue
-        }
-        readLine(piece.extracting(at..<lineEnd))
-      } else {
-        keep(piece.extracting(at..<lineEnd))
-        readKeptLine()
-      }
+      let text = piece.extracting(at..<lineEnd)
       at = lineEnd + 1
+      if !line.isEmpty {
+        keep(text)
+        readKeptLine()
+      } else if lineEnd == lineFeed, isMereContent(text, before: piece, at) {
+        contentEvents += 1
+        at += 1
+      } else {
+        readLine(text)
+      }
       if lineEnd == carriageReturn {
         if at == piece.count { isAfterReturn = true }
         if lineFeed == at { at += 1 }
         carriageReturn = piece.place(of: UInt8(ascii: "\r"), from: at)
       }
-      if lineFeed < at {
-        // The empty line behind an event is there at once.
-        let isEmptyLine = at < piece.count && piece[at] == UInt8(ascii: "\n")
-        lineFeed = isEmptyLine ? at : piece.place(of: UInt8(ascii: "\n"), from: at)
-      }
+      if lineFeed < at { lineFeed = piece.place(of: UInt8(ascii: "\n"), from: at) }
     }
   }
 
